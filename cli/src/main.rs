@@ -1,0 +1,3 @@
+//! The command `kill_port`.
+
+fn main() {}

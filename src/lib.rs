@@ -1,0 +1,9 @@
+//! Free a network port by ending what holds it.
+
+mod holder;
+mod signal;
+mod target;
+
+pub use holder::{Holder, Process, Socket, SocketState};
+pub use signal::{ParseSignalError, Signal};
+pub use target::{Address, Protocol, Target};
