@@ -2,6 +2,7 @@
 
 mod holder;
 mod signal;
+mod sys;
 mod target;
 
 pub use holder::{Holder, Process, Socket, SocketState};

@@ -1,0 +1,421 @@
+//! The socket tables of this network namespace: by netlink where it answers, else from `/proc/net`.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use log::debug;
+use rustix::io::Errno;
+
+use super::netlink::{DumpError, Netlink};
+use super::ports::{Ports, Wanted};
+use super::proc_net;
+use super::row::{Row, state};
+use super::sock_diag::{self, Family, Table};
+use crate::holder::{Socket, SocketId, SocketState};
+use crate::target::Protocol;
+
+/// From this many ports on, one dump of all of them costs less than one request for each.
+const MANY: usize = 32;
+
+/// The states of a connection: all but LISTEN, CLOSE (never connected, or not any more) and what is no state in an answer.
+const CONNECTED: u32 = bit(state::ESTABLISHED)
+    | bit(state::SYN_SENT)
+    | bit(state::SYN_RECV)
+    | bit(state::FIN_WAIT1)
+    | bit(state::FIN_WAIT2)
+    | bit(state::TIME_WAIT)
+    | bit(state::CLOSE_WAIT)
+    | bit(state::LAST_ACK)
+    | bit(state::CLOSING);
+
+const fn bit(state: u8) -> u32 {
+    1 << state
+}
+
+/// A socket that is no listening one. It explains why a port is busy, and is never a reason to signal anybody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Connection {
+    pub protocol: Protocol,
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+    pub state: ConnectionState,
+    /// The inode; 0 where no process has the socket: in TIME_WAIT, orphaned, or not accepted yet.
+    pub id: SocketId,
+    pub uid: u32,
+    /// Milliseconds until the running timer fires, where one runs: in TIME_WAIT, until the port is given up.
+    pub timer_ms: Option<u64>,
+}
+
+/// The state of a [`Connection`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum ConnectionState {
+    /// Also a UDP socket that is connected to a peer.
+    Established,
+    SynSent,
+    SynRecv,
+    FinWait1,
+    FinWait2,
+    TimeWait,
+    CloseWait,
+    LastAck,
+    Closing,
+    Other,
+}
+
+impl ConnectionState {
+    fn of(number: u8) -> Self {
+        match number {
+            state::ESTABLISHED => Self::Established,
+            state::SYN_SENT => Self::SynSent,
+            state::SYN_RECV => Self::SynRecv,
+            state::FIN_WAIT1 => Self::FinWait1,
+            state::FIN_WAIT2 => Self::FinWait2,
+            state::TIME_WAIT => Self::TimeWait,
+            state::CLOSE_WAIT => Self::CloseWait,
+            state::LAST_ACK => Self::LastAck,
+            state::CLOSING => Self::Closing,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The socket tables, with what serves more than one look at them.
+#[derive(Debug)]
+pub(crate) struct SocketTable {
+    link: Link,
+    refused: Refused,
+    rows: Vec<Row>,
+}
+
+/// The way to the kernel's tables.
+#[derive(Debug)]
+enum Link {
+    /// Netlink answers, as far as is known.
+    Open(Netlink),
+    /// To be opened (again) at the next look.
+    Closed,
+    /// Netlink is refused as a whole.
+    Never,
+}
+
+/// The dumps that netlink does not offer here: no handler in this kernel, a filter of system calls, a rule of a security
+/// module. Remembered, so that one futile request is enough.
+#[derive(Debug, Default)]
+struct Refused(Vec<Table>);
+
+impl Refused {
+    fn has(&self, table: Table) -> bool {
+        self.0.contains(&table)
+    }
+
+    fn add(&mut self, table: Table) {
+        if !self.has(table) {
+            self.0.push(table);
+        }
+    }
+}
+
+/// What is looked for in a table.
+#[derive(Clone, Copy)]
+struct Look<'a> {
+    protocol: Protocol,
+    /// A set of bits, `1 << state`.
+    states: u32,
+    wanted: &'a Wanted,
+    /// Whether the kernel is asked for each port where there are few of them.
+    by_port: bool,
+}
+
+impl SocketTable {
+    /// Opens the tables of the calling thread's network namespace. Where netlink is refused, `/proc/net` serves.
+    pub(crate) fn open() -> Self {
+        let mut table = Self {
+            link: Link::Closed,
+            refused: Refused::default(),
+            rows: Vec::new(),
+        };
+        table.open_link();
+        table
+    }
+
+    /// The tables as they are without netlink, for tests of the other way.
+    #[cfg_attr(not(test), allow(dead_code, reason = "it serves tests"))]
+    pub(crate) fn open_without_netlink() -> Self {
+        Self {
+            link: Link::Never,
+            refused: Refused::default(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// The cheap look: adds TCP sockets in LISTEN, and UDP sockets without a peer.
+    ///
+    /// # Errors
+    /// Neither netlink nor `/proc/net` told. Sockets may have been added before.
+    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+        let before = into.len();
+        for (protocol, number, found) in [
+            (Protocol::Tcp, state::LISTEN, SocketState::Listen),
+            (Protocol::Udp, state::CLOSE, SocketState::Unconnected),
+        ] {
+            let wanted = Wanted::of(protocol, ports);
+            self.look(
+                Look {
+                    protocol,
+                    states: bit(number),
+                    wanted: &wanted,
+                    by_port: true,
+                },
+                |row| into.extend(socket(protocol, found, row)),
+            )?;
+        }
+        once_each(into, before);
+        Ok(())
+    }
+
+    /// The dear look: adds TCP sockets that are bound without listening.
+    ///
+    /// Linux 6.8 and later tell, through netlink alone: elsewhere nothing is found.
+    ///
+    /// # Errors
+    /// Netlink serves, and failed this time.
+    pub(crate) fn bound(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+        let before = into.len();
+        let wanted = Wanted::of(Protocol::Tcp, ports);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let look = Look {
+            protocol: Protocol::Tcp,
+            states: bit(state::BOUND_INACTIVE),
+            wanted: &wanted,
+            // The kernel does not look at the port here, and walks through the whole table each time.
+            by_port: false,
+        };
+        let mut rows = std::mem::take(&mut self.rows);
+        let mut result = Ok(());
+        for family in self.by_netlink(look, &mut rows) {
+            if !self.has_no_netlink(look.protocol, family) {
+                result = Err(io::Error::other(
+                    "the kernel could not list the TCP sockets that are bound without listening",
+                ));
+            }
+        }
+        into.extend(
+            rows.drain(..)
+                .filter(|row| row.state == state::CLOSE && wanted.contains(row.local.port()))
+                .filter_map(|row| socket(Protocol::Tcp, SocketState::Bound, row)),
+        );
+        self.rows = rows;
+        once_each(into, before);
+        result
+    }
+
+    /// Adds the connections whose local port is one of these: TCP in any state between SYN_SENT and TIME_WAIT, and UDP
+    /// with a peer.
+    ///
+    /// # Errors
+    /// Neither netlink nor `/proc/net` told. Connections may have been added before.
+    pub(crate) fn connections(
+        &mut self,
+        ports: Ports<'_>,
+        into: &mut Vec<Connection>,
+    ) -> io::Result<()> {
+        for (protocol, states) in [
+            (Protocol::Tcp, CONNECTED),
+            (Protocol::Udp, bit(state::ESTABLISHED)),
+        ] {
+            let wanted = Wanted::of(protocol, ports);
+            self.look(
+                Look {
+                    protocol,
+                    states,
+                    wanted: &wanted,
+                    by_port: true,
+                },
+                |row| {
+                    into.push(Connection {
+                        protocol,
+                        local: row.local,
+                        remote: row.remote,
+                        state: ConnectionState::of(row.state),
+                        id: row.inode,
+                        uid: row.uid,
+                        timer_ms: row.timer_ms,
+                    });
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Hands the rows to `each`: by netlink, and what it does not tell from `/proc/net`.
+    fn look(&mut self, look: Look<'_>, mut each: impl FnMut(Row)) -> io::Result<()> {
+        if look.wanted.is_empty() {
+            return Ok(());
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        let untold = self.by_netlink(look, &mut rows);
+        let is_sought = |row: &Row| {
+            look.states & mask(row.state) != 0 && look.wanted.contains(row.local.port())
+        };
+        rows.drain(..).filter(is_sought).for_each(&mut each);
+        self.rows = rows;
+        for family in untold {
+            proc_net::read(look.protocol, family, |row| {
+                if is_sought(&row) {
+                    each(row);
+                }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Collects rows by netlink, and returns the families that it did not tell.
+    fn by_netlink(&mut self, look: Look<'_>, rows: &mut Vec<Row>) -> Vec<Family> {
+        let both = Table::TcpOfBothFamilies;
+        if look.protocol == Protocol::Tcp && !self.refused.has(both) && self.dump(both, look, rows)
+        {
+            return Vec::new();
+        }
+        [Family::V4, Family::V6]
+            .into_iter()
+            .filter(|family| !self.dump(Table::One(look.protocol, *family), look, rows))
+            .collect()
+    }
+
+    /// Collects the rows of one table. `false`: netlink does not tell, and nothing was collected.
+    fn dump(&mut self, table: Table, look: Look<'_>, rows: &mut Vec<Row>) -> bool {
+        if self.refused.has(table) {
+            return false;
+        }
+        let before = rows.len();
+        // A socket with leftovers in it is replaced once.
+        for _ in 0..2 {
+            let Some(netlink) = self.open_link() else {
+                return false;
+            };
+            let result = match look.wanted {
+                Wanted::These(ports) if look.by_port && ports.len() < MANY => ports
+                    .iter()
+                    .try_for_each(|port| sock_diag::dump(netlink, table, look.states, *port, rows)),
+                _ => sock_diag::dump(netlink, table, look.states, 0, rows),
+            };
+            let Err(error) = result else {
+                return true;
+            };
+            rows.truncate(before);
+            debug!("sock_diag does not list {table:?}: {error:?}");
+            match error {
+                DumpError::Kernel(errno) if is_refusal(errno) => {
+                    self.refused.add(table);
+                    return false;
+                }
+                DumpError::Interrupted => return false,
+                DumpError::Kernel(_) | DumpError::Broken => self.link = Link::Closed,
+            }
+        }
+        false
+    }
+
+    /// The netlink socket, opened if that is worth a try.
+    fn open_link(&mut self) -> Option<&mut Netlink> {
+        if matches!(self.link, Link::Closed) {
+            self.link = match Netlink::open() {
+                Ok(netlink) => Link::Open(netlink),
+                Err(errno) => {
+                    debug!("no netlink socket for sock_diag: {errno}");
+                    // Being short of descriptors or memory passes; anything else is how this system is.
+                    match errno {
+                        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS => Link::Closed,
+                        _ => Link::Never,
+                    }
+                }
+            };
+        }
+        match &mut self.link {
+            Link::Open(netlink) => Some(netlink),
+            Link::Closed | Link::Never => None,
+        }
+    }
+
+    /// Whether it is how this system is, that netlink does not list this table.
+    fn has_no_netlink(&self, protocol: Protocol, family: Family) -> bool {
+        matches!(self.link, Link::Never) || self.refused.has(Table::One(protocol, family))
+    }
+}
+
+/// The bit of a state that an answer claims; none for what is no state.
+fn mask(state: u8) -> u32 {
+    1_u32.checked_shl(u32::from(state)).unwrap_or_default()
+}
+
+/// Whether an error says that such dumps are not to be had here, now or later.
+fn is_refusal(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::NOENT
+            | Errno::PERM
+            | Errno::ACCESS
+            | Errno::INVAL
+            | Errno::OPNOTSUPP
+            | Errno::NOSYS
+            | Errno::PROTONOSUPPORT
+            | Errno::AFNOSUPPORT
+    )
+}
+
+/// A listening socket, unless the row is a leftover that no process has any more.
+fn socket(protocol: Protocol, state: SocketState, row: Row) -> Option<Socket> {
+    (row.inode != 0).then(|| Socket {
+        protocol,
+        address: row.local.ip(),
+        port: row.local.port(),
+        state,
+        uid: Some(row.uid),
+        user: None,
+        // Where the table does not say, it is taken to block IPv4, too: too much is reported rather than too little.
+        dual_stack: row.local.is_ipv6() && row.v6_only != Some(true),
+        id: row.inode,
+        cgroup: row.cgroup,
+    })
+}
+
+/// Drops repeated sockets from `start` on. A table that changes between two parts of a dump can show one twice.
+fn once_each(sockets: &mut Vec<Socket>, start: usize) {
+    if sockets.len() - start < 2 {
+        return;
+    }
+    let mut seen = BTreeSet::new();
+    let mut index = 0;
+    sockets.retain(|socket| {
+        index += 1;
+        index <= start || seen.insert(socket.id)
+    });
+}
+
+/// Whether a local server could have this address: it is this machine's, in the calling thread's network namespace, a
+/// wildcard, or a multicast group.
+///
+/// # Errors
+/// The system could not be asked.
+pub(crate) fn is_local(address: IpAddr) -> io::Result<bool> {
+    let address = address.to_canonical();
+    let error = match UdpSocket::bind((address, 0)) {
+        Ok(_) => return Ok(true),
+        Err(error) => error,
+    };
+    match (Errno::from_io_error(&error), address) {
+        // A link-local address can't be bound without its interface, and one that is new not before it has been tested
+        // against its neighbours. Both are this machine's all the same.
+        (Some(Errno::INVAL | Errno::ADDRNOTAVAIL), IpAddr::V6(address)) => {
+            proc_net::has_ipv6_address(address)
+        }
+        (Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT), _) => Ok(false),
+        _ => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests;
