@@ -1,5 +1,8 @@
 //! Free a network port by ending what holds it.
 
+#[cfg(feature = "containers")]
+pub mod containers;
+mod forwarder;
 mod holder;
 mod signal;
 mod sys;

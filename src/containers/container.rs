@@ -1,0 +1,235 @@
+//! Plain data: a container that publishes ports.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::engine::Endpoint;
+use crate::target::{Address, Protocol, Target};
+
+/// A container that publishes at least one port of this host, as its engine describes it.
+///
+/// All text comes from the engine, and names and labels from whoever made the container: treat them as hostile input and
+/// escape them before they are printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Container {
+    /// The full ID: 64 hexadecimal digits as a rule.
+    pub id: String,
+    /// The name, without the leading slash of Docker's API. Empty where the engine tells none.
+    pub name: String,
+    /// The image that it was started from.
+    pub image: String,
+    /// The ports that it publishes, TCP and UDP, sorted.
+    pub ports: Vec<PublishedPort>,
+    /// The compose project and service that it belongs to.
+    pub compose: Option<Compose>,
+    /// The restart policy: `always`, `unless-stopped`, `on-failure`. `None` if it has none, or the engine was not asked.
+    pub restart_policy: Option<String>,
+    /// What the engine says that it is doing: `running`, `paused` and others.
+    pub state: String,
+    /// The engine's address, such as `unix:///var/run/docker.sock`.
+    pub engine: String,
+    /// Where to reach the engine.
+    pub(crate) endpoint: Endpoint,
+    /// The signal that the engine's stop begins with, if the container names one.
+    pub(crate) stop_signal: Option<String>,
+}
+
+impl Container {
+    /// The ID as people know it: the first 12 digits.
+    #[must_use]
+    pub fn short_id(&self) -> &str {
+        self.id.get(..12).unwrap_or(&self.id)
+    }
+
+    /// The name, or the short ID where there is no name.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        if self.name.is_empty() {
+            self.short_id()
+        } else {
+            &self.name
+        }
+    }
+
+    /// Whether it publishes the target.
+    #[must_use]
+    pub fn publishes(&self, target: &Target) -> bool {
+        self.ports.iter().any(|port| port.serves(target))
+    }
+
+    /// Whether both publish the same port on addresses that exclude each other. Only one of them can be telling the
+    /// truth then.
+    pub(crate) fn contradicts(&self, other: &Self, target: &Target) -> bool {
+        let mine = self.ports.iter().filter(|port| port.serves(target));
+        mine.into_iter()
+            .any(|port| other.ports.iter().any(|theirs| port.overlaps(theirs)))
+    }
+}
+
+impl fmt::Display for Container {
+    /// `container web (nginx:1.27, 0123456789ab)`, and the compose service if there is one
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "container {} ({}, {})",
+            self.display_name(),
+            self.image,
+            self.short_id()
+        )?;
+        if let Some(compose) = &self.compose {
+            write!(f, ", {compose}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A port of the host that leads into a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct PublishedPort {
+    /// The port on this host.
+    pub host_port: u16,
+    /// The port inside the container.
+    pub container_port: u16,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The address of this host; `None` where the engine names none, which means all of them.
+    pub ip: Option<IpAddr>,
+}
+
+impl PublishedPort {
+    /// Whether a connection to the target would arrive here.
+    #[must_use]
+    pub fn serves(&self, target: &Target) -> bool {
+        if self.host_port != target.port
+            || target
+                .protocol
+                .is_some_and(|protocol| protocol != self.protocol)
+        {
+            return false;
+        }
+        match target.address {
+            None => true,
+            Some(Address::Ip(address)) => self.covers(address),
+            Some(Address::Localhost) => {
+                self.covers(IpAddr::V4(Ipv4Addr::LOCALHOST))
+                    || self.covers(IpAddr::V6(Ipv6Addr::LOCALHOST))
+            }
+        }
+    }
+
+    fn covers(&self, address: IpAddr) -> bool {
+        match self.ip.map(|ip| ip.to_canonical()) {
+            None => true,
+            // Engines list an IPv4 and an IPv6 wildcard as two entries, so each stands for its own family.
+            Some(ip) if ip.is_unspecified() => ip.is_ipv4() == address.is_ipv4(),
+            Some(ip) => {
+                ip == address || (address.is_unspecified() && ip.is_ipv4() == address.is_ipv4())
+            }
+        }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.host_port == other.host_port
+            && self.protocol == other.protocol
+            && other.ip.is_none_or(|ip| self.covers(ip.to_canonical()))
+    }
+}
+
+impl fmt::Display for PublishedPort {
+    /// `127.0.0.1:8080->80/tcp`, as `docker ps` writes it
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ip {
+            Some(IpAddr::V6(ip)) => write!(f, "[{ip}]:")?,
+            Some(IpAddr::V4(ip)) => write!(f, "{ip}:")?,
+            None => {}
+        }
+        write!(
+            f,
+            "{}->{}/{}",
+            self.host_port, self.container_port, self.protocol
+        )
+    }
+}
+
+/// The place of a container in a compose project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compose {
+    /// The project's name.
+    pub project: String,
+    /// The service's name; empty where the engine tells none.
+    pub service: String,
+}
+
+impl fmt::Display for Compose {
+    /// `compose service shop/web`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.service.is_empty() {
+            write!(f, "compose project {}", self.project)
+        } else {
+            write!(f, "compose service {}/{}", self.project, self.service)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(ip: Option<&str>) -> PublishedPort {
+        PublishedPort {
+            host_port: 8080,
+            container_port: 80,
+            protocol: Protocol::Tcp,
+            ip: ip.map(|ip| ip.parse().expect("an address")),
+        }
+    }
+
+    fn target(address: Option<Address>) -> Target {
+        Target {
+            port: 8080,
+            protocol: None,
+            address,
+        }
+    }
+
+    fn at(ip: &str) -> Target {
+        target(Some(Address::Ip(ip.parse().expect("an address"))))
+    }
+
+    #[test]
+    fn a_published_port_serves_the_addresses_that_it_covers() {
+        assert!(port(None).serves(&at("127.0.0.1")));
+        assert!(port(None).serves(&at("::1")));
+        assert!(port(Some("0.0.0.0")).serves(&at("192.0.2.1")));
+        assert!(!port(Some("0.0.0.0")).serves(&at("::1")));
+        assert!(port(Some("::")).serves(&at("::1")));
+        assert!(!port(Some("127.0.0.1")).serves(&at("127.0.0.2")));
+        assert!(port(Some("127.0.0.1")).serves(&target(None)));
+        assert!(port(Some("::1")).serves(&target(Some(Address::Localhost))));
+        assert!(!port(Some("192.0.2.1")).serves(&target(Some(Address::Localhost))));
+    }
+
+    #[test]
+    fn another_protocol_or_port_is_another_target() {
+        let udp = Target {
+            port: 8080,
+            protocol: Some(Protocol::Udp),
+            address: None,
+        };
+        assert!(!port(None).serves(&udp));
+        assert!(!port(None).serves(&Target {
+            port: 8081,
+            protocol: None,
+            address: None
+        }));
+    }
+
+    #[test]
+    fn published_ports_print_as_people_know_them() {
+        assert_eq!(port(Some("::")).to_string(), "[::]:8080->80/tcp");
+        assert_eq!(port(None).to_string(), "8080->80/tcp");
+    }
+}

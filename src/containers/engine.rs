@@ -1,0 +1,546 @@
+//! Which container engines there are on this machine.
+//!
+//! A published port is this host's, whichever engine the user's `docker` command happens to talk to. So every engine
+//! counts whose socket is found: `DOCKER_HOST`, the contexts of the Docker command, and the usual places. Under sudo the
+//! places of the user who called sudo count as well, and for a forwarder the places of the user whom it runs as.
+//!
+//! Looking costs one `stat` for each place and opens no connection.
+
+use std::collections::HashSet;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// Where an engine listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Endpoint {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// A named pipe of Windows.
+    Pipe(PathBuf),
+}
+
+impl Endpoint {
+    /// The address in the form of `DOCKER_HOST`.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Unix(path) => format!("unix://{}", path.display()),
+            Self::Pipe(path) => {
+                format!("npipe://{}", path.display().to_string().replace('\\', "/"))
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Unix(path) | Self::Pipe(path) => path,
+        }
+    }
+
+    /// What people call the engine there, going by its address alone.
+    pub(crate) fn engine_name(&self) -> &'static str {
+        let path = self.path().to_string_lossy().to_ascii_lowercase();
+        [
+            ("podman", "Podman"),
+            ("orbstack", "OrbStack"),
+            ("colima", "Colima"),
+            ("/.rd/", "Rancher Desktop"),
+            ("desktop", "Docker Desktop"),
+        ]
+        .iter()
+        .find(|(part, _)| path.contains(part))
+        .map_or("Docker", |(_, name)| name)
+    }
+}
+
+/// The engines of this machine, as found without asking any of them.
+#[derive(Debug, Default)]
+pub(crate) struct Engines {
+    /// Engines whose socket exists, each once.
+    pub(crate) local: Vec<Endpoint>,
+    /// Places that this user may not even look at.
+    pub(crate) out_of_reach: Vec<Endpoint>,
+    /// The remote engine that `DOCKER_HOST` or the current context names. It is never contacted: the ports of its
+    /// containers are another host's.
+    pub(crate) remote: Option<String>,
+}
+
+impl Engines {
+    /// Looks around. `users` are user IDs whose own engines count, too.
+    pub(crate) fn find(users: &[u32]) -> Self {
+        Self::find_in(&Environment::of_this_process(users))
+    }
+
+    pub(super) fn find_in(environment: &Environment) -> Self {
+        let mut engines = Self::default();
+        let mut seen = HashSet::new();
+
+        let selected = environment.selected();
+        for address in selected.iter().chain(&environment.contexts()) {
+            match parse_address(address) {
+                Some(endpoint) => engines.add(endpoint, &mut seen),
+                None if selected.as_ref() == Some(address) => {
+                    engines.remote = Some(address.clone())
+                }
+                None => {}
+            }
+        }
+        for path in environment.usual_sockets() {
+            engines.add(Endpoint::Unix(path), &mut seen);
+        }
+        for pipe in &environment.pipes {
+            engines.add(Endpoint::Pipe(PathBuf::from(pipe)), &mut seen);
+        }
+        engines
+    }
+
+    fn add(&mut self, endpoint: Endpoint, seen: &mut HashSet<Identity>) {
+        match identify(&endpoint) {
+            Ok(Some(identity)) => {
+                if seen.insert(identity) {
+                    self.local.push(endpoint);
+                }
+            }
+            Ok(None) => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                if !self.out_of_reach.contains(&endpoint) {
+                    self.out_of_reach.push(endpoint);
+                }
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// What tells two sockets apart, however many paths lead to them.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Identity {
+    #[cfg(unix)]
+    Inode {
+        device: u64,
+        inode: u64,
+    },
+    Pipe(String),
+}
+
+/// `None` if there is something else than a socket.
+fn identify(endpoint: &Endpoint) -> io::Result<Option<Identity>> {
+    match endpoint {
+        #[cfg(unix)]
+        Endpoint::Unix(path) => {
+            use std::os::unix::fs::{FileTypeExt, MetadataExt};
+            let metadata = fs::metadata(path)?;
+            Ok(metadata.file_type().is_socket().then(|| Identity::Inode {
+                device: metadata.dev(),
+                inode: metadata.ino(),
+            }))
+        }
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => Ok(None),
+        // To look whether a pipe exists is to open it, so it is left to the question itself.
+        Endpoint::Pipe(path) if cfg!(windows) => Ok(Some(Identity::Pipe(
+            path.to_string_lossy().to_ascii_lowercase(),
+        ))),
+        Endpoint::Pipe(_) => Ok(None),
+    }
+}
+
+/// An address in the form of `DOCKER_HOST`. `None` if it names no socket or pipe of this machine.
+fn parse_address(address: &str) -> Option<Endpoint> {
+    if let Some(path) = address.strip_prefix("unix://") {
+        let path = if path.is_empty() {
+            "/var/run/docker.sock"
+        } else {
+            path
+        };
+        Some(Endpoint::Unix(PathBuf::from(path)))
+    } else if let Some(path) = address.strip_prefix("npipe://") {
+        let path = path.replace('/', "\\");
+        // `\\SERVER\pipe\NAME` is another machine's.
+        path.starts_with("\\\\.\\")
+            .then(|| Endpoint::Pipe(PathBuf::from(path)))
+    } else {
+        None
+    }
+}
+
+/// Everything around this process that says where engines are.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    pub(super) docker_host: Option<OsString>,
+    pub(super) docker_context: Option<OsString>,
+    /// Folders of the Docker command's settings, the first being the caller's own.
+    pub(super) docker_configs: Vec<PathBuf>,
+    pub(super) homes: Vec<PathBuf>,
+    pub(super) runtime_dirs: Vec<PathBuf>,
+    /// Sockets that belong to the machine.
+    pub(super) system: Vec<PathBuf>,
+    pub(super) pipes: Vec<String>,
+}
+
+impl Environment {
+    fn of_this_process(users: &[u32]) -> Self {
+        let path = |name: &str| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let mut homes: Vec<PathBuf> = [path("HOME"), path("USERPROFILE")]
+            .into_iter()
+            .flatten()
+            .collect();
+        let mut docker_configs: Vec<PathBuf> = path("DOCKER_CONFIG").into_iter().collect();
+        let mut runtime_dirs: Vec<PathBuf> = path("XDG_RUNTIME_DIR").into_iter().collect();
+
+        let me = own_user();
+        let mut others = users.to_vec();
+        if me == Some(0)
+            && let Some(user) = env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok())
+        {
+            others.push(user);
+        }
+        for user in me.into_iter().chain(others) {
+            let directory = PathBuf::from(format!("/run/user/{user}"));
+            if cfg!(target_os = "linux") && !runtime_dirs.contains(&directory) {
+                runtime_dirs.push(directory);
+            }
+            if let Some(home) = home_of(user)
+                && !homes.contains(&home)
+            {
+                homes.push(home);
+            }
+        }
+        // On macOS the users are not in /etc/passwd.
+        if let Some(name) = path("SUDO_USER")
+            && cfg!(target_os = "macos")
+            && name.components().count() == 1
+        {
+            homes.push(Path::new("/Users").join(name));
+        }
+        docker_configs.extend(homes.iter().map(|home| home.join(".docker")));
+
+        Self {
+            docker_host: env::var_os("DOCKER_HOST"),
+            docker_context: env::var_os("DOCKER_CONTEXT"),
+            docker_configs,
+            homes,
+            runtime_dirs,
+            system: if cfg!(unix) {
+                [
+                    "/var/run/docker.sock",
+                    "/run/docker.sock",
+                    "/run/podman/podman.sock",
+                ]
+                .map(PathBuf::from)
+                .to_vec()
+            } else {
+                Vec::new()
+            },
+            pipes: if cfg!(windows) {
+                [
+                    "docker_engine",
+                    "dockerDesktopLinuxEngine",
+                    "podman-machine-default",
+                ]
+                .map(|name| format!(r"\\.\pipe\{name}"))
+                .to_vec()
+            } else {
+                Vec::new()
+            },
+        }
+    }
+
+    /// The engine that the Docker command would talk to, if something selects one.
+    fn selected(&self) -> Option<String> {
+        let text = |value: &Option<OsString>| {
+            value
+                .as_ref()
+                .map(|value| value.to_string_lossy().into_owned())
+                .filter(|value| !value.is_empty())
+        };
+        if let Some(host) = text(&self.docker_host) {
+            return Some(host);
+        }
+        let config = self.docker_configs.first()?;
+        let name = text(&self.docker_context)
+            .or_else(|| read_json::<Config>(&config.join("config.json"))?.current_context)
+            .filter(|name| name != "default")?;
+        contexts_in(config)
+            .into_iter()
+            .find(|context| context.name == name)
+            .and_then(Context::host)
+    }
+
+    /// The addresses of all contexts.
+    fn contexts(&self) -> Vec<String> {
+        self.docker_configs
+            .iter()
+            .flat_map(|config| contexts_in(config))
+            .filter_map(Context::host)
+            .collect()
+    }
+
+    fn usual_sockets(&self) -> Vec<PathBuf> {
+        let mut sockets = self.system.clone();
+        for directory in &self.runtime_dirs {
+            sockets.push(directory.join("docker.sock"));
+            sockets.push(directory.join("podman/podman.sock"));
+        }
+        if cfg!(unix) {
+            for home in &self.homes {
+                sockets.extend(
+                    [
+                        ".docker/run/docker.sock",
+                        ".docker/desktop/docker.sock",
+                        ".orbstack/run/docker.sock",
+                        ".colima/default/docker.sock",
+                        ".config/colima/default/docker.sock",
+                        ".rd/docker.sock",
+                        ".local/share/containers/podman/machine/podman.sock",
+                    ]
+                    .map(|path| home.join(path)),
+                );
+            }
+        }
+        sockets
+    }
+}
+
+/// The part of the Docker command's settings that matters here.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(rename = "currentContext")]
+    current_context: Option<String>,
+}
+
+/// The part of a context's description that matters here.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Context {
+    name: String,
+    #[serde(default)]
+    endpoints: Endpoints,
+}
+
+#[derive(Deserialize, Default)]
+struct Endpoints {
+    docker: Option<DockerEndpoint>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerEndpoint {
+    host: Option<String>,
+}
+
+impl Context {
+    fn host(self) -> Option<String> {
+        self.endpoints.docker?.host.filter(|host| !host.is_empty())
+    }
+}
+
+/// Contexts lie in folders that are named by a hash of the context's name; the name itself stands in the file.
+fn contexts_in(config: &Path) -> Vec<Context> {
+    /// Nobody has more, and somebody else's folder may be made to waste our time.
+    const LIMIT: usize = 64;
+
+    let Ok(entries) = fs::read_dir(config.join("contexts/meta")) else {
+        return Vec::new();
+    };
+    let mut contexts: Vec<Context> = entries
+        .take(LIMIT)
+        .filter_map(|entry| read_json(&entry.ok()?.path().join("meta.json")))
+        .collect();
+    // The folder's own order means nothing.
+    contexts.sort_by(|one, other| one.name.cmp(&other.name));
+    contexts
+}
+
+fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+    use std::io::Read;
+    const LIMIT: u64 = 1024 * 1024;
+
+    // To open a FIFO would wait for its writer.
+    if !fs::metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = Vec::new();
+    fs::File::open(path)
+        .ok()?
+        .take(LIMIT)
+        .read_to_end(&mut text)
+        .ok()?;
+    serde_json::from_slice(&text)
+        .map_err(|error| log::debug!("{} is not understood: {error}", path.display()))
+        .ok()
+}
+
+/// The user that this process acts as, where the system tells by a file.
+fn own_user() -> Option<u32> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata("/proc/self")
+            .ok()
+            .map(|metadata| metadata.uid())
+    }
+    #[cfg(not(unix))]
+    {
+        None
+    }
+}
+
+/// The home of a user, by the user database's file.
+fn home_of(user: u32) -> Option<PathBuf> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':').skip(2);
+        let is_user = fields.next()?.parse() == Ok(user);
+        let home = fields.nth(2)?;
+        (is_user && home.starts_with('/')).then(|| PathBuf::from(home))
+    })
+}
+
+/// The name of the group that may use a socket.
+pub(super) fn group_of(path: &Path) -> Option<String> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = fs::metadata(path).ok()?;
+        // The group's own permission to write is what connecting takes.
+        if metadata.mode() & 0o020 == 0 || metadata.gid() == 0 {
+            return None;
+        }
+        let groups = fs::read_to_string("/etc/group").ok()?;
+        groups.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next()?;
+            (fields.nth(1)?.parse() == Ok(metadata.gid())).then(|| name.to_owned())
+        })
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::fixture::Folder;
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::os::unix::net::UnixListener;
+
+    fn context(config: &Path, folder: &str, name: &str, host: &str) {
+        let folder = config.join("contexts/meta").join(folder);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(
+            folder.join("meta.json"),
+            format!(r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}","SkipTLSVerify":false}}}}}}"#),
+        )
+        .expect("a context");
+    }
+
+    #[test]
+    fn one_socket_counts_once_however_many_paths_lead_to_it() {
+        let folder = Folder::new();
+        let socket = folder.path().join("a.sock");
+        let _engine = UnixListener::bind(&socket).expect("a socket");
+        symlink(&socket, folder.path().join("b.sock")).expect("a link");
+        let engines = Engines::find_in(&Environment {
+            docker_host: Some(format!("unix://{}", socket.display()).into()),
+            system: vec![folder.path().join("b.sock"), socket.clone()],
+            ..Environment::default()
+        });
+        assert_eq!(engines.local, [Endpoint::Unix(socket)]);
+        assert_eq!(engines.remote, None);
+    }
+
+    #[test]
+    fn remote_engines_are_reported_and_not_contacted() {
+        for address in ["tcp://192.0.2.1:2375", "ssh://dev@example.org", "nonsense"] {
+            let engines = Engines::find_in(&Environment {
+                docker_host: Some(address.into()),
+                ..Environment::default()
+            });
+            assert!(engines.local.is_empty());
+            assert_eq!(engines.remote.as_deref(), Some(address));
+        }
+    }
+
+    #[test]
+    fn the_current_context_is_found_by_its_name() {
+        let folder = Folder::new();
+        let config = folder.path().join("config");
+        let socket = folder.path().join("c.sock");
+        let _engine = UnixListener::bind(&socket).expect("a socket");
+        context(
+            &config,
+            "0123",
+            "mine",
+            &format!("unix://{}", socket.display()),
+        );
+        context(&config, "4567", "far", "tcp://192.0.2.1:2376");
+        let environment = |context: Option<&str>| Environment {
+            docker_context: context.map(OsString::from),
+            docker_configs: vec![config.clone()],
+            ..Environment::default()
+        };
+        let engines = Engines::find_in(&environment(Some("mine")));
+        assert_eq!(engines.local, [Endpoint::Unix(socket)]);
+        assert_eq!(engines.remote, None);
+
+        // The setting in the file says the same as the variable, which goes before it.
+        fs::write(
+            config.join("config.json"),
+            r#"{"auths":{},"currentContext":"far"}"#,
+        )
+        .expect("a file");
+        let engines = Engines::find_in(&environment(None));
+        assert_eq!(engines.remote.as_deref(), Some("tcp://192.0.2.1:2376"));
+        assert_eq!(Engines::find_in(&environment(Some("mine"))).remote, None);
+    }
+
+    #[test]
+    fn broken_settings_are_passed_over() {
+        let folder = Folder::new();
+        let config = folder.path().join("config");
+        context(&config, "0123", "\\u0000", "unix://\\u0000");
+        fs::create_dir_all(config.join("contexts/meta/dir/meta.json")).expect("a folder");
+        fs::write(config.join("config.json"), "{").expect("a file");
+        let engines = Engines::find_in(&Environment {
+            docker_configs: vec![config],
+            system: vec![folder.path().to_owned(), folder.path().join("nothing")],
+            ..Environment::default()
+        });
+        assert!(engines.local.is_empty());
+    }
+
+    #[test]
+    fn engines_are_called_by_their_names() {
+        for (path, name) in [
+            ("/var/run/docker.sock", "Docker"),
+            ("/run/user/1000/podman/podman.sock", "Podman"),
+            ("/Users/dev/.orbstack/run/docker.sock", "OrbStack"),
+            ("/Users/dev/.colima/default/docker.sock", "Colima"),
+            ("/Users/dev/.rd/docker.sock", "Rancher Desktop"),
+            ("/home/dev/.docker/desktop/docker.sock", "Docker Desktop"),
+        ] {
+            assert_eq!(Endpoint::Unix(PathBuf::from(path)).engine_name(), name);
+        }
+    }
+
+    #[test]
+    fn pipes_of_another_machine_are_remote() {
+        assert_eq!(
+            parse_address("npipe:////./pipe/docker_engine"),
+            Some(Endpoint::Pipe(PathBuf::from(r"\\.\pipe\docker_engine")))
+        );
+        assert_eq!(parse_address("npipe:////server/pipe/docker_engine"), None);
+    }
+}

@@ -1,0 +1,191 @@
+//! The way to a container engine: a Unix socket, or a named pipe on Windows. Every wait has an end.
+//!
+//! Only the standard library is used here, which offers no deadline for connecting to a Unix socket (it blocks while the
+//! engine's backlog is full) and none at all for a pipe. So each conversation has a thread of its own, and whoever waits
+//! for it stops waiting at the deadline. A thread that hangs in the system ends when the engine does.
+
+use std::io::{self, Read, Write};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use super::engine::Endpoint;
+use super::http::{self, HttpError, Response};
+
+/// Work that goes on in a thread of its own, and is waited for no longer than until its deadline.
+pub(super) struct Task<T> {
+    answer: mpsc::Receiver<T>,
+    deadline: Instant,
+}
+
+/// What a look at a [`Task`] shows.
+pub(super) enum Progress<T> {
+    Done(T),
+    Running,
+    /// The deadline is past, or the thread could not be started. No answer will come any more.
+    TimedOut,
+}
+
+impl<T: Send + 'static> Task<T> {
+    pub(super) fn start(limit: Duration, work: impl FnOnce(Instant) -> T + Send + 'static) -> Self {
+        let now = Instant::now();
+        let deadline = now.checked_add(limit).unwrap_or(now);
+        let (sender, answer) = mpsc::channel();
+        let thread = std::thread::Builder::new()
+            .name("kill_port engine".to_owned())
+            .spawn(move || {
+                // Nobody listens any more after the deadline, which is fine.
+                let _ = sender.send(work(deadline));
+            });
+        if let Err(error) = thread {
+            log::warn!("no thread could be started to ask a container engine: {error}");
+        }
+        Self { answer, deadline }
+    }
+
+    /// Waits for the answer, at most this long and at most until the deadline.
+    pub(super) fn wait(&self, at_most: Duration) -> Progress<T> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match self.answer.recv_timeout(left.min(at_most)) {
+            Ok(answer) => Progress::Done(answer),
+            Err(RecvTimeoutError::Timeout) if Instant::now() < self.deadline => Progress::Running,
+            Err(_) => Progress::TimedOut,
+        }
+    }
+
+    /// Waits for the answer until the deadline.
+    pub(super) fn finish(&self) -> Option<T> {
+        match self.wait(Duration::MAX) {
+            Progress::Done(answer) => Some(answer),
+            Progress::Running | Progress::TimedOut => None,
+        }
+    }
+}
+
+/// One question and its answer. Blocks, so it belongs into a [`Task`].
+pub(super) fn request(
+    endpoint: &Endpoint,
+    method: &str,
+    path: &str,
+    deadline: Instant,
+) -> Result<Response, HttpError> {
+    let mut stream = Stream {
+        inner: connect(endpoint, deadline)?,
+        deadline,
+    };
+    http::exchange(&mut stream, method, path)
+}
+
+/// A connection whose reads and writes end at the deadline, where the system can do that.
+struct Stream {
+    inner: Connection,
+    deadline: Instant,
+}
+
+impl Stream {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            Err(io::ErrorKind::TimedOut.into())
+        } else {
+            Ok(left)
+        }
+    }
+}
+
+/// A read timeout shows as `WouldBlock` on Unix.
+fn as_timeout(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::WouldBlock {
+        io::ErrorKind::TimedOut.into()
+    } else {
+        error
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        limit_read(&self.inner, left)?;
+        self.inner.read(buffer).map_err(as_timeout)
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        limit_write(&self.inner, left)?;
+        self.inner.write(bytes).map_err(as_timeout)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(unix)]
+type Connection = std::os::unix::net::UnixStream;
+
+#[cfg(unix)]
+fn connect(endpoint: &Endpoint, _deadline: Instant) -> io::Result<Connection> {
+    match endpoint {
+        Endpoint::Unix(path) => Connection::connect(path),
+        Endpoint::Pipe(_) => Err(io::ErrorKind::Unsupported.into()),
+    }
+}
+
+#[cfg(unix)]
+fn limit_read(connection: &Connection, left: Duration) -> io::Result<()> {
+    connection.set_read_timeout(Some(left))
+}
+
+#[cfg(unix)]
+fn limit_write(connection: &Connection, left: Duration) -> io::Result<()> {
+    connection.set_write_timeout(Some(left))
+}
+
+#[cfg(not(unix))]
+type Connection = std::fs::File;
+
+#[cfg(windows)]
+fn connect(endpoint: &Endpoint, deadline: Instant) -> io::Result<Connection> {
+    use std::os::windows::fs::OpenOptionsExt;
+
+    /// All instances of the pipe are taken at the moment.
+    const ERROR_PIPE_BUSY: i32 = 231;
+    /// The server at the other end may learn who we are, and may not act in our name.
+    const SECURITY_IDENTIFICATION: u32 = 0x0001_0000;
+
+    let Endpoint::Pipe(path) = endpoint else {
+        return Err(io::ErrorKind::Unsupported.into());
+    };
+    loop {
+        let opened = std::fs::OpenOptions::new()
+            .read(true)
+            .write(true)
+            .security_qos_flags(SECURITY_IDENTIFICATION)
+            .open(path);
+        match opened {
+            Err(error) if error.raw_os_error() == Some(ERROR_PIPE_BUSY) => {
+                if Instant::now() >= deadline {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
+}
+
+#[cfg(not(any(unix, windows)))]
+fn connect(_endpoint: &Endpoint, _deadline: Instant) -> io::Result<Connection> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(not(unix))]
+fn limit_read(_connection: &Connection, _left: Duration) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn limit_write(_connection: &Connection, _left: Duration) -> io::Result<()> {
+    Ok(())
+}
