@@ -76,6 +76,7 @@ def install():
     subprocess.run(
         ["cargo", "install", "--quiet", "--root", WORK, "--path", previous], env=environment, check=True
     )
+    shutil.rmtree(WORK / "target", ignore_errors=True)
     if shutil.which("npm"):
         subprocess.run(
             ["npm", "install", "--silent", "--no-fund", "--no-audit", "--prefix", WORK, "kill-port@2.0.1", "fkill-cli@9.0.0"],
