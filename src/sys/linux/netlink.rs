@@ -31,6 +31,8 @@ pub(super) enum DumpError {
     Kernel(Errno),
     /// The answer could not be received, or made no sense. The socket may hold leftovers of it: open another one.
     Broken,
+    /// No answer came.
+    Silent,
     /// The table changed while it was dumped, so rows may be missing. Ask again.
     Interrupted,
 }
@@ -76,7 +78,10 @@ impl Netlink {
         loop {
             // With TRUNC the length is that of the whole datagram, so that a cut one is noticed.
             let (_, length) = retry(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
-                .map_err(|_| DumpError::Broken)?;
+                .map_err(|errno| match errno {
+                    Errno::AGAIN => DumpError::Silent,
+                    _ => DumpError::Broken,
+                })?;
             let datagram = self.answer.get(..length).ok_or(DumpError::Broken)?;
             if datagram.is_empty() {
                 return Err(DumpError::Broken);
@@ -236,6 +241,7 @@ pub(super) mod false_kernel {
                 None,
             )
             .unwrap();
+            set_socket_timeout(&socket, Timeout::Recv, Some(Duration::from_millis(20))).unwrap();
             let netlink = Self {
                 socket,
                 sequence: 0,
@@ -336,6 +342,12 @@ mod tests {
         kernel.write(&message(ROW, NLM_F_DUMP_INTR, 1, b"half"));
         kernel.end(1, 0);
         assert_eq!(dump(&mut netlink).0, Err(DumpError::Interrupted));
+    }
+
+    #[test]
+    fn silence_ends_the_dump() {
+        let (mut netlink, _kernel) = Netlink::with_a_false_kernel();
+        assert_eq!(dump(&mut netlink), (Err(DumpError::Silent), vec![]));
     }
 
     #[test]

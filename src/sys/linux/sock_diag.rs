@@ -43,7 +43,8 @@ pub(super) enum Table {
     One(Protocol, Family),
 }
 
-/// Dumps the rows of a table in one of `states` (a set of bits, `1 << state`), of one local port unless it is 0.
+/// Adds the rows of a table that are in one of `states` (a set of bits, `1 << state`), have this local port unless it is 0,
+/// and pass `keep`.
 ///
 /// The kernel looks at the port in the tables of connections, TCP listeners and UDP, but not in that of bound TCP sockets:
 /// the caller must look again. A row can come twice, since the table may change between two parts of a long dump. When an
@@ -53,6 +54,7 @@ pub(super) fn dump(
     table: Table,
     states: u32,
     port: u16,
+    keep: impl Fn(&Row) -> bool,
     rows: &mut Vec<Row>,
 ) -> Result<(), DumpError> {
     let (kind, request) = request(table, states, port);
@@ -62,7 +64,8 @@ pub(super) fn dump(
         let mut whole = true;
         result = netlink
             .dump(kind, &request, |message| match parse(message) {
-                Some(row) => rows.push(row),
+                Some(row) if keep(&row) => rows.push(row),
+                Some(_) => {}
                 None => whole = false,
             })
             .and(if whole {

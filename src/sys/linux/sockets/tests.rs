@@ -9,11 +9,19 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, lis
 
 use super::*;
 
+/// Says so past the capture of the test program, which would hide it.
+fn skipped(why: &str) {
+    let _ = io::Write::write_fmt(
+        &mut io::stderr(),
+        format_args!("SKIPPED, at least in part: {why}\n"),
+    );
+}
+
 /// The tables in both ways, each with its name.
 fn both_ways() -> [(&'static str, SocketTable); 2] {
     let by_netlink = SocketTable::open();
     if !matches!(by_netlink.link, Link::Open(_)) {
-        eprintln!("SKIPPED in part: netlink is refused here, so only /proc/net is tested");
+        skipped("netlink is refused here, so only /proc/net is tested");
     }
     [
         ("netlink", by_netlink),
@@ -38,7 +46,7 @@ fn bound_to(address: SocketAddr, kind: SocketType, v6_only: bool) -> Option<(Own
     };
     let socket = match make() {
         Err(Errno::AFNOSUPPORT | Errno::ADDRNOTAVAIL) if address.is_ipv6() => {
-            eprintln!("SKIPPED: no IPv6 on this machine");
+            skipped("no IPv6 on this machine");
             return None;
         }
         result => result.unwrap(),
@@ -250,7 +258,7 @@ fn tells_bound() -> bool {
     let version = (numbers.next(), numbers.next());
     let tells = version >= (Some(6), Some(8)) && matches!(SocketTable::open().link, Link::Open(_));
     if !tells {
-        eprintln!("SKIPPED: Linux 6.8 and netlink are needed to list bound TCP sockets");
+        skipped("Linux 6.8 and netlink are needed to list bound TCP sockets");
     }
     tells
 }
@@ -336,7 +344,7 @@ fn a_netlink_socket_that_holds_leftovers_does_not_disturb_the_next_look() {
     let server = TcpListener::bind(any(Ipv4Addr::LOCALHOST)).unwrap();
     let mut table = SocketTable::open();
     let Link::Open(netlink) = &mut table.link else {
-        eprintln!("SKIPPED: netlink is refused here");
+        skipped("netlink is refused here");
         return;
     };
     sock_diag::send_without_reading(netlink, Table::One(Protocol::Tcp, Family::V4));
@@ -363,10 +371,10 @@ fn a_kernel_without_the_handlers_is_not_taken_for_one_without_sockets() {
 
 #[test]
 fn many_ports_at_once_are_found_like_few() {
-    let servers: Vec<TcpListener> = (0..MANY + 3)
+    let servers: Vec<TcpListener> = (0..MANY_CONNECTIONS + 3)
         .map(|_| TcpListener::bind(any(Ipv4Addr::LOCALHOST)).unwrap())
         .collect();
-    for count in [1, MANY - 1, MANY, servers.len()] {
+    for count in [1, MANY_LISTENING - 1, MANY_LISTENING, servers.len()] {
         // Each twice, once with and once without the protocol.
         let ports: Vec<_> = servers[..count]
             .iter()
@@ -429,7 +437,7 @@ fn addresses_of_this_machine_are_told_from_others() {
 #[test]
 fn every_ipv6_address_of_an_interface_is_local_the_link_local_ones_too() {
     let Ok(text) = std::fs::read_to_string("/proc/net/if_inet6") else {
-        eprintln!("SKIPPED: no IPv6 on this machine");
+        skipped("no IPv6 on this machine");
         return;
     };
     for line in text.lines() {
