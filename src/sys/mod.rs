@@ -1,5 +1,98 @@
-//! What the library asks of the operating system.
+//! What each operating system has to offer, and nothing about what is done with it.
+//!
+//! # The contract
+//! Each system has one folder or file here and offers these, with the same names and meanings:
+//!
+//! - `Table`: the socket table of this network namespace, and the way from its sockets to processes.
+//!   `open() -> io::Result<Table>` fails where no process could be told apart (a `/proc` of another PID namespace).
+//!   `listening(&mut self, Ports, &mut Vec<Socket>) -> io::Result<()>` is the cheap look: TCP in LISTEN and unconnected UDP.
+//!   `bound(&mut self, Ports, &mut Vec<Socket>) -> io::Result<()>` is the dear look that adds TCP sockets which are bound and
+//!   do not listen, where the system shows them. Both append; sockets that no process can hold (TIME_WAIT) are left out.
+//!   `find(&mut self, &[Socket], Depth) -> io::Result<Found>` tells which processes have descriptors for these sockets.
+//! - `Handle`: one process, kept from being confused with a later one of the same PID.
+//!   `open(pid) -> io::Result<Option<Handle>>` (`None`: no such process), `pid()`, `start_ticks()`, `parent() -> Option<u32>`,
+//!   `describe() -> Process` (everything that can be read), `signal(Signal) -> io::Result<Delivery>` (to this very process or to
+//!   nobody), `may_signal() -> bool`, `wake()` (SIGCONT to a stopped process), `has_exited() -> bool`, `is_kernel() -> bool`,
+//!   `is_interactive_shell() -> bool`, `unit() -> Option<String>` (the service manager's unit that it belongs to).
+//! - `wait(&[&Handle], Duration)`: returns when one of them has exited, or when the time is over.
+//! - `ancestors() -> Vec<u32>`: the caller's, nearest first, and the leader of its session.
+//! - `descendants(&[u32]) -> io::Result<Vec<Handle>>`: parents before children, without the processes given.
+//! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`, `user_name(u32) -> Option<String>`,
+//!   `caller() -> u32`.
+//! - `ENDS_TREES: bool`: whether ending a holder always means its descendants as well (Windows).
+//!
+//! Policy (who is spared, when SIGKILL follows) lives above, in `filter` and `escalation`.
+
+use crate::holder::{Identity, Socket, SocketId};
+use crate::target::Protocol;
 
 #[cfg(target_os = "linux")]
-#[allow(dead_code, reason = "the survey that uses it is yet to come")]
 mod linux;
+#[cfg(target_os = "linux")]
+pub(crate) use linux::{
+    ENDS_TREES, Handle, Table, ancestors, caller, descendants, ephemeral_ports, is_local,
+    user_name, wait,
+};
+
+#[cfg(not(target_os = "linux"))]
+compile_error!("kill_port does not support this operating system yet: it runs on Linux");
+
+/// Which ports are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ports<'a> {
+    /// All of them.
+    All,
+    /// These, each with one protocol or both.
+    These(&'a [(u16, Option<Protocol>)]),
+}
+
+/// How thoroughly holders are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Where holders most likely are. A holder may be missed, so the caller has to look again, completely, if a socket
+    /// outlives the holders found or has none.
+    Quick,
+    /// Every descriptor of every process that can be read.
+    Complete,
+}
+
+/// What a look at the processes found.
+pub(crate) struct Found {
+    /// Each holder once, with the sockets it holds.
+    pub holders: Vec<(Handle, Vec<SocketId>)>,
+    /// The processes whose descriptors this user can't read.
+    pub unreadable: Vec<u32>,
+}
+
+/// What became of a signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// The process got it.
+    Sent,
+    /// The process had ended: nobody got it.
+    Gone,
+    /// The system does not permit it.
+    NotPermitted,
+}
+
+impl Handle {
+    /// What tells this process from a later one with its PID.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity {
+            pid: self.pid(),
+            start_ticks: self.start_ticks(),
+        }
+    }
+}
+
+impl Ports<'_> {
+    /// Whether a socket is on one of the ports asked for.
+    pub(crate) fn contains(&self, socket: &Socket) -> bool {
+        match self {
+            Self::All => true,
+            Self::These(ports) => ports.iter().any(|&(port, protocol)| {
+                port == socket.port && protocol.is_none_or(|protocol| protocol == socket.protocol)
+            }),
+        }
+    }
+}

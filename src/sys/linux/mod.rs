@@ -1,8 +1,24 @@
-//! Linux.
+//! Linux: sock_diag(7) for sockets, `/proc` for who holds them, pidfds for signals and waiting.
 
+mod cgroup;
+mod lineage;
+mod names;
 mod netlink;
 mod ports;
 mod proc_net;
+mod process;
 mod row;
+mod scan;
 mod sock_diag;
 mod sockets;
+mod stat;
+mod table;
+
+pub(crate) use lineage::{ancestors, descendants};
+pub(crate) use names::user_name;
+pub(crate) use process::{Handle, caller, wait};
+pub(crate) use sockets::is_local;
+pub(crate) use table::{Table, ephemeral_ports};
+
+/// A holder is ended alone, unless the caller asks for its descendants.
+pub(crate) const ENDS_TREES: bool = false;

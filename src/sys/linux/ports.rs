@@ -1,15 +1,7 @@
 //! Which ports a look at the socket tables is about.
 
+use super::super::Ports;
 use crate::target::Protocol;
-
-/// Which ports to ask for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Ports<'a> {
-    /// Every port.
-    All,
-    /// These ports, each for one protocol or, with `None`, for both. They may come in any order and more than once.
-    These(&'a [(u16, Option<Protocol>)]),
-}
 
 /// The ports of one protocol: sorted, each once, and never port 0.
 ///

@@ -8,7 +8,8 @@ use log::debug;
 use rustix::io::Errno;
 
 use super::netlink::{DumpError, Netlink};
-use super::ports::{Ports, Wanted};
+use super::super::Ports;
+use super::ports::Wanted;
 use super::proc_net;
 use super::row::{Row, state};
 use super::sock_diag::{self, Family, Table};

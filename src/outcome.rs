@@ -1,0 +1,138 @@
+//! What came of it: the fate of each holder, and what a freed target returns.
+
+use std::time::Duration;
+
+use crate::holder::{Holder, Process};
+use crate::signal::Signal;
+use crate::target::Target;
+
+/// Why a holder is spared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SparedReason {
+    /// It is the process that asked.
+    Caller,
+    /// It is an ancestor of the caller (its shell, editor, test runner) or the leader of the caller's session.
+    Ancestor,
+    /// It is PID 1.
+    Init,
+    /// It is a thread of the kernel.
+    Kernel,
+    /// It is Windows' System or Idle process.
+    System,
+    /// It holds only an unconnected UDP socket on an ephemeral port, so it is perhaps only a client.
+    Client,
+    /// It forwards the port to a container: ending it would break the container, which would go on without the port.
+    Forwarder,
+}
+
+impl SparedReason {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Ancestor => "ancestor",
+            Self::Init => "init",
+            Self::Kernel => "kernel",
+            Self::System => "system",
+            Self::Client => "client",
+            Self::Forwarder => "forwarder",
+        }
+    }
+}
+
+/// What became of a holder, or would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fate {
+    /// It ended.
+    Exited,
+    /// It gave up the port and lives.
+    Released,
+    /// It was signalled, and still holds the port.
+    Survived,
+    /// It is not signalled, whatever happens.
+    Spared(SparedReason),
+    /// It was not signalled because another holder or socket would have kept the port anyway.
+    Withheld,
+    /// The system does not permit the caller to signal it.
+    Denied,
+    /// It would be signalled (in a [`Plan`]).
+    WouldSignal,
+}
+
+impl Fate {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Exited => "exited",
+            Self::Released => "released",
+            Self::Survived => "survived",
+            Self::Spared(_) => "spared",
+            Self::Withheld => "withheld",
+            Self::Denied => "denied",
+            Self::WouldSignal => "would_signal",
+        }
+    }
+}
+
+/// One holder's story: who it was, what it was sent, what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HolderReport {
+    /// The holder as it was when it was looked at. Its sockets are empty if it is here only as somebody's descendant
+    /// or supervisor.
+    pub holder: Holder,
+    /// The signals that it was sent, in order, without the SIGCONT that wakes a stopped process. In a [`Plan`]: the
+    /// signal that would be sent first.
+    pub signals: Vec<Signal>,
+    /// What became of it.
+    pub fate: Fate,
+    /// From the first signal to the end of the process or of its hold on the port.
+    pub elapsed: Option<Duration>,
+}
+
+/// The target is free now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Freed {
+    /// What was to be freed.
+    pub target: Target,
+    /// Who held it, in the order in which they were signalled. Empty: it was free already.
+    pub ended: Vec<HolderReport>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Freed {
+    /// Whether nothing had to be ended.
+    #[must_use]
+    pub fn was_free(&self) -> bool {
+        self.ended.is_empty()
+    }
+}
+
+/// What [`KillOptions::kill`](crate::KillOptions::kill) would do, as far as can be seen; nobody has been signalled.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Plan {
+    /// What would be freed.
+    pub target: Target,
+    /// Who holds it: [`Fate::WouldSignal`], [`Fate::Spared`], [`Fate::Withheld`] or [`Fate::Denied`].
+    pub holders: Vec<HolderReport>,
+    /// Why it would not become free, if it would not.
+    pub error: Option<crate::Error>,
+    /// The parent that may start a holder again, if there is one: see
+    /// [`KillOptions::settle`](crate::KillOptions::settle).
+    pub supervisors: Vec<Process>,
+}
+
+impl Plan {
+    /// Whether the target would become free.
+    #[must_use]
+    pub fn would_free(&self) -> bool {
+        self.error.is_none()
+    }
+}

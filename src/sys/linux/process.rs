@@ -1,0 +1,387 @@
+//! One process: read through its `/proc/PID` directory, signalled and waited for through the same process or not at all.
+
+use std::cell::OnceCell;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal as RawSignal, kill_process, pidfd_open, pidfd_send_signal,
+    test_kill_process,
+};
+
+use super::super::Delivery;
+use super::cgroup;
+use super::stat::Stat;
+use crate::holder::Process;
+use crate::signal::Signal;
+
+/// A process, held by a descriptor of its `/proc/PID` directory.
+///
+/// Once the process is gone, everything read through that descriptor fails with ESRCH, and so does
+/// `pidfd_send_signal(2)` on it, even if the PID belongs to somebody else by then.
+pub(crate) struct Handle {
+    pid: u32,
+    /// `None` when the caller has no descriptor left; then each use compares the start time first.
+    directory: Option<OwnedFd>,
+    start_ticks: u64,
+    /// For poll(2), opened when it is first waited for. `None` inside where the kernel (before 5.3) or a seccomp filter has no
+    /// `pidfd_open(2)`, or where the process had already ended.
+    pidfd: OnceCell<Option<OwnedFd>>,
+}
+
+/// The ID of the calling process.
+pub(crate) fn caller() -> u32 {
+    std::process::id()
+}
+
+impl Handle {
+    /// The process of this ID, or `None` if there is none (or `hidepid` hides it).
+    pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = match openat(CWD, proc_path(pid, ""), flags, Mode::empty()) {
+            Ok(directory) => Some(directory),
+            Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => return Ok(None),
+            Err(Errno::MFILE | Errno::NFILE) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let mut handle = Self {
+            pid,
+            directory,
+            start_ticks: 0,
+            pidfd: OnceCell::new(),
+        };
+        let Some(stat) = handle.read("stat").and_then(|line| Stat::parse(&line)) else {
+            return Ok(None);
+        };
+        handle.start_ticks = stat.start_ticks;
+        Ok(Some(handle))
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    pub(crate) fn start_ticks(&self) -> u64 {
+        self.start_ticks
+    }
+
+    /// A file of this process's directory, whole.
+    pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
+        use std::io::Read as _;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = match &self.directory {
+            Some(directory) => openat(directory, name, flags, Mode::empty()),
+            None => openat(CWD, proc_path(self.pid, name), flags, Mode::empty()),
+        };
+        let mut content = Vec::new();
+        std::fs::File::from(file.ok()?)
+            .read_to_end(&mut content)
+            .ok()?;
+        Some(content)
+    }
+
+    fn link(&self, name: &str) -> Option<PathBuf> {
+        let target = match &self.directory {
+            Some(directory) => readlinkat(directory, name, Vec::new()),
+            None => readlinkat(CWD, proc_path(self.pid, name), Vec::new()),
+        };
+        Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
+    }
+
+    /// The stat line, if it is still this process's.
+    pub(super) fn stat(&self) -> Option<Stat> {
+        let stat = Stat::parse(&self.read("stat")?)?;
+        (self.start_ticks == 0 || stat.start_ticks == self.start_ticks).then_some(stat)
+    }
+
+    pub(crate) fn parent(&self) -> Option<u32> {
+        self.stat().map(|stat| stat.parent)
+    }
+
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.stat().is_some_and(|stat| stat.is_kernel())
+    }
+
+    /// The leader of a session with a terminal: a shell that a person types into does not restart servers.
+    pub(crate) fn is_interactive_shell(&self) -> bool {
+        self.stat()
+            .is_some_and(|stat| stat.session == self.pid && stat.terminal != 0)
+    }
+
+    /// The systemd unit that it belongs to, from its control group.
+    pub(crate) fn unit(&self) -> Option<String> {
+        cgroup::unit(&self.read("cgroup")?)
+    }
+
+    /// Everything about it that this user may read.
+    pub(crate) fn describe(&self) -> Process {
+        let mut process = Process::unknown(self.pid);
+        process.start_ticks = self.start_ticks;
+        if let Some(stat) = self.stat() {
+            process.parent_pid = Some(stat.parent);
+            process.name = String::from_utf8_lossy(&stat.name).into_owned();
+            process.started = started(stat.start_ticks);
+        }
+        process.command = self
+            .read("cmdline")
+            .map(|line| arguments(&line))
+            .unwrap_or_default();
+        process.executable = self.link("exe").map(without_deleted);
+        process.cwd = self.link("cwd");
+        process.uid = self
+            .read("status")
+            .and_then(|status| effective_uid(&status));
+        process.user = process.uid.and_then(super::user_name);
+        process
+    }
+
+    /// Sends a signal to this process, or to nobody.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<Delivery> {
+        self.send(raw(signal))
+    }
+
+    /// SIGCONT, if it is stopped: a stopped process can't act on what it was sent.
+    pub(crate) fn wake(&self) {
+        if self.stat().is_some_and(|stat| stat.is_stopped()) {
+            // It may end or be denied at this very moment; then there is nobody to wake.
+            let _ = self.send(RawSignal::CONT);
+        }
+    }
+
+    fn send(&self, signal: RawSignal) -> io::Result<Delivery> {
+        let sent = match &self.directory {
+            Some(directory) => pidfd_send_signal(directory, signal),
+            None => Err(Errno::NOSYS),
+        };
+        let sent = match sent {
+            // Before Linux 5.1, under a seccomp filter, or without a descriptor: compare the start time right before.
+            Err(Errno::NOSYS | Errno::PERM) if !self.denies(sent) => self.send_by_pid(signal),
+            other => other,
+        };
+        match sent {
+            Ok(()) => Ok(Delivery::Sent),
+            Err(Errno::SRCH) => Ok(Delivery::Gone),
+            Err(Errno::PERM | Errno::ACCESS) => Ok(Delivery::NotPermitted),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether EPERM is the kernel's word about this process, not a filter's about the call.
+    fn denies(&self, sent: Result<(), Errno>) -> bool {
+        sent == Err(Errno::PERM) && !self.may_signal()
+    }
+
+    fn send_by_pid(&self, signal: RawSignal) -> Result<(), Errno> {
+        if self.has_exited() {
+            return Err(Errno::SRCH);
+        }
+        kill_process(self.raw_pid().ok_or(Errno::SRCH)?, signal)
+    }
+
+    /// Whether the caller may signal it, as far as the kernel tells without sending anything.
+    pub(crate) fn may_signal(&self) -> bool {
+        self.raw_pid()
+            .is_some_and(|pid| test_kill_process(pid) != Err(Errno::PERM))
+    }
+
+    fn raw_pid(&self) -> Option<Pid> {
+        i32::try_from(self.pid).ok().and_then(Pid::from_raw)
+    }
+
+    /// Whether its last thread has ended. It may not have been collected by its parent yet.
+    pub(crate) fn has_exited(&self) -> bool {
+        match self.pollable() {
+            Some(pidfd) => {
+                let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
+                matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
+            }
+            None => self.stat().is_none_or(|stat| stat.has_exited()),
+        }
+    }
+
+    /// Whether it is on its way out: its sockets may be closed before it has ended.
+    pub(crate) fn is_exiting(&self) -> bool {
+        self.stat().is_none_or(|stat| stat.is_exiting())
+    }
+
+    /// What poll(2) can wait on.
+    fn pollable(&self) -> Option<BorrowedFd<'_>> {
+        let open = || {
+            let pidfd = pidfd_open(self.raw_pid()?, PidfdFlags::empty()).ok()?;
+            // The PID may have been given to another before it was opened, but not after: still being there now means
+            // having been there all along.
+            self.stat().map(|_| pidfd)
+        };
+        self.pidfd.get_or_init(open).as_ref().map(AsFd::as_fd)
+    }
+}
+
+/// Waits until one of the processes has exited or the time is over, whichever is first.
+pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
+    let mut fds: Vec<PollFd<'_>> = handles
+        .iter()
+        .filter_map(|handle| handle.pollable())
+        .map(|pidfd| PollFd::from_borrowed_fd(pidfd, PollFlags::IN))
+        .collect();
+    // Where a process can't be polled, a short look now and then has to do.
+    let blind = fds.len() < handles.len();
+    let timeout = if blind {
+        timeout.min(Duration::from_millis(5))
+    } else {
+        timeout
+    };
+    if blind && handles.iter().any(|handle| handle.has_exited()) {
+        return;
+    }
+    let timeout = Timespec {
+        tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // An interrupted wait is a short one: the caller looks and waits again.
+    let _ = poll(&mut fds, Some(&timeout));
+}
+
+fn raw(signal: Signal) -> RawSignal {
+    match signal {
+        Signal::Term => RawSignal::TERM,
+        Signal::Int => RawSignal::INT,
+        Signal::Hup => RawSignal::HUP,
+        Signal::Quit => RawSignal::QUIT,
+        Signal::Abrt => RawSignal::ABORT,
+        Signal::Usr1 => RawSignal::USR1,
+        Signal::Usr2 => RawSignal::USR2,
+        Signal::Kill => RawSignal::KILL,
+    }
+}
+
+/// `/proc/PID/name`
+pub(super) fn proc_path(pid: u32, name: &str) -> String {
+    let mut path = String::with_capacity(32);
+    // Writing to a `String` can't fail.
+    let _ = write!(path, "/proc/{pid}/{name}");
+    path
+}
+
+/// The arguments in `/proc/PID/cmdline`, each ended by a NUL. A server that writes a title over its arguments leaves NULs or
+/// blanks behind it; they are cut off.
+fn arguments(line: &[u8]) -> Vec<OsString> {
+    let end = line
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1);
+    let line = line.get(..end).unwrap_or_default();
+    if line.is_empty() {
+        return Vec::new();
+    }
+    let mut arguments: Vec<OsString> = line
+        .split(|&byte| byte == 0)
+        .map(|argument| OsString::from_vec(argument.to_vec()))
+        .collect();
+    if let [title] = arguments.as_mut_slice() {
+        let trimmed = title.as_encoded_bytes().trim_ascii_end().to_vec();
+        *title = OsString::from_vec(trimmed);
+    }
+    arguments
+}
+
+/// The kernel marks a program whose file was replaced or removed.
+fn without_deleted(path: PathBuf) -> PathBuf {
+    let bytes = path.into_os_string().into_vec();
+    let kept = bytes.strip_suffix(b" (deleted)").unwrap_or(&bytes).to_vec();
+    PathBuf::from(OsString::from_vec(kept))
+}
+
+/// The second number of the line `Uid:` in `/proc/PID/status`.
+fn effective_uid(status: &[u8]) -> Option<u32> {
+    let line = status
+        .split(|&byte| byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"Uid:"))?;
+    std::str::from_utf8(line)
+        .ok()?
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// The wall-clock time of a start that is counted in ticks since boot.
+fn started(ticks: u64) -> Option<SystemTime> {
+    use rustix::time::{ClockId, clock_gettime};
+    let since_boot = clock_gettime(ClockId::Boottime);
+    let up = Duration::new(
+        since_boot.tv_sec.try_into().ok()?,
+        since_boot.tv_nsec.try_into().ok()?,
+    );
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    let start = Duration::from_secs(ticks / per_second)
+        + Duration::from_secs(ticks % per_second) / u32::try_from(per_second).ok()?;
+    SystemTime::now().checked_sub(up.checked_sub(start)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_title_over_the_arguments_loses_what_it_left_behind() {
+        assert_eq!(
+            arguments(b"nginx: master process nginx\0\0\0\0"),
+            ["nginx: master process nginx"]
+        );
+        assert_eq!(arguments(b"worker    \0"), ["worker"]);
+        assert_eq!(arguments(b"sh\0-c\0\0echo\0"), ["sh", "-c", "", "echo"]);
+        assert!(arguments(b"").is_empty() && arguments(b"\0\0").is_empty());
+    }
+
+    #[test]
+    fn the_own_process_is_described() {
+        let handle = Handle::open(caller()).unwrap().unwrap();
+        let process = handle.describe();
+        assert_eq!(
+            process.parent_pid,
+            Some(std::os::unix::process::parent_id())
+        );
+        assert_eq!(process.cwd, std::env::current_dir().ok());
+        assert_eq!(process.executable, std::env::current_exe().ok());
+        let age = process.started.unwrap().elapsed().unwrap_or_default();
+        assert!(age < Duration::from_secs(24 * 3600), "{age:?}");
+        assert!(!handle.has_exited() && handle.may_signal());
+    }
+
+    #[test]
+    fn a_child_that_ended_is_seen_and_gets_nothing() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let handle = Handle::open(child.id()).unwrap().unwrap();
+        assert!(!handle.has_exited());
+        assert_eq!(handle.signal(Signal::Kill).unwrap(), Delivery::Sent);
+        while !handle.has_exited() {
+            wait(&[&handle], Duration::from_secs(10));
+        }
+        child.wait().unwrap();
+        assert_eq!(handle.signal(Signal::Term).unwrap(), Delivery::Gone);
+        assert!(
+            Handle::open(child.id())
+                .unwrap()
+                .is_none_or(|other| other.identity() != handle.identity())
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
+            let _ = (arguments(&bytes), effective_uid(&bytes));
+        }
+    }
+}

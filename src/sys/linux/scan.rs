@@ -1,0 +1,268 @@
+//! The complete look: every descriptor of every process that can be read.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::io::Errno;
+
+use crate::holder::SocketId;
+
+/// What one process's descriptors say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Those of the wanted sockets that it holds, each once.
+    pub held: Vec<SocketId>,
+    /// Whether its descriptors could not be read because they are another user's.
+    pub denied: bool,
+}
+
+/// Reads descriptors, with buffers that are used again from one process to the next.
+pub(super) struct Scanner<'a> {
+    proc: OwnedFd,
+    /// Sorted.
+    wanted: &'a [SocketId],
+    entries: Vec<MaybeUninit<u8>>,
+}
+
+/// The IDs of all processes, in the kernel's order: ascending.
+pub(super) fn pids() -> io::Result<Vec<u32>> {
+    let proc = open_proc()?;
+    let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+    let mut pids = Vec::new();
+    let mut entries = RawDir::new(&proc, &mut buffer);
+    while let Some(entry) = entries.next() {
+        if let Some(pid) = number(entry?.file_name().to_bytes()) {
+            pids.push(pid);
+        }
+    }
+    Ok(pids)
+}
+
+fn open_proc() -> io::Result<OwnedFd> {
+    Ok(openat(CWD, "/proc", directory(), Mode::empty())?)
+}
+
+fn directory() -> OFlags {
+    OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC
+}
+
+/// A directory entry that is a number: a process, a thread or a descriptor.
+pub(super) fn number(name: &[u8]) -> Option<u32> {
+    if name.is_empty() {
+        return None;
+    }
+    name.iter().try_fold(0u32, |value, &byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        value.checked_mul(10)?.checked_add(digit.into())
+    })
+}
+
+/// The inode in `socket:[12345]`.
+pub(super) fn socket_in(link: &[u8]) -> Option<SocketId> {
+    let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The inodes of the sockets in an io_uring's table of fixed files, as its `fdinfo` lists them.
+fn fixed_files(fdinfo: &[u8]) -> impl Iterator<Item = SocketId> {
+    fdinfo.split(|&byte| byte == b'\n').filter_map(|line| {
+        let start = line.windows(8).position(|window| window == b"socket:[")?;
+        socket_in(line.get(start..)?.trim_ascii_end())
+    })
+}
+
+impl<'a> Scanner<'a> {
+    /// A scanner for these sockets, which have to be sorted.
+    pub(super) fn new(wanted: &'a [SocketId]) -> io::Result<Self> {
+        debug_assert!(wanted.is_sorted());
+        Ok(Self {
+            proc: open_proc()?,
+            wanted,
+            entries: vec![MaybeUninit::uninit(); 32 * 1024],
+        })
+    }
+
+    /// All descriptors of a process, those of threads with a table of their own included.
+    pub(super) fn look(&mut self, pid: u32) -> Look {
+        let mut look = Look::default();
+        self.read_table(&format!("{pid}/fd"), &format!("{pid}/fdinfo"), &mut look);
+        if !look.denied && self.threads(pid) != 1 {
+            self.read_private_tables(pid, &mut look);
+        }
+        look.held.sort_unstable();
+        look.held.dedup();
+        look
+    }
+
+    /// The number of threads, from the link count of the directory of threads; 0 if the process is gone.
+    fn threads(&self, pid: u32) -> u64 {
+        let tasks = format!("{pid}/task");
+        statat(&self.proc, tasks, AtFlags::empty()).map_or(0, |stat| {
+            #[allow(
+                clippy::useless_conversion,
+                reason = "the field's width differs between architectures"
+            )]
+            u64::from(stat.st_nlink).saturating_sub(2)
+        })
+    }
+
+    /// Threads share their process's table unless they asked for one of their own, or the main thread, whose table is shown
+    /// as the process's, has exited. kcmp(2) tells them apart at a small part of the cost of reading every link again.
+    fn read_private_tables(&mut self, pid: u32, look: &mut Look) {
+        let mut tables: Vec<u32> = vec![pid];
+        for thread in self.numbers(&format!("{pid}/task")) {
+            if thread == pid || tables.iter().any(|&other| same_table(other, thread)) {
+                continue;
+            }
+            let task = format!("{pid}/task/{thread}");
+            self.read_table(&format!("{task}/fd"), &format!("{task}/fdinfo"), look);
+            // Each table that is kept is compared with every later thread, so there is an end to how many.
+            if tables.len() < 16 {
+                tables.push(thread);
+            }
+        }
+    }
+
+    fn numbers(&mut self, path: &str) -> Vec<u32> {
+        let Ok(directory) = openat(&self.proc, path, directory(), Mode::empty()) else {
+            return Vec::new();
+        };
+        let mut numbers = Vec::new();
+        let mut entries = RawDir::new(&directory, &mut self.entries);
+        while let Some(Ok(entry)) = entries.next() {
+            numbers.extend(number(entry.file_name().to_bytes()));
+        }
+        numbers
+    }
+
+    fn read_table(&mut self, fd: &str, fdinfo: &str, look: &mut Look) {
+        let directory = match openat(&self.proc, fd, directory(), Mode::empty()) {
+            Ok(directory) => directory,
+            Err(Errno::ACCESS | Errno::PERM) => {
+                look.denied = true;
+                return;
+            }
+            // It ended in between.
+            Err(_) => return,
+        };
+        let mut link = [MaybeUninit::uninit(); 64];
+        let mut entries = RawDir::new(&directory, &mut self.entries);
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    look.denied |= matches!(error, Errno::ACCESS | Errno::PERM);
+                    return;
+                }
+            };
+            let name = entry.file_name();
+            if number(name.to_bytes()).is_none() {
+                continue;
+            }
+            let target = match readlinkat_raw(&directory, name, &mut link[..]) {
+                Ok((target, _)) => &*target,
+                Err(Errno::ACCESS | Errno::PERM) => {
+                    look.denied = true;
+                    return;
+                }
+                Err(_) => continue,
+            };
+            if let Some(socket) = socket_in(target) {
+                if self.wanted.binary_search(&socket).is_ok() {
+                    look.held.push(socket);
+                }
+            } else if target == b"anon_inode:[io_uring]" {
+                let path = format!("{fdinfo}/{}", name.to_string_lossy());
+                look.held.extend(
+                    read_at(&self.proc, &path)
+                        .as_deref()
+                        .map(fixed_files)
+                        .into_iter()
+                        .flatten()
+                        .filter(|socket| self.wanted.binary_search(socket).is_ok()),
+                );
+            }
+        }
+    }
+}
+
+fn read_at(proc: &OwnedFd, path: &str) -> Option<Vec<u8>> {
+    use std::io::Read as _;
+    let file = openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut content = Vec::new();
+    std::fs::File::from(file).read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
+/// Whether two threads use the same table of descriptors, as kcmp(2) with `KCMP_FILES` tells. `false` where the kernel doesn't say:
+/// then both are read.
+fn same_table(one: u32, other: u32) -> bool {
+    const KCMP_FILES: libc::c_long = 2;
+    // SAFETY: kcmp takes five integers and touches no memory of this process.
+    unsafe {
+        libc::syscall(
+            libc::SYS_kcmp,
+            libc::c_long::from(one),
+            libc::c_long::from(other),
+            KCMP_FILES,
+            0 as libc::c_long,
+            0 as libc::c_long,
+        ) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::net::TcpListener;
+    use std::os::fd::AsRawFd;
+
+    fn inode(listener: &TcpListener) -> SocketId {
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
+        socket_in(link.as_os_str().as_encoded_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_own_listener_is_found_once_though_it_has_two_descriptors() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let copy = listener.try_clone().unwrap();
+        let wanted = [inode(&listener)];
+        let look = Scanner::new(&wanted).unwrap().look(std::process::id());
+        assert_eq!(
+            look,
+            Look {
+                held: wanted.to_vec(),
+                denied: false
+            }
+        );
+        drop(copy);
+    }
+
+    #[test]
+    fn fixed_files_are_read_from_any_shape_of_list() {
+        let text =
+            b"SqMask:\t0x7\nUserFiles:\t2\n    0: socket:[77]\n    1: /dev/null\nUserBufs:\t0\n";
+        assert_eq!(fixed_files(text).collect::<Vec<_>>(), [77]);
+    }
+
+    #[test]
+    fn this_process_is_among_all() {
+        assert!(pids().unwrap().contains(&std::process::id()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
+            let _ = (number(&bytes), socket_in(&bytes), fixed_files(&bytes).count());
+        }
+
+        #[test]
+        fn numbers_and_inodes_come_back(value in any::<u32>(), inode in any::<u64>()) {
+            prop_assert_eq!(number(value.to_string().as_bytes()), Some(value));
+            prop_assert_eq!(socket_in(format!("socket:[{inode}]").as_bytes()), Some(inode));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! `/proc/PID/stat`: one line, whose second field is a name that may contain anything, blanks and parentheses included.
+
+/// The fields that are used here; their numbers are those of proc_pid_stat(5).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// (2) The short name, at most 15 bytes of the process's own choice.
+    pub name: Vec<u8>,
+    /// (3) `R`, `S`, `Z`, `T` and so on.
+    pub state: u8,
+    /// (4) The parent's PID; 0 if the parent is outside this PID namespace.
+    pub parent: u32,
+    /// (6) The session: the PID of its leader.
+    pub session: u32,
+    /// (7) The controlling terminal; 0 for none.
+    pub terminal: i64,
+    /// (9) The kernel's flags of the main thread.
+    pub flags: u64,
+    /// (20) The number of threads.
+    pub threads: u64,
+    /// (22) The start, in clock ticks since boot.
+    pub start_ticks: u64,
+}
+
+/// The kernel's `PF_EXITING`.
+const EXITING: u64 = 0x4;
+/// The kernel's `PF_KTHREAD`.
+const KERNEL_THREAD: u64 = 0x20_0000;
+
+impl Stat {
+    /// Takes the line apart; `None` if it is not such a line.
+    pub(super) fn parse(line: &[u8]) -> Option<Self> {
+        // The name is everything between the first "(" and the last ")": no later field has a parenthesis in it.
+        let open = line.iter().position(|&byte| byte == b'(')?;
+        let close = line.iter().rposition(|&byte| byte == b')')?;
+        let name = line.get(open + 1..close)?.to_vec();
+        let rest = std::str::from_utf8(line.get(close + 1..)?).ok()?;
+        let mut fields = rest.split_ascii_whitespace();
+        let state = *fields.next()?.as_bytes().first()?;
+        let parent = fields.next()?.parse().ok()?;
+        let _group = fields.next()?;
+        let session = fields.next()?.parse().ok()?;
+        let terminal = fields.next()?.parse().ok()?;
+        let _terminal_group = fields.next()?;
+        let flags = fields.next()?.parse().ok()?;
+        // Fields 10 to 19 are page faults, times and priorities; 21 is always 0.
+        let threads = fields.nth(10)?.parse().ok()?;
+        let start_ticks = fields.nth(1)?.parse().ok()?;
+        Some(Self {
+            name,
+            state,
+            parent,
+            session,
+            terminal,
+            flags,
+            threads,
+            start_ticks,
+        })
+    }
+
+    /// Whether the last thread has ended. The main thread alone may have, and then another holds the port.
+    pub(super) fn has_exited(&self) -> bool {
+        matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
+    }
+
+    /// Whether the main thread is on its way out or gone.
+    pub(super) fn is_exiting(&self) -> bool {
+        self.flags & EXITING != 0
+    }
+
+    /// Whether a stop signal or Ctrl-Z has stopped it.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state == b'T'
+    }
+
+    pub(super) fn is_kernel(&self) -> bool {
+        self.flags & KERNEL_THREAD != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn line(name: &[u8], state: char, parent: u32, threads: u64, start: u64) -> Vec<u8> {
+        let mut line = b"77 (".to_vec();
+        line.extend_from_slice(name);
+        let rest = format!(
+            ") {state} {parent} 5 6 34816 5 4194304 1 2 3 4 5 6 7 8 20 0 {threads} 0 {start} 9 9 9\n"
+        );
+        line.extend_from_slice(rest.as_bytes());
+        line
+    }
+
+    #[test]
+    fn a_name_that_looks_like_the_end_of_the_field_does_not_shift_the_others() {
+        let stat = Stat::parse(&line(b") R 1 (", 'S', 42, 3, 991)).unwrap();
+        assert_eq!(stat.name, b") R 1 (");
+        assert_eq!((stat.state, stat.parent, stat.session), (b'S', 42, 6));
+        assert_eq!((stat.terminal, stat.flags), (34816, 4_194_304));
+        assert_eq!((stat.threads, stat.start_ticks), (3, 991));
+    }
+
+    #[test]
+    fn a_zombie_with_living_threads_has_not_exited() {
+        assert!(!Stat::parse(&line(b"x", 'Z', 1, 2, 1)).unwrap().has_exited());
+        assert!(Stat::parse(&line(b"x", 'Z', 1, 1, 1)).unwrap().has_exited());
+    }
+
+    #[test]
+    fn the_own_line_is_understood() {
+        let stat = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
+        assert_eq!(stat.parent, std::os::unix::process::parent_id());
+        assert!(stat.start_ticks > 0 && stat.threads >= 1);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
+            let _ = Stat::parse(&bytes);
+        }
+
+        #[test]
+        fn any_name_comes_back_as_it_was(
+            name in proptest::collection::vec(any::<u8>(), 0..16),
+            parent in any::<u32>(), threads in any::<u64>(), start in any::<u64>(),
+        ) {
+            let stat = Stat::parse(&line(&name, 'T', parent, threads, start)).unwrap();
+            prop_assert_eq!(&stat.name, &name);
+            prop_assert_eq!((stat.parent, stat.threads, stat.start_ticks), (parent, threads, start));
+            prop_assert!(stat.is_stopped());
+        }
+
+        #[test]
+        fn a_line_cut_short_is_refused_or_right(cut in 0usize..80) {
+            let whole = line(b"name", 'S', 7, 1, 123_456);
+            let part = &whole[..cut.min(whole.len())];
+            if let Some(stat) = Stat::parse(part) {
+                prop_assert_eq!(stat.parent, 7);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The socket table, and the way from its sockets to processes.
+
+use std::io;
+use std::ops::RangeInclusive;
+
+use super::super::{Depth, Found, Ports};
+use super::process::Handle;
+use super::scan::{Scanner, pids};
+use super::sockets::SocketTable;
+use crate::holder::{Socket, SocketId};
+
+/// See the contract in `sys`.
+pub(crate) struct Table {
+    sockets: SocketTable,
+}
+
+impl Table {
+    pub(crate) fn open() -> io::Result<Self> {
+        refuse_foreign_proc()?;
+        Ok(Self {
+            sockets: SocketTable::open(),
+        })
+    }
+
+    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+        self.sockets.listening(ports, into)
+    }
+
+    pub(crate) fn bound(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+        self.sockets.bound(ports, into)
+    }
+
+    pub(crate) fn find(&mut self, sockets: &[Socket], depth: Depth) -> io::Result<Found> {
+        let _ = depth;
+        let mut wanted: Vec<SocketId> = sockets.iter().map(|socket| socket.id).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found = Found {
+            holders: Vec::new(),
+            unreadable: Vec::new(),
+        };
+        let mut scanner = Scanner::new(&wanted)?;
+        for pid in pids()? {
+            let look = scanner.look(pid);
+            if look.denied {
+                found.unreadable.push(pid);
+            }
+            if look.held.is_empty() {
+                continue;
+            }
+            let Some(handle) = Handle::open(pid)? else {
+                continue;
+            };
+            // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets.
+            let held = scanner.look(pid).held;
+            if !held.is_empty() && !handle.has_exited() {
+                found.holders.push((handle, held));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A `/proc` that belongs to another PID namespace (after `unshare --pid` without mounting a new one) numbers processes differently: no PID in
+/// it means what it says.
+fn refuse_foreign_proc() -> io::Result<()> {
+    let link = std::fs::read_link("/proc/self")
+        .map_err(|error| io::Error::new(error.kind(), format!("/proc can't be read: {error}")))?;
+    if link.to_str().and_then(|pid| pid.parse().ok()) == Some(std::process::id()) {
+        return Ok(());
+    }
+    Err(io::Error::other(
+        "/proc belongs to another PID namespace; mount the right one, for example with `unshare --pid --fork --mount-proc`",
+    ))
+}
+
+/// The range from which the kernel takes local ports for clients, of this network namespace (`ip_local_port_range`).
+pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
+    let range = || {
+        let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+        let mut numbers = text.split_ascii_whitespace().map(str::parse);
+        Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)
+    };
+    range().unwrap_or(32768..=60999)
+}
+
