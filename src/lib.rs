@@ -6,6 +6,7 @@ mod error;
 mod escalation;
 mod event;
 mod forwarder;
+mod filter;
 mod holder;
 mod options;
 mod outcome;

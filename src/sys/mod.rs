@@ -12,7 +12,8 @@
 //! - `Handle`: one process, kept from being confused with a later one of the same PID.
 //!   `open(pid) -> io::Result<Option<Handle>>` (`None`: no such process), `pid()`, `start_ticks()`, `parent() -> Option<u32>`,
 //!   `describe() -> Process` (everything that can be read), `signal(Signal) -> io::Result<Delivery>` (to this very process or to
-//!   nobody), `may_signal() -> bool`, `wake()` (SIGCONT to a stopped process), `has_exited() -> bool`, `is_kernel() -> bool`,
+//!   nobody), `may_signal() -> bool`, `wake()` (SIGCONT to a stopped process), `has_exited() -> bool`,
+//!   `is_exiting() -> bool` (on its way out: its sockets may close before it has ended), `is_kernel() -> bool`,
 //!   `is_interactive_shell() -> bool`, `unit() -> Option<String>` (the service manager's unit that it belongs to).
 //! - `wait(&[&Handle], Duration)`: returns when one of them has exited, or when the time is over.
 //! - `ancestors() -> Vec<u32>`: the caller's, nearest first, and the leader of its session.
@@ -57,6 +58,7 @@ pub(crate) enum Depth {
 }
 
 /// What a look at the processes found.
+#[derive(Default)]
 pub(crate) struct Found {
     /// Each holder once, with the sockets it holds.
     pub holders: Vec<(Handle, Vec<SocketId>)>,
