@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::holder::{Holder, Process, Socket};
@@ -15,10 +16,10 @@ use crate::target::Target;
 /// Small (one pointer); tells what is in the way ([`Error::obstacles`]), and what had happened to each holder before it
 /// was given up ([`Error::holders`]). Its `Display` is one sentence a person can act on, in which control characters of
 /// other processes' names are escaped.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Inner {
     target: Target,
     obstacles: Vec<Obstacle>,
@@ -27,7 +28,7 @@ struct Inner {
 }
 
 /// One thing that is in the way.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Obstacle {
     /// A holder that is never signalled.
@@ -58,6 +59,8 @@ pub enum Obstacle {
         holder: Holder,
         /// The process that started it, if it is known and lives.
         supervisor: Option<Process>,
+        /// Why that process can't be ended too, if it can't: it is PID 1 or an ancestor of the caller.
+        supervisor_spared: Option<SparedReason>,
         /// The systemd unit that the holder belongs to, if its control group names one.
         unit: Option<String>,
         /// How many generations were ended before it was given up.
@@ -84,7 +87,7 @@ pub enum Obstacle {
         /// What was asked, as a short phrase.
         doing: &'static str,
         /// The system's error.
-        error: io::Error,
+        error: Arc<io::Error>,
     },
 }
 
@@ -145,6 +148,7 @@ impl Error {
     }
 
     pub(crate) fn system(target: Target, doing: &'static str, error: io::Error) -> Self {
+        let error = Arc::new(error);
         let obstacle = Obstacle::System { doing, error };
         Self::new(target, vec![obstacle], Vec::new(), Duration::ZERO)
     }
@@ -186,7 +190,9 @@ impl Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.obstacles.iter().find_map(|obstacle| match obstacle {
-            Obstacle::System { error, .. } => Some(error as &(dyn std::error::Error + 'static)),
+            Obstacle::System { error, .. } => {
+                Some(error.as_ref() as &(dyn std::error::Error + 'static))
+            }
             _ => None,
         })
     }
@@ -250,6 +256,7 @@ impl fmt::Display for Obstacle {
                 supervisor,
                 generations,
                 unit,
+                ..
             } => {
                 write!(
                     f,
@@ -347,6 +354,10 @@ impl Obstacle {
             Self::Hidden { cause: HiddenCause::Unreadable, .. } => Some(as_root(target)),
             Self::Hidden { cause: HiddenCause::Elsewhere, socket, .. } => Some(elsewhere(socket)),
             Self::Respawned { unit: Some(unit), .. } => Some(format!("`systemctl stop {}`", printable(unit))),
+            Self::Respawned {
+                supervisor_spared: Some(_),
+                ..
+            } => Some("stop what starts it first".into()),
             Self::Respawned { supervisor: Some(supervisor), .. } => Some(format!(
                 "`kill_port --supervisor {target}` ends {} as well",
                 who(supervisor)

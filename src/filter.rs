@@ -107,7 +107,11 @@ fn obstacle(rules: &Rules, target: Target, candidate: &Candidate<'_>) -> Option<
     let reason = if candidate.pid == rules.caller {
         SparedReason::Caller
     } else if candidate.is_kernel {
-        if cfg!(windows) { SparedReason::System } else { SparedReason::Kernel }
+        if cfg!(windows) {
+            SparedReason::System
+        } else {
+            SparedReason::Kernel
+        }
     } else if cfg!(unix) && candidate.pid == 1 {
         SparedReason::Init
     } else if rules.spare_ancestors && rules.ancestors.contains(&candidate.pid) {
@@ -167,7 +171,13 @@ mod tests {
     }
 
     fn candidate(pid: u32, sockets: &[Socket]) -> Candidate<'_> {
-        Candidate { pid, is_kernel: false, is_forwarder: false, permitted: true, sockets }
+        Candidate {
+            pid,
+            is_kernel: false,
+            is_forwarder: false,
+            permitted: true,
+            sockets,
+        }
     }
 
     fn verdicts(candidates: &[Candidate<'_>], hidden: &[Socket]) -> Vec<Verdict> {
@@ -182,7 +192,10 @@ mod tests {
             (40, SparedReason::Ancestor),
             (1, SparedReason::Init),
         ] {
-            assert_eq!(verdicts(&[candidate(pid, &sockets)], &[]), [Verdict::Spared(reason)]);
+            assert_eq!(
+                verdicts(&[candidate(pid, &sockets)], &[]),
+                [Verdict::Spared(reason)]
+            );
         }
         let mut rules = rules();
         rules.spare_ancestors = false;
@@ -192,7 +205,10 @@ mod tests {
             (1, Verdict::Spared(SparedReason::Init)),
         ] {
             let candidates = [candidate(pid, &sockets)];
-            assert_eq!(judge(&rules, Target::port(3000), &candidates, &[]), [verdict]);
+            assert_eq!(
+                judge(&rules, Target::port(3000), &candidates, &[]),
+                [verdict]
+            );
         }
     }
 
@@ -202,12 +218,23 @@ mod tests {
         let loopback = [socket(2, Protocol::Tcp, "127.0.0.1")];
         let other = [socket(3, Protocol::Tcp, "127.0.0.2")];
         let udp = [socket(4, Protocol::Udp, "0.0.0.0")];
-        let denied = Candidate { permitted: false, ..candidate(60, &loopback) };
-        let all = [denied, candidate(61, &wildcard), candidate(62, &other), candidate(63, &udp)];
+        let denied = Candidate {
+            permitted: false,
+            ..candidate(60, &loopback)
+        };
+        let all = [
+            denied,
+            candidate(61, &wildcard),
+            candidate(62, &other),
+            candidate(63, &udp),
+        ];
         use Verdict::{Denied, Signal, Withheld};
         assert_eq!(verdicts(&all, &[]), [Denied, Withheld, Withheld, Signal]);
         let apart = [
-            Candidate { permitted: false, ..candidate(60, &loopback) },
+            Candidate {
+                permitted: false,
+                ..candidate(60, &loopback)
+            },
             candidate(62, &other),
         ];
         assert_eq!(verdicts(&apart, &[]), [Denied, Signal]);
@@ -216,14 +243,23 @@ mod tests {
     #[test]
     fn a_hidden_holder_beside_a_seen_one_blocks_it() {
         let shared = [socket(1, Protocol::Tcp, "0.0.0.0")];
-        assert_eq!(verdicts(&[candidate(61, &shared)], &shared), [Verdict::Withheld]);
+        assert_eq!(
+            verdicts(&[candidate(61, &shared)], &shared),
+            [Verdict::Withheld]
+        );
     }
 
     #[test]
     fn a_holder_of_tcp_and_udp_goes_if_one_of_them_can_be_freed() {
-        let both = [socket(1, Protocol::Tcp, "0.0.0.0"), socket(2, Protocol::Udp, "0.0.0.0")];
+        let both = [
+            socket(1, Protocol::Tcp, "0.0.0.0"),
+            socket(2, Protocol::Udp, "0.0.0.0"),
+        ];
         let hidden = [socket(3, Protocol::Udp, "127.0.0.1")];
-        assert_eq!(verdicts(&[candidate(61, &both)], &hidden), [Verdict::Signal]);
+        assert_eq!(
+            verdicts(&[candidate(61, &both)], &hidden),
+            [Verdict::Signal]
+        );
     }
 
     #[test]
@@ -234,12 +270,21 @@ mod tests {
             socket
         };
         let udp = [at(socket(1, Protocol::Udp, "0.0.0.0"))];
-        let both = [at(socket(1, Protocol::Udp, "0.0.0.0")), at(socket(2, Protocol::Tcp, "0.0.0.0"))];
+        let both = [
+            at(socket(1, Protocol::Udp, "0.0.0.0")),
+            at(socket(2, Protocol::Tcp, "0.0.0.0")),
+        ];
         let any = Target::port(40789);
         let client = [Verdict::Spared(SparedReason::Client)];
         assert_eq!(judge(&rules, any, &[candidate(61, &udp)], &[]), client);
         let named = any.protocol(Protocol::Udp);
-        assert_eq!(judge(&rules, named, &[candidate(61, &udp)], &[]), [Verdict::Signal]);
-        assert_eq!(judge(&rules, any, &[candidate(61, &both)], &[]), [Verdict::Signal]);
+        assert_eq!(
+            judge(&rules, named, &[candidate(61, &udp)], &[]),
+            [Verdict::Signal]
+        );
+        assert_eq!(
+            judge(&rules, any, &[candidate(61, &both)], &[]),
+            [Verdict::Signal]
+        );
     }
 }

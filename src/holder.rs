@@ -53,14 +53,6 @@ impl Process {
             start_ticks: 0,
         }
     }
-
-    /// What tells two processes apart, even when one has inherited the other's PID.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity {
-            pid: self.pid,
-            start_ticks: self.start_ticks,
-        }
-    }
 }
 
 /// A PID together with the start time: two processes never share both.

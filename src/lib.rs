@@ -1,12 +1,12 @@
-//! Free a network port by ending what holds it.
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "containers")]
 pub mod containers;
 mod error;
 mod escalation;
 mod event;
-mod forwarder;
 mod filter;
+mod forwarder;
 mod holder;
 mod options;
 mod outcome;
@@ -26,7 +26,18 @@ pub use signal::{ParseSignalError, Signal};
 pub use survey::{HiddenSocket, Survey, survey, survey_all};
 pub use target::{Address, ParseTargetError, Protocol, Target};
 
-/// Frees a port.
+/// Frees a port: ends every process that listens on it, over TCP and UDP, on any address.
+///
+/// Blocks until the port is free or it is certain that it can't be freed. Each try is logged through [`log`]; a failure is
+/// only logged too, as an error, since there is nothing to return it in. Use [`KillOptions::kill`] to learn what happened,
+/// to choose signals and patience, or to cancel.
+///
+/// Holders are sent SIGTERM, and SIGKILL after ten tries of a second; on Windows their process trees are ended at once. The
+/// caller and its ancestors are never signalled. Port 0 is nobody's port, and nothing happens.
 pub fn kill_port(port: u16) {
-    let _ = KillOptions::new().kill(port);
+    match KillOptions::new().kill(port) {
+        Ok(freed) if freed.was_free() => log::info!("port {port} was free already"),
+        Ok(freed) => log::info!("port {port} is free; {} ended", freed.ended.len()),
+        Err(error) => log::error!("{error}"),
+    }
 }

@@ -115,7 +115,7 @@ impl Freed {
 }
 
 /// What [`KillOptions::kill`](crate::KillOptions::kill) would do, as far as can be seen; nobody has been signalled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Plan {
     /// What would be freed.

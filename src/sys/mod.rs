@@ -24,7 +24,7 @@
 //!
 //! Policy (who is spared, when SIGKILL follows) lives above, in `filter` and `escalation`.
 
-use crate::holder::{Identity, Socket, SocketId};
+use crate::holder::{Identity, SocketId};
 use crate::target::Protocol;
 
 #[cfg(target_os = "linux")]
@@ -83,18 +83,6 @@ impl Handle {
         Identity {
             pid: self.pid(),
             start_ticks: self.start_ticks(),
-        }
-    }
-}
-
-impl Ports<'_> {
-    /// Whether a socket is on one of the ports asked for.
-    pub(crate) fn contains(&self, socket: &Socket) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(ports) => ports.iter().any(|&(port, protocol)| {
-                port == socket.port && protocol.is_none_or(|protocol| protocol == socket.protocol)
-            }),
         }
     }
 }

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use log::debug;
 use rustix::io::Errno;
 
-use super::netlink::{DumpError, Netlink};
 use super::super::Ports;
+use super::netlink::{DumpError, Netlink};
 use super::ports::Wanted;
 use super::proc_net;
 use super::row::{Row, state};

@@ -83,4 +83,3 @@ pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
     };
     range().unwrap_or(32768..=60999)
 }
-

@@ -1,0 +1,187 @@
+//! The processes that are being dealt with: looked at once, told each thing once, whatever number of targets they hold.
+
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::time::Instant;
+
+use crate::filter::Rules;
+use crate::forwarder::forwarder;
+use crate::holder::{Identity, Process};
+use crate::outcome::SparedReason;
+use crate::signal::Signal;
+use crate::sys::{Delivery, Handle};
+
+/// A process that was seen, with everything that is decided by it.
+pub(super) struct Known {
+    pub handle: Handle,
+    /// As it was when it was first seen: nothing can be read once it is gone.
+    pub process: Process,
+    pub is_kernel: bool,
+    pub is_forwarder: bool,
+    /// The systemd unit it belongs to, if PID 1 is what would start it again.
+    pub unit: Option<String>,
+    pub lineage: Lineage,
+    /// What it was sent, in order.
+    pub sent: Vec<Signal>,
+    pub first_sent: Option<Instant>,
+    pub exited: Option<Instant>,
+    pub denied: bool,
+}
+
+/// Where a process comes from.
+#[derive(Clone, Default)]
+pub(super) struct Lineage {
+    /// Its ancestors, nearest first, up to the first that can't be a supervisor to end: PID 1, the caller or one of its
+    /// ancestors, an interactive shell.
+    pub ancestors: Vec<Rc<Handle>>,
+    /// That one, and why.
+    pub end: Option<(Rc<Handle>, Option<SparedReason>)>,
+    /// The parent's PID where the parent can't be seen though it lives (`hidepid`).
+    pub unseen_parent: Option<u32>,
+}
+
+impl Lineage {
+    /// The parent, whatever it is.
+    pub(super) fn parent(&self) -> Option<&Rc<Handle>> {
+        self.ancestors
+            .first()
+            .or(self.end.as_ref().map(|(handle, _)| handle))
+    }
+}
+
+impl Known {
+    /// Whether it has been told to end and is still there.
+    pub(super) fn is_pending(&self) -> bool {
+        !self.sent.is_empty() && self.exited.is_none()
+    }
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Registry {
+    known: BTreeMap<Identity, Known>,
+    /// Ancestors by PID, each opened once.
+    ancestors: HashMap<u32, Rc<Handle>>,
+}
+
+impl Registry {
+    pub(super) fn get(&self, identity: Identity) -> Option<&Known> {
+        self.known.get(&identity)
+    }
+
+    /// Adds a process, unless it is known already.
+    pub(super) fn add(&mut self, handle: Handle, rules: &Rules) -> Identity {
+        let identity = handle.identity();
+        if !self.known.contains_key(&identity) {
+            let process = handle.describe();
+            let lineage = self.lineage(&handle, rules);
+            let unit = match process.parent_pid {
+                Some(1) => handle.unit(),
+                _ => None,
+            };
+            let known = Known {
+                is_kernel: handle.is_kernel(),
+                is_forwarder: forwarder(&process).is_some(),
+                unit,
+                lineage,
+                sent: Vec::new(),
+                first_sent: None,
+                exited: None,
+                denied: !handle.may_signal(),
+                process,
+                handle,
+            };
+            self.known.insert(identity, known);
+        }
+        identity
+    }
+
+    fn lineage(&mut self, of: &Handle, rules: &Rules) -> Lineage {
+        let mut lineage = Lineage::default();
+        let mut parent = of.parent();
+        while let Some(pid) = parent.filter(|&pid| pid != 0) {
+            // Every lineage is finite, but the process table changes while it is read.
+            if lineage.ancestors.len() >= 64 {
+                break;
+            }
+            let Some(handle) = self.ancestor(pid) else {
+                if lineage.ancestors.is_empty() && of.parent() == Some(pid) {
+                    lineage.unseen_parent = Some(pid);
+                }
+                break;
+            };
+            let reason = if pid == 1 {
+                Some(SparedReason::Init)
+            } else if pid == rules.caller {
+                Some(SparedReason::Caller)
+            } else if rules.ancestors.contains(&pid) {
+                Some(SparedReason::Ancestor)
+            } else {
+                None
+            };
+            if reason.is_some() || handle.is_interactive_shell() {
+                lineage.end = Some((handle, reason));
+                break;
+            }
+            parent = handle.parent();
+            lineage.ancestors.push(handle);
+        }
+        lineage
+    }
+
+    fn ancestor(&mut self, pid: u32) -> Option<Rc<Handle>> {
+        if let Some(handle) = self.ancestors.get(&pid)
+            && !handle.has_exited()
+        {
+            return Some(Rc::clone(handle));
+        }
+        let handle = Rc::new(Handle::open(pid).ok().flatten()?);
+        self.ancestors.insert(pid, Rc::clone(&handle));
+        Some(handle)
+    }
+
+    /// Sends a signal, once. `true` if the process got it now.
+    pub(super) fn tell(
+        &mut self,
+        identity: Identity,
+        signal: Signal,
+        now: Instant,
+    ) -> std::io::Result<bool> {
+        let Some(known) = self.known.get_mut(&identity) else {
+            return Ok(false);
+        };
+        if known.exited.is_some() || known.sent.contains(&signal) {
+            return Ok(false);
+        }
+        match known.handle.signal(signal)? {
+            Delivery::Sent => {
+                known.sent.push(signal);
+                known.first_sent.get_or_insert(now);
+                if signal != Signal::Kill {
+                    known.handle.wake();
+                }
+                Ok(true)
+            }
+            Delivery::Gone => {
+                known.exited = Some(now);
+                Ok(false)
+            }
+            Delivery::NotPermitted => {
+                known.denied = true;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Notes which of those that were told have exited since the last look, and returns them.
+    pub(super) fn note_exits(&mut self, now: Instant) -> Vec<Identity> {
+        let mut exits = Vec::new();
+        for (&identity, known) in &mut self.known {
+            if known.is_pending() && known.handle.has_exited() {
+                known.exited = Some(now);
+                exits.push(identity);
+            }
+        }
+        exits
+    }
+}
