@@ -1,3 +1,92 @@
-//! The command `kill_port`.
+//! The command `kill_port`: frees network ports. Everything that ends a process is in the library; here is what a
+//! terminal needs.
 
-fn main() {}
+mod args;
+mod dry_run;
+mod duration;
+mod exit;
+mod generate;
+mod human;
+mod interrupt;
+mod logger;
+mod output;
+mod ports;
+mod progress;
+mod run;
+mod style;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::ExitCode;
+
+use args::{Args, Color};
+use exit::Exit;
+use human::Page;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let color = Color::guess(&arguments);
+    color.apply();
+    let exit = match Args::from_arguments(arguments, color) {
+        Ok(args) => start(&args),
+        Err(error) if error.use_stderr() => usage(&format!(
+            "{}; see `kill_port --help`",
+            args::one_line(&error)
+        )),
+        // Help and version; nobody needs to be told that nobody reads them.
+        Err(error) => {
+            let _ = error.print();
+            Exit::Done
+        }
+    };
+    exit.into()
+}
+
+fn start(args: &Args) -> Exit {
+    if let Some(shell) = args.completions {
+        return generate::completions(shell);
+    }
+    if args.man {
+        return generate::man();
+    }
+    if args.ports.is_empty() {
+        return usage(
+            "no port is named; name one, as in `kill_port 8080`, or see `kill_port --help`",
+        );
+    }
+    let request = match ports::parse(&args.ports, args.protocol()) {
+        Ok(request) => request,
+        Err(message) => return usage(&message),
+    };
+    if let Some(target) = ports::first_foreign(&request.targets) {
+        let port = target.port;
+        return usage(&format!(
+            "'{target}': this machine does not have that address; `kill_port {port}` frees the port on every address"
+        ));
+    }
+    logger::start(args.verbose);
+    let page = Page {
+        width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)),
+        uid: own_uid(),
+    };
+    if args.dry_run {
+        dry_run::run(args, &request, &page)
+    } else {
+        run::run(args, &request, &page)
+    }
+}
+
+fn usage(message: &str) -> Exit {
+    output::error_line(message);
+    Exit::Usage
+}
+
+#[cfg(unix)]
+fn own_uid() -> Option<u32> {
+    Some(nix::unistd::geteuid().as_raw())
+}
+
+#[cfg(not(unix))]
+fn own_uid() -> Option<u32> {
+    None
+}

@@ -1,0 +1,289 @@
+//! The command line: which options there are, and which contradict each other.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum, ValueHint};
+use kill_port::{KillOptions, Protocol, Signal};
+
+use crate::duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  kill_port 8080                     free port 8080
+  kill_port 3000-3010 53/udp         several ports, side by side
+  kill_port http://localhost:3000/   a pasted URL
+  kill_port -n 8080                  show who would be signalled
+  kill_port -t 3s 8080               SIGKILL after three seconds instead of ten";
+
+const LONG_END: &str = "\
+Examples:
+  kill_port 8080                     free port 8080
+  kill_port 3000-3010 53/udp         several ports, side by side
+  kill_port http://localhost:3000/   a pasted URL
+  kill_port -n 8080                  show who would be signalled
+  kill_port -t 3s 8080               SIGKILL after three seconds instead of ten
+
+Exit codes:
+  0  every port asked for is free now (dry run: would be freed)
+  1  at least one is still held, or could not be looked at; the reason and a next step are on stderr
+  2  the command line is wrong; nothing was signalled
+  3  with --fail-if-free: nothing held any of the ports
+  130  interrupted by Ctrl-C";
+
+/// Free a network port: end every process that holds it, politely first, and never the wrong one
+#[derive(Debug, Parser)]
+#[command(
+    name = "kill_port",
+    version,
+    after_help = EXAMPLES,
+    after_long_help = LONG_END,
+    max_term_width = 100,
+    override_usage = "kill_port [OPTIONS] PORT..."
+)]
+pub struct Args {
+    /// What to free
+    ///
+    /// 8080, :8080, a range 3000-3010, a list 3000,3001, one protocol 53/udp, one address 127.0.0.1:8080 or
+    /// [::1]:8080 or localhost:8080, any address *:3000, or a URL such as http://localhost:3000/path, whose default
+    /// port counts. Without a protocol, TCP and UDP are both freed.
+    #[arg(value_name = "PORT", allow_negative_numbers = true, value_hint = ValueHint::Other)]
+    pub ports: Vec<String>,
+
+    /// The first signal: TERM, INT, HUP, QUIT, ABRT, USR1, USR2 or KILL [default: TERM]
+    ///
+    /// With or without SIG, in any case, or its number. SIGKILL follows all of them when the grace is over.
+    #[arg(short, long, value_name = "SIGNAL", value_parser = signal, value_hint = ValueHint::Other)]
+    pub signal: Option<Signal>,
+
+    /// SIGKILL at once
+    #[arg(short, long, conflicts_with_all = ["signal", "grace", "no_escalate"])]
+    pub force: bool,
+
+    /// How long before SIGKILL: 500ms, 5s, 2m; a bare number is seconds [default: 10s]
+    #[arg(short = 't', long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other)]
+    pub grace: Option<Duration>,
+
+    /// Never SIGKILL
+    #[arg(long)]
+    pub no_escalate: bool,
+
+    /// How long a port has to stay free where a supervisor may be at work [default: 200ms]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other)]
+    pub settle: Option<Duration>,
+
+    /// TCP only
+    #[arg(long, conflicts_with = "udp")]
+    pub tcp: bool,
+
+    /// UDP only
+    #[arg(long)]
+    pub udp: bool,
+
+    /// Do not spare my own ancestors (never myself)
+    #[arg(long)]
+    pub include_ancestors: bool,
+
+    /// Show who would be signalled and who spared; signal nobody
+    #[arg(short = 'n', long)]
+    pub dry_run: bool,
+
+    /// Exit 3 if nothing held any of the ports
+    #[arg(long)]
+    pub fail_if_free: bool,
+
+    /// Print errors only
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Log what happens to stderr; repeat for more
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+
+    /// When to use colours
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
+    pub color: Color,
+
+    /// Print a completion script for this shell
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    pub completions: Option<clap_complete::Shell>,
+
+    /// Print the manual page
+    #[arg(long, exclusive = true)]
+    pub man: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    /// What was asked for, before the command line is parsed: help and errors are printed while it is.
+    pub fn guess(arguments: &[OsString]) -> Self {
+        let mut found = Self::Auto;
+        let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_str());
+        while let Some(argument) = arguments.next() {
+            let value = match argument {
+                Some("--") => break,
+                Some("--color") => arguments.next().flatten(),
+                Some(argument) => argument.strip_prefix("--color="),
+                None => None,
+            };
+            if let Some(color) = value.and_then(|value| Self::from_str(value, false).ok()) {
+                found = color;
+            }
+        }
+        found
+    }
+
+    /// Makes everything that is printed from now on obey it.
+    pub fn apply(self) {
+        match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
+
+    fn for_clap(self) -> clap::ColorChoice {
+        match self {
+            Self::Auto => clap::ColorChoice::Auto,
+            Self::Always => clap::ColorChoice::Always,
+            Self::Never => clap::ColorChoice::Never,
+        }
+    }
+}
+
+impl Args {
+    /// Parses the command line.
+    pub fn from_arguments(arguments: Vec<OsString>, color: Color) -> Result<Self, clap::Error> {
+        let mut command = Self::command().color(color.for_clap());
+        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+
+    /// The one protocol that `--tcp` or `--udp` asks for.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match (self.tcp, self.udp) {
+            (true, _) => Some(Protocol::Tcp),
+            (_, true) => Some(Protocol::Udp),
+            _ => None,
+        }
+    }
+
+    /// The library's options.
+    pub fn kill_options(&self) -> KillOptions {
+        let mut options = KillOptions::new();
+        options
+            .force(self.force)
+            .escalate(!self.no_escalate)
+            .spare_ancestors(!self.include_ancestors);
+        if let Some(signal) = self.signal {
+            options.signal(signal);
+        }
+        if let Some(grace) = self.grace {
+            options.grace(grace);
+        }
+        if let Some(settle) = self.settle {
+            options.settle(settle);
+        }
+        options
+    }
+}
+
+fn signal(text: &str) -> Result<Signal, String> {
+    let signal: Signal = text
+        .parse()
+        .map_err(|error: kill_port::ParseSignalError| error.to_string())?;
+    if signal.is_supported() {
+        Ok(signal)
+    } else {
+        Err(format!("{signal} means nothing on this system"))
+    }
+}
+
+/// clap's error as one line without its usage text, so that it reads like the command's other errors.
+pub fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let mut line = String::new();
+    for part in text.lines() {
+        if part.starts_with("Usage:") || part.starts_with("For more information") {
+            break;
+        }
+        let part = part.trim();
+        let part = part.strip_prefix("error: ").unwrap_or(part);
+        // Nobody wants an unknown option to be taken for a port.
+        if part.is_empty() || part.starts_with("tip: to pass") {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push_str(if part.starts_with("tip:") { "; " } else { " " });
+        }
+        line.push_str(&kill_port::printable(part));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    fn parse(line: &str) -> Result<Args, String> {
+        let words = std::iter::once("kill_port").chain(line.split(' '));
+        Args::from_arguments(words.map(OsString::from).collect(), Color::Never)
+            .map_err(|error| one_line(&error))
+    }
+
+    #[test]
+    fn contradictions_are_errors_of_one_line() {
+        for line in [
+            "-f -s INT 1",
+            "-f -t 3 1",
+            "-f --no-escalate 1",
+            "-f -s INT -t 3 --no-escalate 1",
+            "--tcp --udp 1",
+            "-s NONE 1",
+            "-t soon 1",
+            "--forse 1",
+            "--color pink 1",
+            "-s",
+            "-q -v 1",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(
+                !error.is_empty() && !error.contains('\n'),
+                "{line}: {error}"
+            );
+            assert!(!error.contains("Usage"), "{line}: {error}");
+        }
+        assert!(parse("--forse 1").unwrap_err().contains("--force"));
+    }
+
+    #[test]
+    fn a_negative_number_reaches_the_port_grammar() {
+        assert_eq!(parse("-1").unwrap().ports, ["-1"]);
+    }
+
+    #[test]
+    fn colour_is_known_before_the_command_line_is_parsed() {
+        let guess =
+            |line: &str| Color::guess(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!(guess("kill_port --color never 1"), Color::Never);
+        assert_eq!(guess("kill_port --color=always --frob"), Color::Always);
+        assert_eq!(guess("kill_port 1"), Color::Auto);
+        assert_eq!(guess("kill_port -- --color=always"), Color::Auto);
+    }
+}

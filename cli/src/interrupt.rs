@@ -1,0 +1,60 @@
+//! Ctrl-C while holders are waited for: stop, tidy the terminal, say what was done.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// Remembers the signal that asked the command to stop.
+#[derive(Debug, Default)]
+pub struct Interrupt {
+    signal: Arc<AtomicUsize>,
+    watching: bool,
+}
+
+impl Interrupt {
+    /// Watches from now on. Before the first wait there is nothing to tidy, and the signals simply end the command.
+    pub fn watch(&mut self) {
+        if self.watching {
+            return;
+        }
+        self.watching = true;
+        for signal in [SIGINT, SIGTERM] {
+            // A job that a shell started in the background ignores Ctrl-C, and has to go on ignoring it.
+            if is_ignored(signal) {
+                continue;
+            }
+            if let Ok(number) = usize::try_from(signal) {
+                // Without a handler the signal still ends the command, only less tidily.
+                let _ = flag::register_usize(signal, Arc::clone(&self.signal), number);
+            }
+        }
+    }
+
+    /// The signal, once it has come.
+    pub fn signal(&self) -> Option<u8> {
+        match self.signal.load(Ordering::Relaxed) {
+            0 => None,
+            signal => u8::try_from(signal).ok(),
+        }
+    }
+}
+
+/// Whether the signal was inherited as ignored. The kernel shows it in a mask; elsewhere it can't be asked safely.
+#[cfg(target_os = "linux")]
+fn is_ignored(signal: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return false;
+    };
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_ignored(_signal: i32) -> bool {
+    false
+}

@@ -1,0 +1,451 @@
+//! The grammar of PORT: what may be asked for, from a plain number to a pasted URL.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use kill_port::{ParseTargetError, Protocol, Target, printable};
+
+/// What was asked for: the targets in the order asked, each once, and the ranges that some of them come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Request {
+    /// Every target, each once.
+    pub targets: Vec<Target>,
+    /// The ranges of more than one port, in the order asked.
+    pub ranges: Vec<Range>,
+    /// Targets that were named by themselves as well as, perhaps, by a range.
+    single: HashSet<Target>,
+}
+
+/// Ports from the first to the last, both included, that share a protocol and an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    first: Target,
+    last: u16,
+}
+
+impl Range {
+    /// The targets of the range, by port.
+    pub fn targets(self) -> impl Iterator<Item = Target> {
+        (self.first.port..=self.last).map(move |port| with_port(self.first, port))
+    }
+
+    /// Whether the target comes from here.
+    pub fn contains(self, target: Target) -> bool {
+        (self.first.port..=self.last).contains(&target.port)
+            && with_port(self.first, target.port) == target
+    }
+
+    fn is_single(self) -> bool {
+        self.first.port == self.last
+    }
+}
+
+impl fmt::Display for Range {
+    /// `3000-3010`, `127.0.0.1:3000-3010/tcp`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bare = self.first;
+        let protocol = bare.protocol.take();
+        write!(f, "{bare}-{}", self.last)?;
+        match protocol {
+            Some(protocol) => write!(f, "/{protocol}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn with_port(mut target: Target, port: u16) -> Target {
+    target.port = port;
+    target
+}
+
+impl Request {
+    /// Whether the target was named by itself, and not only as a part of a range.
+    pub fn is_single(&self, target: Target) -> bool {
+        self.single.contains(&target)
+    }
+}
+
+/// Parses every PORT. `only` is what `--tcp` or `--udp` asks for.
+///
+/// # Errors
+/// One line that says what is wrong and how to write it instead.
+pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<Request, String> {
+    let mut request = Request::default();
+    let mut seen = HashSet::new();
+    for argument in arguments {
+        for element in elements(argument.as_ref())? {
+            let range = narrow(element, argument.as_ref(), only)?;
+            if range.is_single() {
+                request.single.insert(range.first);
+            } else if !request.ranges.contains(&range) {
+                request.ranges.push(range);
+            }
+            request
+                .targets
+                .extend(range.targets().filter(|&target| seen.insert(target)));
+        }
+    }
+    Ok(request)
+}
+
+/// Applies `--tcp` or `--udp`.
+fn narrow(mut range: Range, argument: &str, only: Option<Protocol>) -> Result<Range, String> {
+    match (range.first.protocol, only) {
+        (Some(own), Some(only)) if own != only => Err(format!(
+            "'{}' asks for {own} and --{only} for {only}; leave one of them out",
+            printable(argument)
+        )),
+        (None, Some(only)) => {
+            range.first = range.first.protocol(only);
+            Ok(range)
+        }
+        _ => Ok(range),
+    }
+}
+
+/// Splits an argument at its commas. A comma in a URL's path belongs to the URL, which then takes all the rest.
+fn elements(argument: &str) -> Result<Vec<Range>, String> {
+    let mut ranges = Vec::new();
+    let mut rest = argument;
+    loop {
+        let (range, tail) = match rest.split_once("://") {
+            Some((scheme, after)) if is_scheme(scheme) => url(rest, scheme, after)?,
+            _ => match rest.split_once(',') {
+                Some((element, tail)) => (plain(element)?, Some(tail)),
+                None => (plain(rest)?, None),
+            },
+        };
+        ranges.push(range);
+        match tail {
+            Some(tail) => rest = tail,
+            None => return Ok(ranges),
+        }
+    }
+}
+
+fn is_scheme(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    bytes
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic())
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+}
+
+/// A URL and what follows it. Only its host and port count.
+fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&'a str>), String> {
+    let end = after.find(['/', '?', '#', '\\']);
+    let region = end.map_or(after, |end| after.get(..end).unwrap_or(after));
+    // Whatever precedes the last `@` is the user's name and password.
+    let host_start = region.rfind('@').map_or(0, |at| at + 1);
+    let host_and_tail = region.get(host_start..).unwrap_or(region);
+    let (authority, tail) = match host_and_tail.split_once(',') {
+        // The tail runs on to the end of the argument, past the region.
+        Some((authority, _)) => (authority, after.get(host_start + authority.len() + 1..)),
+        None => (host_and_tail, None),
+    };
+    let has_port = authority
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| !port.is_empty() && !port.contains(']'));
+    let text = if has_port {
+        authority.to_owned()
+    } else {
+        let host = authority.strip_suffix(':').unwrap_or(authority);
+        if host.is_empty() {
+            return Err(format!(
+                "'{}' names neither host nor port",
+                printable(whole)
+            ));
+        }
+        let Some(port) = default_port(scheme) else {
+            return Err(format!(
+                "'{}' names no port, and {} has none by default; add it, as in `{scheme}://localhost:3000`",
+                printable(whole),
+                printable(scheme)
+            ));
+        };
+        format!("{host}:{port}")
+    };
+    let mut first = target(&text, whole)?;
+    first.protocol = match scheme.to_ascii_lowercase().as_str() {
+        "tcp" => Some(Protocol::Tcp),
+        "udp" => Some(Protocol::Udp),
+        _ => None,
+    };
+    let range = Range {
+        first,
+        last: first.port,
+    };
+    Ok((range, tail))
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme.to_ascii_lowercase().as_str() {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        _ => None,
+    }
+}
+
+/// A port or a range, with an address before it and a protocol behind it.
+fn plain(element: &str) -> Result<Range, String> {
+    let element = element.trim();
+    let (rest, protocol) = match element.split_once('/') {
+        Some((rest, _)) => (rest, element.get(rest.len()..).unwrap_or_default()),
+        None => (element, ""),
+    };
+    let (host, ports) = match rest.rfind(':') {
+        Some(colon) => rest.split_at(colon + 1),
+        None => ("", rest),
+    };
+    let (first, last) = match ports.split_once('-') {
+        Some((first, last)) if !first.is_empty() => (first, last),
+        _ => {
+            let first = target(element, element)?;
+            return Ok(Range {
+                first,
+                last: first.port,
+            });
+        }
+    };
+    let start = target(&format!("{host}{first}{protocol}"), element)?;
+    let end = target(&format!("{host}{last}{protocol}"), element)?;
+    if end.port < start.port {
+        return Err(format!(
+            "'{}' runs backwards; did you mean `{host}{last}-{first}{protocol}`?",
+            printable(element),
+        ));
+    }
+    Ok(Range {
+        first: start,
+        last: end.port,
+    })
+}
+
+/// One target, with an error that quotes what was written.
+fn target(text: &str, written: &str) -> Result<Target, String> {
+    text.parse()
+        .map_err(|error: ParseTargetError| explain(&error, text, written))
+}
+
+fn explain(error: &ParseTargetError, text: &str, written: &str) -> String {
+    let written = printable(written);
+    match error {
+        ParseTargetError::Address => match text.rsplit(':').next().map(str::parse::<u16>) {
+            Some(Ok(port)) => {
+                format!("'{written}': {error}; `kill_port {port}` frees the port on every address")
+            }
+            _ => format!("'{written}': {error}"),
+        },
+        ParseTargetError::Port if written.is_empty() => {
+            "a port is missing; write it as in `kill_port 8080`".into()
+        }
+        ParseTargetError::Port => {
+            format!("'{written}' is not a port: {error}, as in `kill_port 8080`")
+        }
+        ParseTargetError::Protocol => format!("'{written}': {error}, as in `kill_port 53/udp`"),
+        _ => format!("'{written}': {error}"),
+    }
+}
+
+/// The first target whose address is not one of this machine's. The system is asked once for each address.
+pub fn first_foreign(targets: &[Target]) -> Option<Target> {
+    let mut asked = HashSet::new();
+    targets.iter().copied().find(|target| {
+        target
+            .address
+            .is_some_and(|address| asked.insert(address) && matches!(target.is_local(), Ok(false)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn texts(arguments: &[&str]) -> Vec<String> {
+        let request =
+            parse(arguments, None).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+        request.targets.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_way_to_write_a_port_is_understood() {
+        for (argument, targets) in [
+            ("8080", "8080"),
+            (":8080", "8080"),
+            ("*:3000", "3000"),
+            ("0.0.0.0:3000", "3000"),
+            (":::3000", "3000"),
+            ("[::]:3000", "3000"),
+            ("3000,3001", "3000 3001"),
+            ("3000, 3001", "3000 3001"),
+            ("3000-3002", "3000 3001 3002"),
+            ("3000-3001,53/udp", "3000 3001 53/udp"),
+            ("3000-3001/tcp", "3000/tcp 3001/tcp"),
+            ("127.0.0.1:3000-3001", "127.0.0.1:3000 127.0.0.1:3001"),
+            ("[::1]:3000-3001/UDP", "[::1]:3000/udp [::1]:3001/udp"),
+            ("65535-65535", "65535"),
+            ("8080/tcp", "8080/tcp"),
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("[::1]:8080", "[::1]:8080"),
+            ("LocalHost:8080", "localhost:8080"),
+            ("http://localhost:3000/path", "localhost:3000"),
+            ("http://localhost:3000/a,b?c=1,2", "localhost:3000"),
+            (
+                "http://localhost:3000,http://127.0.0.1,9",
+                "localhost:3000 127.0.0.1:80 9",
+            ),
+            ("HTTPS://127.0.0.1", "127.0.0.1:443"),
+            ("https://[::1]/x", "[::1]:443"),
+            ("http://localhost:/x", "localhost:80"),
+            ("http://[::]:5173/", "5173"),
+            ("http://0.0.0.0:8000", "8000"),
+            ("ws://localhost", "localhost:80"),
+            ("wss://localhost#top", "localhost:443"),
+            ("http://user:pa,ss@localhost:3000/@x:1", "localhost:3000"),
+            ("redis://:secret@127.0.0.1:6379/0", "127.0.0.1:6379"),
+            ("udp://localhost:53", "localhost:53/udp"),
+        ] {
+            assert_eq!(texts(&[argument]).join(" "), targets, "{argument}");
+        }
+    }
+
+    #[test]
+    fn duplicates_are_merged_in_the_order_asked() {
+        assert_eq!(
+            texts(&["3001", "3000-3002", "3001,3000", "3000/tcp"]),
+            ["3001", "3000", "3002", "3000/tcp"]
+        );
+        let request = parse(&["3000-3002", "3001"], None).unwrap();
+        assert_eq!(request.ranges.len(), 1);
+        assert!(request.is_single(request.targets[1]));
+        assert!(!request.is_single(request.targets[0]));
+    }
+
+    #[test]
+    fn the_whole_range_of_ports_can_be_asked_for() {
+        let request = parse(&["1-65535"], None).unwrap();
+        assert_eq!(request.targets.len(), 65535);
+        assert_eq!(request.ranges[0].to_string(), "1-65535");
+        assert!(
+            request
+                .targets
+                .iter()
+                .all(|&target| request.ranges[0].contains(target))
+        );
+    }
+
+    #[test]
+    fn what_is_no_port_is_refused_in_one_line() {
+        for argument in [
+            "",
+            " ",
+            ",",
+            "80,",
+            ",80",
+            "0",
+            "-1",
+            "-",
+            "99999",
+            "65536",
+            "abc",
+            "9-3",
+            "3-",
+            "-3",
+            "1-2-3",
+            "0-5",
+            "1-65536",
+            "80/sctp",
+            "80/",
+            "80/tcp/udp",
+            "+80",
+            "8 0",
+            "0x50",
+            "8080/path",
+            "::1:8080",
+            "::1",
+            "[::1]",
+            "example.com:3000",
+            "http://example.com:3000",
+            "http://example.com",
+            "http://localhost:0/",
+            "http://localhost:abc",
+            "ftp://localhost",
+            "http://",
+            "http:///x",
+            "://3000",
+            "256.1.1.1:80",
+            "[127.0.0.1]:80",
+            "localhost",
+            "３０００",
+            "\u{1b}[31m",
+        ] {
+            let error = parse(&[argument], None).unwrap_err();
+            assert!(
+                !error.contains(['\n', '\u{1b}']) && !error.is_empty(),
+                "{argument}: {error}"
+            );
+        }
+        assert!(parse(&["9-3"], None).unwrap_err().contains("`3-9`"));
+        assert!(
+            parse(&["http://example.com:3000"], None)
+                .unwrap_err()
+                .contains("`kill_port 3000`")
+        );
+    }
+
+    #[test]
+    fn one_protocol_narrows_and_contradicts() {
+        let tcp = parse(&["8080", "9090/tcp"], Some(Protocol::Tcp)).unwrap();
+        assert!(
+            tcp.targets
+                .iter()
+                .all(|target| target.protocol == Some(Protocol::Tcp))
+        );
+        let error = parse(&["8080/tcp"], Some(Protocol::Udp)).unwrap_err();
+        assert!(error.contains("--udp"), "{error}");
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_found() {
+        let request = parse(&["80", "127.0.0.1:80", "203.0.113.7:80"], None).unwrap();
+        assert_eq!(
+            first_foreign(&request.targets),
+            request.targets.last().copied()
+        );
+        assert_eq!(first_foreign(&request.targets[..2]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(text in any::<String>()) {
+            let _ = parse(&[text], None);
+        }
+
+        #[test]
+        fn nothing_that_looks_like_a_port_panics(text in "(http://|udp://)?[-0-9a-z:@\\[\\]./,*]{0,24}") {
+            if let Ok(request) = parse(&[&text], None) {
+                prop_assert!(request.targets.iter().all(|target| target.port != 0), "{text}");
+            }
+        }
+
+        #[test]
+        fn a_range_is_its_ports(first in 1u16.., length in 0u16..50) {
+            let last = first.saturating_add(length);
+            let request = parse(&[format!("{first}-{last}")], None).unwrap();
+            let ports: Vec<u16> = request.targets.iter().map(|target| target.port).collect();
+            prop_assert_eq!(ports, (first..=last).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn what_is_printed_can_be_parsed_again(port in 1u16.., address in any::<std::net::IpAddr>(), kind in 0..3) {
+            let target = Target::port(port).address(address);
+            let target = match kind {
+                0 => target,
+                1 => target.protocol(Protocol::Tcp),
+                _ => target.protocol(Protocol::Udp),
+            };
+            prop_assert_eq!(parse(&[target.to_string()], None).unwrap().targets, [target]);
+        }
+    }
+}

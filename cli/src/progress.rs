@@ -1,0 +1,159 @@
+//! The line that tells, after a second, who is being waited for. Only on a terminal, and it leaves no trace.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use kill_port::{Event, Target};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::human::who;
+use crate::style::cut;
+
+/// Waits shorter than this need no explanation.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What the terminal shows at the moment. Log lines come from inside the library, so that this has to be global.
+static SHOWN: Mutex<String> = Mutex::new(String::new());
+
+/// Takes the line off the terminal, if one is there.
+pub fn clear() {
+    show("");
+}
+
+/// Replaces the line, by spaces and carriage returns alone, which every terminal understands.
+fn show(line: &str) {
+    let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if *shown == line {
+        return;
+    }
+    let rest = shown.width().saturating_sub(line.width());
+    let mut text = format!("\r{line}{}", " ".repeat(rest));
+    if line.is_empty() {
+        text.push('\r');
+    }
+    line.clone_into(&mut shown);
+    let mut stderr = io::stderr().lock();
+    let _ = stderr.write_all(text.as_bytes());
+    let _ = stderr.flush();
+}
+
+/// Follows the events and keeps the line up to date.
+#[derive(Debug)]
+pub struct Progress {
+    visible: bool,
+    waits: Vec<Wait>,
+}
+
+/// The last that was heard of one target.
+#[derive(Debug)]
+struct Wait {
+    target: Target,
+    first: Option<String>,
+    others: usize,
+    elapsed: Duration,
+    until_kill: Option<Duration>,
+}
+
+impl Progress {
+    /// A line is shown only if it is wanted and stderr is a terminal.
+    pub fn new(wanted: bool) -> Self {
+        Self {
+            visible: wanted && io::stderr().is_terminal(),
+            waits: Vec::new(),
+        }
+    }
+
+    /// Takes note of an event.
+    pub fn follow(&mut self, event: &Event<'_>) {
+        if !self.visible {
+            return;
+        }
+        match *event {
+            Event::Waiting {
+                target,
+                processes,
+                elapsed,
+                until_kill,
+                ..
+            } => {
+                let wait = Wait {
+                    target,
+                    first: processes.first().map(|process| who(process)),
+                    others: processes.len().saturating_sub(1),
+                    elapsed,
+                    until_kill,
+                };
+                match self.waits.iter_mut().find(|wait| wait.target == target) {
+                    Some(old) => *old = wait,
+                    None => self.waits.push(wait),
+                }
+            }
+            Event::Freed { target, .. } | Event::GaveUp { target, .. } => {
+                self.waits.retain(|wait| wait.target != target);
+            }
+            _ => return,
+        }
+        self.draw();
+    }
+
+    fn draw(&self) {
+        let long = || self.waits.iter().filter(|wait| wait.elapsed >= PATIENCE);
+        let Some(longest) = long().max_by_key(|wait| wait.elapsed) else {
+            return clear();
+        };
+        // The last column stays empty: some terminals wrap as soon as it is written to.
+        let width = terminal_size::terminal_size_of(io::stderr())
+            .map_or(80, |(width, _)| usize::from(width.0));
+        show(&cut(
+            &longest.line(long().count() - 1),
+            width.saturating_sub(1),
+        ));
+    }
+}
+
+impl Wait {
+    /// `8080: waiting for node (PID 4711) and 2 others, SIGKILL in 7 s; and for 3 more ports`
+    fn line(&self, more: usize) -> String {
+        let Self { target, others, .. } = self;
+        let whom = match (&self.first, others) {
+            (None, _) => return format!("{target}: free; making sure that nothing takes it again"),
+            (Some(first), 0) => first.clone(),
+            (Some(first), 1) => format!("{first} and 1 other"),
+            (Some(first), _) => format!("{first} and {others} others"),
+        };
+        let then = match self.until_kill {
+            Some(left) => format!(", SIGKILL in {} s", left.as_secs_f64().ceil()),
+            None => String::new(),
+        };
+        let ports = match more {
+            0 => String::new(),
+            1 => "; and for 1 more port".into(),
+            _ => format!("; and for {more} more ports"),
+        };
+        format!("{target}: waiting for {whom}{then}{ports}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_names_who_is_waited_for_and_what_comes_next() {
+        let mut wait = Wait {
+            target: 8080.into(),
+            first: Some("node (PID 4711)".into()),
+            others: 2,
+            elapsed: Duration::from_secs(3),
+            until_kill: Some(Duration::from_millis(6900)),
+        };
+        assert_eq!(
+            wait.line(3),
+            "8080: waiting for node (PID 4711) and 2 others, SIGKILL in 7 s; and for 3 more ports"
+        );
+        wait.others = 0;
+        wait.until_kill = None;
+        assert_eq!(wait.line(0), "8080: waiting for node (PID 4711)");
+    }
+}
