@@ -3,6 +3,11 @@
 #[path = "../../tests/fixture/mod.rs"]
 mod fixture;
 
+mod arguments;
+mod command;
+#[cfg(target_os = "linux")]
+mod linux;
+
 /// Roles of this test program alone.
 fn role(_name: &str, _params: &fixture::Params) -> bool {
     false

@@ -1,0 +1,59 @@
+//! Names and command lines that other processes chose to deceive.
+
+use crate::command::run;
+use crate::fixture::{Fixture, Port};
+
+#[test]
+fn a_hostile_name_reaches_the_terminal_escaped() {
+    for colour in ["never", "always"] {
+        for dry in ["", "-n"] {
+            let port = Port::claim();
+            let _server = Fixture::role("server")
+                .port(&port)
+                .set("name", "\u{1b}[31mevil\n1")
+                .arg("safe\u{202e}live\u{2066}\u{7f}\u{9b}31m\u{200b}")
+                .start();
+            let run = run(&format!("--color={colour} {dry} {port}"))
+                .exits(0)
+                .prints("\\u{1b}[31mevil\\n1")
+                .prints("safe\\u{202e}live\\u{2066}\\u{7f}\\u{9b}31m\\u{200b}");
+            // What is left are the command's own colours.
+            assert!(!run.out.contains("\u{1b}[31mevil"), "{run:#?}");
+            assert!(
+                !run.out
+                    .contains(['\u{202e}', '\u{2066}', '\u{7f}', '\u{9b}', '\u{200b}']),
+                "{run:#?}"
+            );
+            assert_eq!(run.out.lines().count(), 2, "{run:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_hostile_name_is_escaped_in_errors_and_in_the_log() {
+    let port = Port::claim();
+    let server = Fixture::role("server")
+        .port(&port)
+        .set("name", "\u{1b}[2Jevil")
+        .set("on_term", "swallow")
+        .start();
+    let run = run(&format!("-vvv --no-escalate -t 50ms {port}"))
+        .exits(1)
+        .complains("\\u{1b}[2Jevil");
+    assert!(
+        !run.err.contains('\u{1b}') && !run.out.contains('\u{1b}'),
+        "{run:#?}"
+    );
+    assert!(server.is_alive());
+}
+
+#[test]
+fn a_long_command_line_is_cut() {
+    let port = Port::claim();
+    let _server = Fixture::role("server")
+        .port(&port)
+        .arg("x".repeat(100_000))
+        .start();
+    let run = run(&port.to_string()).exits(0).prints("xxx…");
+    assert!(run.out.len() < 1000, "{run:#?}");
+}
