@@ -24,6 +24,8 @@ struct Inner {
     target: Target,
     obstacles: Vec<Obstacle>,
     holders: Vec<HolderReport>,
+    #[cfg(feature = "containers")]
+    containers: Vec<crate::containers::StoppedContainer>,
     elapsed: Duration,
 }
 
@@ -80,6 +82,20 @@ pub enum Obstacle {
         /// How long it was given.
         grace: Duration,
     },
+    /// A container that publishes the target and was not stopped.
+    #[cfg(feature = "containers")]
+    Container {
+        /// The container.
+        container: Box<crate::containers::Container>,
+        /// Why it was not stopped, or why that did not help.
+        error: crate::containers::EngineError,
+    },
+    /// A container engine that could not be asked who publishes the target.
+    #[cfg(feature = "containers")]
+    Engine {
+        /// Why it could not be asked.
+        error: crate::containers::EngineError,
+    },
     /// The caller's own callback broke it off.
     Cancelled,
     /// The system did not answer, or answered with an error.
@@ -113,6 +129,10 @@ impl Obstacle {
             Self::Respawned { .. } => "respawned",
             Self::Survived { .. } => "survived",
             Self::TimedOut { .. } => "timed_out",
+            #[cfg(feature = "containers")]
+            Self::Container { .. } => "container",
+            #[cfg(feature = "containers")]
+            Self::Engine { .. } => "engine",
             Self::Cancelled => "cancelled",
             Self::System { .. } => "system",
         }
@@ -127,6 +147,8 @@ impl Obstacle {
             | Self::Respawned { holder, .. }
             | Self::Survived { holder }
             | Self::TimedOut { holder, .. } => Some(holder),
+            #[cfg(feature = "containers")]
+            Self::Container { .. } | Self::Engine { .. } => None,
             Self::Hidden { .. } | Self::Cancelled | Self::System { .. } => None,
         }
     }
@@ -143,8 +165,33 @@ impl Error {
             target,
             obstacles,
             holders,
+            #[cfg(feature = "containers")]
+            containers: Vec::new(),
             elapsed,
         }))
+    }
+
+    /// Adds what the way through the container engines brought.
+    #[cfg(feature = "containers")]
+    pub(crate) fn add(
+        &mut self,
+        obstacles: Vec<Obstacle>,
+        mut earlier: Vec<HolderReport>,
+        containers: Vec<crate::containers::StoppedContainer>,
+        elapsed: Duration,
+    ) {
+        self.0.obstacles.extend(obstacles);
+        earlier.append(&mut self.0.holders);
+        self.0.holders = earlier;
+        self.0.containers.extend(containers);
+        self.0.elapsed += elapsed;
+    }
+
+    /// The containers that had been stopped by their engines, although the target is not free.
+    #[cfg(feature = "containers")]
+    #[must_use]
+    pub fn containers(&self) -> &[crate::containers::StoppedContainer] {
+        &self.0.containers
     }
 
     pub(crate) fn system(target: Target, doing: &'static str, error: io::Error) -> Self {
@@ -289,6 +336,15 @@ impl fmt::Display for Obstacle {
                     who(&holder.process)
                 )
             }
+            #[cfg(feature = "containers")]
+            Self::Container { container, error } => write!(
+                f,
+                "{} publishes it: {}",
+                printable(&container.to_string()),
+                printable(error.message())
+            ),
+            #[cfg(feature = "containers")]
+            Self::Engine { error } => f.write_str(&printable(error.message())),
             Self::Cancelled => f.write_str("cancelled"),
             Self::System { doing, error } => write!(f, "{doing}: {error}"),
         }
@@ -309,6 +365,10 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
         ),
         SparedReason::Forwarder => {
             write!(f, "{who} holds it, and it forwards the port to a container")
+        }
+        #[cfg(feature = "containers")]
+        SparedReason::NoContainer => {
+            write!(f, "{who} holds it, and only containers were to be stopped")
         }
     }
 }
@@ -345,7 +405,12 @@ impl Obstacle {
                     "`kill_port {}` ends it",
                     target.protocol(crate::Protocol::Udp)
                 )),
-                SparedReason::Forwarder => Some("stop the container that publishes the port".into()),
+                SparedReason::Forwarder => Some(format!(
+                    "stop its container: `docker stop $(docker ps --quiet --filter publish={})`",
+                    target.port
+                )),
+                #[cfg(feature = "containers")]
+                SparedReason::NoContainer => Some(format!("`kill_port {target}` ends it")),
                 SparedReason::Init => Some("it passes the port on to a service; stop the unit that owns the socket".into()),
                 SparedReason::System => Some("`netsh http show servicestate` shows who is behind it".into()),
                 SparedReason::Kernel => None,
@@ -365,6 +430,10 @@ impl Obstacle {
             Self::Respawned { .. } => Some("stop what starts it".into()),
             Self::Survived { .. } => Some("it is stuck in the kernel or frozen: `cat /proc/PID/wchan`, or thaw its control group".into()),
             Self::TimedOut { .. } => Some(format!("`kill_port --force {target}` sends SIGKILL")),
+            #[cfg(feature = "containers")]
+            Self::Container { error, .. } | Self::Engine { error } => {
+                error.help.as_deref().map(|help| printable(help).into_owned())
+            }
             Self::Cancelled | Self::System { .. } => None,
         }
     }

@@ -110,6 +110,8 @@ pub(crate) fn nothing_to_do(target: Target) -> Freed {
     Freed {
         target,
         ended: Vec::new(),
+        #[cfg(feature = "containers")]
+        containers: Vec::new(),
         elapsed: Duration::ZERO,
     }
 }
@@ -118,6 +120,8 @@ pub(crate) fn empty_plan(target: Target) -> Plan {
     Plan {
         target,
         holders: Vec::new(),
+        #[cfg(feature = "containers")]
+        containers: Vec::new(),
         error: None,
         supervisors: Vec::new(),
     }
@@ -814,6 +818,8 @@ impl<'o> Engine<'o> {
             let plan = Plan {
                 target: job.target,
                 holders,
+                #[cfg(feature = "containers")]
+                containers: Vec::new(),
                 error,
                 supervisors,
             };

@@ -40,6 +40,24 @@ pub enum Event<'a> {
         /// From its first signal.
         elapsed: Duration,
     },
+    /// A container's engine was told to end it.
+    #[cfg(feature = "containers")]
+    Stopping {
+        /// The target.
+        target: Target,
+        /// The container that publishes it.
+        container: &'a crate::containers::Container,
+    },
+    /// A container was ended by its engine.
+    #[cfg(feature = "containers")]
+    Stopped {
+        /// The target.
+        target: Target,
+        /// The container.
+        container: &'a crate::containers::Container,
+        /// From the order on.
+        elapsed: Duration,
+    },
     /// Nothing new; sent at least every 50 ms as long as anything is waited for.
     Waiting {
         /// The target.

@@ -32,6 +32,8 @@ pub struct KillOptions {
     pub(crate) spare_ancestors: bool,
     pub(crate) tree: bool,
     pub(crate) supervisor: bool,
+    #[cfg(feature = "containers")]
+    pub(crate) containers: crate::containers::Containers,
 }
 
 impl Default for KillOptions {
@@ -53,6 +55,8 @@ impl KillOptions {
             spare_ancestors: true,
             tree: false,
             supervisor: false,
+            #[cfg(feature = "containers")]
+            containers: crate::containers::Containers::Never,
         }
     }
 
@@ -110,6 +114,13 @@ impl KillOptions {
         self
     }
 
+    /// Whether a container that publishes the target is stopped, through its engine. Not by default.
+    #[cfg(feature = "containers")]
+    pub fn containers(&mut self, containers: crate::containers::Containers) -> &mut Self {
+        self.containers = containers;
+        self
+    }
+
     /// Frees one target. `Ok` means that it is free now.
     ///
     /// # Errors
@@ -153,6 +164,9 @@ impl KillOptions {
         mut callback: impl FnMut(&Event<'_>) -> ControlFlow<()>,
     ) -> Vec<(Target, Result<Freed, Error>)> {
         let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
+        #[cfg(feature = "containers")]
+        return crate::containers::run(self, &targets, &mut callback);
+        #[cfg(not(feature = "containers"))]
         escalation::run(self, &targets, &mut callback)
     }
 
@@ -174,6 +188,9 @@ impl KillOptions {
         targets: impl IntoIterator<Item = T>,
     ) -> Vec<(Target, Result<Plan, Error>)> {
         let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
+        #[cfg(feature = "containers")]
+        return crate::containers::plan(self, &targets);
+        #[cfg(not(feature = "containers"))]
         escalation::plan(self, &targets)
     }
 }

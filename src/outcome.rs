@@ -24,6 +24,9 @@ pub enum SparedReason {
     Client,
     /// It forwards the port to a container: ending it would break the container, which would go on without the port.
     Forwarder,
+    /// It is an ordinary process, and only containers were to be stopped.
+    #[cfg(feature = "containers")]
+    NoContainer,
 }
 
 impl SparedReason {
@@ -38,6 +41,8 @@ impl SparedReason {
             Self::System => "system",
             Self::Client => "client",
             Self::Forwarder => "forwarder",
+            #[cfg(feature = "containers")]
+            Self::NoContainer => "no_container",
         }
     }
 }
@@ -102,6 +107,9 @@ pub struct Freed {
     pub target: Target,
     /// Who held it, in the order in which they were signalled. Empty: it was free already.
     pub ended: Vec<HolderReport>,
+    /// The containers that published it and were stopped by their engines.
+    #[cfg(feature = "containers")]
+    pub containers: Vec<crate::containers::StoppedContainer>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -110,6 +118,10 @@ impl Freed {
     /// Whether nothing had to be ended.
     #[must_use]
     pub fn was_free(&self) -> bool {
+        #[cfg(feature = "containers")]
+        if !self.containers.is_empty() {
+            return false;
+        }
         self.ended.is_empty()
     }
 }
@@ -122,6 +134,9 @@ pub struct Plan {
     pub target: Target,
     /// Who holds it: [`Fate::WouldSignal`], [`Fate::Spared`], [`Fate::Withheld`] or [`Fate::Denied`].
     pub holders: Vec<HolderReport>,
+    /// The containers that publish it and would be stopped.
+    #[cfg(feature = "containers")]
+    pub containers: Vec<crate::containers::Container>,
     /// Why it would not become free, if it would not.
     pub error: Option<crate::Error>,
     /// The parent that may start a holder again, if there is one: see

@@ -1,7 +1,7 @@
 //! The few questions and orders of Docker's API that a published port takes. Podman understands them as well.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
@@ -14,6 +14,8 @@ use crate::target::Protocol;
 
 /// How long an engine may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How many published ports are kept of one engine: an entry of a few bytes can stand for a range of 65535.
+const PORT_LIMIT: usize = 1_000_000;
 /// How much longer than the grace a stop may take: the engine cleans up after the container has ended.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -24,12 +26,7 @@ pub(super) fn list(engines: &[Endpoint]) -> (Vec<Container>, Vec<EngineError>) {
         .iter()
         .map(|engine| {
             let endpoint = engine.clone();
-            let task = Task::start(PATIENCE, move |deadline| {
-                // The engine's own filter by port is left alone: Podman's differs from Docker's.
-                request(&endpoint, "GET", "/containers/json", deadline)
-                    .map_err(|error| EngineError::from_http(&endpoint, &error))
-                    .and_then(|response| containers(&endpoint, &response))
-            });
+            let task = Task::start(PATIENCE, move |deadline| list_one(&endpoint, deadline));
             (engine, task)
         })
         .collect();
@@ -51,6 +48,29 @@ pub(super) fn list(engines: &[Endpoint]) -> (Vec<Container>, Vec<EngineError>) {
         }
     }
     (found, errors)
+}
+
+/// The engine's own filter by port is left alone: Podman's differs from Docker's.
+fn list_one(endpoint: &Endpoint, deadline: Instant) -> Result<Vec<Container>, EngineError> {
+    let ask = |path: &str| {
+        request(endpoint, "GET", path, deadline)
+            .map_err(|error| EngineError::from_http(endpoint, &error))
+    };
+    let response = ask("/containers/json")?;
+    let found = containers(endpoint, &response)?;
+    // In Docker's form Podman tells only the first port of a range, and no paused container.
+    let Some(version) = &response.podman else {
+        return Ok(found);
+    };
+    let path = format!(
+        "/v{version}/libpod/containers/json?filters=%7B%22status%22%3A%5B%22running%22%2C%22paused%22%5D%7D"
+    );
+    ask(&path)
+        .and_then(|response| containers(endpoint, &response))
+        .or_else(|error| {
+            log::debug!("Podman's own list: {error}");
+            Ok(found)
+        })
 }
 
 /// Fills in what the list does not tell: the restart policy and the signal that a stop begins with. What can't be learnt
@@ -203,16 +223,19 @@ struct Listed {
     state: Option<String>,
 }
 
+/// In Docker's words, or in Podman's.
 #[derive(Deserialize)]
 struct ListedPort {
-    #[serde(rename = "IP")]
+    #[serde(rename = "IP", alias = "host_ip")]
     ip: Option<String>,
-    #[serde(rename = "PublicPort")]
+    #[serde(rename = "PublicPort", alias = "host_port")]
     public_port: Option<u64>,
-    #[serde(rename = "PrivatePort")]
+    #[serde(rename = "PrivatePort", alias = "container_port")]
     private_port: Option<u64>,
-    #[serde(rename = "Type")]
+    #[serde(rename = "Type", alias = "protocol")]
     protocol: Option<String>,
+    /// How many ports in a row: Podman only.
+    range: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -281,14 +304,15 @@ fn parse<T: for<'de> Deserialize<'de>>(
 
 fn containers(endpoint: &Endpoint, response: &Response) -> Result<Vec<Container>, EngineError> {
     let listed: Vec<Listed> = parse(endpoint, response)?;
+    let mut left = PORT_LIMIT;
     Ok(listed
         .into_iter()
-        .filter_map(|listed| container(endpoint, listed))
+        .filter_map(|listed| container(endpoint, listed, &mut left))
         .filter(|container| !container.ports.is_empty())
         .collect())
 }
 
-fn container(endpoint: &Endpoint, listed: Listed) -> Option<Container> {
+fn container(endpoint: &Endpoint, listed: Listed, left: &mut usize) -> Option<Container> {
     let id = listed.id?;
     // It becomes part of a path, so nothing but what an ID consists of will do.
     if !(12..=128).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -299,8 +323,10 @@ fn container(endpoint: &Endpoint, listed: Listed) -> Option<Container> {
         .ports
         .unwrap_or_default()
         .into_iter()
-        .filter_map(published_port)
+        .flat_map(published_ports)
+        .take(*left)
         .collect();
+    *left = left.saturating_sub(ports.len());
     ports.sort_unstable();
     ports.dedup();
 
@@ -335,21 +361,34 @@ fn container(endpoint: &Endpoint, listed: Listed) -> Option<Container> {
     })
 }
 
-/// `None` for a port that is not published, and for protocols other than TCP and UDP.
-fn published_port(port: ListedPort) -> Option<PublishedPort> {
-    let protocol = match port.protocol.as_deref() {
-        Some("udp") => Protocol::Udp,
-        Some("tcp") | None => Protocol::Tcp,
-        Some(_) => return None,
-    };
-    Some(PublishedPort {
-        host_port: u16::try_from(port.public_port?)
-            .ok()
-            .filter(|port| *port != 0)?,
-        container_port: u16::try_from(port.private_port.unwrap_or_default()).unwrap_or_default(),
-        protocol,
-        ip: port.ip.and_then(|ip| ip.parse::<IpAddr>().ok()),
-    })
+/// Nothing for a port that is not published, and for protocols other than TCP and UDP. Podman joins protocols by commas.
+fn published_ports(port: ListedPort) -> Vec<PublishedPort> {
+    let first = port.public_port.unwrap_or_default();
+    let inside = port.private_port.unwrap_or_default();
+    let count = port.range.unwrap_or(1).clamp(1, u64::from(u16::MAX));
+    let ip = port.ip.and_then(|ip| ip.parse::<IpAddr>().ok());
+    port.protocol
+        .as_deref()
+        .unwrap_or("tcp")
+        .split(',')
+        .filter_map(|protocol| match protocol {
+            "tcp" => Some(Protocol::Tcp),
+            "udp" => Some(Protocol::Udp),
+            _ => None,
+        })
+        .flat_map(|protocol| {
+            (0..count).filter_map(move |step| {
+                Some(PublishedPort {
+                    host_port: u16::try_from(first.checked_add(step)?)
+                        .ok()
+                        .filter(|_| first != 0)?,
+                    container_port: u16::try_from(inside.saturating_add(step)).unwrap_or_default(),
+                    protocol,
+                    ip,
+                })
+            })
+        })
+        .collect()
 }
 
 #[cfg(all(test, unix))]
@@ -357,6 +396,12 @@ mod tests {
     use super::super::fixture::{FakeEngine, ok};
     use super::*;
     use proptest::prelude::*;
+
+    impl FakeEngine {
+        fn at(&self) -> Endpoint {
+            Endpoint::Unix(self.socket())
+        }
+    }
 
     const TWO: &str = r#"[
         {"Id":"0123456789abcdef","Names":["/web"],"Image":"nginx:1.27","State":"running",
@@ -378,7 +423,7 @@ mod tests {
     #[test]
     fn published_ports_names_and_compose_services_are_read() {
         let engine = FakeEngine::listing(TWO);
-        let (found, errors) = list(&[engine.endpoint()]);
+        let (found, errors) = list(&[engine.at()]);
         assert_eq!(errors, []);
         assert_eq!(found.len(), 2, "{found:?}");
         assert_eq!(
@@ -389,7 +434,7 @@ mod tests {
         assert_eq!(ports, ["0.0.0.0:8080->80/tcp", "[::]:8080->80/tcp"]);
         assert_eq!(found[1].display_name(), "fedcba987654");
         assert_eq!(found[1].ports.len(), 1);
-        assert_eq!(found[0].engine, engine.endpoint().address());
+        assert_eq!(found[0].engine, engine.at().address());
     }
 
     #[test]
@@ -403,14 +448,49 @@ mod tests {
             )
             .into_bytes()
         });
-        assert_eq!(list(&[engine.endpoint()]).0.len(), 2);
+        assert_eq!(list(&[engine.at()]).0.len(), 2);
+    }
+
+    #[test]
+    fn podmans_own_list_tells_ranges_and_paused_containers() {
+        let engine = FakeEngine::new(|request| {
+            if request.starts_with("GET /v4.3.1/libpod/containers/json?") {
+                return ok(
+                    r#"[{"Id":"0123456789ab","Names":["range"],"Image":"bb","State":"paused","Labels":null,
+                    "Ports":[{"host_ip":"","container_port":90,"host_port":8090,"range":3,"protocol":"tcp,udp"},
+                             {"host_ip":"","container_port":1,"host_port":65535,"range":65535,"protocol":"tcp"}]}]"#,
+                );
+            }
+            let body = r#"[{"Id":"0123456789ab","Ports":[{"PrivatePort":90,"PublicPort":8090,"Type":"tcp"}]}]"#;
+            format!(
+                "HTTP/1.1 200 OK\r\nLibpod-Api-Version: 4.3.1\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .into_bytes()
+        });
+        let (found, errors) = list(&[engine.at()]);
+        assert_eq!(errors, []);
+        assert_eq!(found[0].state, "paused");
+        let ports: Vec<String> = found[0].ports.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            ports,
+            [
+                "8090->90/tcp",
+                "8090->90/udp",
+                "8091->91/tcp",
+                "8091->91/udp",
+                "8092->92/tcp",
+                "8092->92/udp",
+                "65535->1/tcp"
+            ]
+        );
     }
 
     #[test]
     fn an_engine_that_hangs_costs_its_own_containers_only() {
         let hanging = FakeEngine::new(|_| Vec::new());
         let well = FakeEngine::listing(TWO);
-        let (found, errors) = list(&[hanging.endpoint(), well.endpoint()]);
+        let (found, errors) = list(&[hanging.at(), well.at()]);
         assert_eq!(found.len(), 2);
         assert_eq!(kinds(&errors), [EngineErrorKind::NotAnswering]);
         assert!(
@@ -451,7 +531,7 @@ mod tests {
             String::from_utf8(ok(&"[".repeat(100_000))).expect("text"),
         ] {
             let engine = FakeEngine::new(move |_| answer.clone().into_bytes());
-            let (found, errors) = list(&[engine.endpoint()]);
+            let (found, errors) = list(&[engine.at()]);
             assert_eq!(found, []);
             assert_eq!(kinds(&errors), [EngineErrorKind::NotUnderstood]);
         }
@@ -467,7 +547,7 @@ mod tests {
             )
             .into_bytes()
         });
-        let (_, errors) = list(&[engine.endpoint()]);
+        let (_, errors) = list(&[engine.at()]);
         assert_eq!(kinds(&errors), [EngineErrorKind::Refused]);
         assert!(
             errors[0]
@@ -490,7 +570,7 @@ mod tests {
     #[test]
     fn two_sockets_of_one_engine_list_its_containers_once() {
         let (one, other) = (FakeEngine::listing(TWO), FakeEngine::listing(TWO));
-        assert_eq!(list(&[one.endpoint(), other.endpoint()]).0.len(), 2);
+        assert_eq!(list(&[one.at(), other.at()]).0.len(), 2);
     }
 
     fn finish(stopping: &Stopping) -> Result<(), EngineError> {
@@ -502,7 +582,7 @@ mod tests {
     #[test]
     fn the_grace_is_rounded_up_and_a_paused_container_is_woken_first() {
         let engine = FakeEngine::listing(TWO);
-        let (found, _) = list(&[engine.endpoint()]);
+        let (found, _) = list(&[engine.at()]);
         let stop = Ending::Stop(Duration::from_millis(1500));
         finish(&end(&found[0], stop)).expect("stopped");
         finish(&end(&found[1], stop)).expect("stopped");
@@ -535,7 +615,7 @@ mod tests {
                     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n").into_bytes()
                 }
             });
-            let (found, _) = list(&[engine.endpoint()]);
+            let (found, _) = list(&[engine.at()]);
             let result = finish(&end(&found[0], Ending::Stop(Duration::ZERO)));
             assert_eq!(result.is_ok(), ended, "{status}: {result:?}");
         }
@@ -568,7 +648,7 @@ mod tests {
                     answer
                 })
             });
-            let (mut found, _) = list(&[engine.endpoint()]);
+            let (mut found, _) = list(&[engine.at()]);
             inspect(&mut found);
             assert_eq!(found[0].restart_policy.as_deref(), policy, "{answer}");
             assert_eq!(found[0].stop_signal.as_deref(), signal, "{answer}");
@@ -579,7 +659,7 @@ mod tests {
         #[test]
         fn any_list_is_understood_or_refused(text in r#"\[(\{"(Id|Names|Ports|Labels|State)":("[0-9a-f]{12}"|\[\{"PublicPort":-?[0-9]{1,20}\}\]|null|1e99)\},?){0,3}\]?"#) {
             let endpoint = Endpoint::Unix("/nowhere".into());
-            let _ = containers(&endpoint, &Response { status: 200, body: text.into_bytes() });
+            let _ = containers(&endpoint, &Response { status: 200, body: text.into_bytes(), podman: None });
         }
 
         #[test]

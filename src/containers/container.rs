@@ -84,6 +84,18 @@ impl fmt::Display for Container {
     }
 }
 
+/// A container that was ended by its engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoppedContainer {
+    /// The container as it was before.
+    pub container: Container,
+    /// From the order to the engine's word that it has ended.
+    pub elapsed: std::time::Duration,
+    /// Whether it was killed at once, and not stopped.
+    pub killed: bool,
+}
+
 /// A port of the host that leads into a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]

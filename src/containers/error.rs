@@ -40,6 +40,8 @@ pub enum EngineErrorKind {
     Remote,
     /// Containers of two engines claim the same port, and only one of them can be right.
     Ambiguous,
+    /// The engine ended the container, or said so, and the port is published still or again.
+    StillPublished,
 }
 
 impl EngineErrorKind {
@@ -54,6 +56,7 @@ impl EngineErrorKind {
             Self::Refused => "engine_refused",
             Self::Remote => "engine_remote",
             Self::Ambiguous => "engine_ambiguous",
+            Self::StillPublished => "still_published",
         }
     }
 }

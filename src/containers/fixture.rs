@@ -1,4 +1,7 @@
-//! Engines that are none, for tests: threads that serve a Unix socket.
+//! Engines that are none, for the tests of the library and of the command: threads that serve a Unix socket.
+
+// Two test programs share this, and neither uses all of it.
+#![allow(dead_code)]
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -7,13 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use super::engine::Endpoint;
-
 /// A folder that goes when the test does. Its path is short: a Unix socket's may have 100 bytes only.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "kp{}-{}",
@@ -25,7 +26,7 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }
@@ -38,7 +39,7 @@ impl Drop for Folder {
 
 /// A server whose answer to a request line (`GET /path`) is made by a function. An empty answer means that it says
 /// nothing and keeps the connection.
-pub(super) struct FakeEngine {
+pub(crate) struct FakeEngine {
     folder: Folder,
     requests: Arc<Mutex<Vec<String>>>,
     ended: Arc<AtomicBool>,
@@ -46,7 +47,7 @@ pub(super) struct FakeEngine {
 }
 
 impl FakeEngine {
-    pub(super) fn new(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
+    pub(crate) fn new(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Self {
         let folder = Folder::new();
         let listener = UnixListener::bind(folder.path().join("e.sock")).expect("a socket");
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -82,7 +83,7 @@ impl FakeEngine {
     }
 
     /// Answers `GET /containers/json` with this list and everything else with 204.
-    pub(super) fn listing(json: &'static str) -> Self {
+    pub(crate) fn listing(json: &'static str) -> Self {
         Self::new(move |request| {
             if request.starts_with("GET /containers/json") {
                 ok(json)
@@ -92,12 +93,13 @@ impl FakeEngine {
         })
     }
 
-    pub(super) fn endpoint(&self) -> Endpoint {
-        Endpoint::Unix(self.folder.path().join("e.sock"))
+    /// Where it listens.
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join("e.sock")
     }
 
     /// The request lines so far, without the version.
-    pub(super) fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().expect("the log").clone()
     }
 }
@@ -114,7 +116,7 @@ impl Drop for FakeEngine {
 }
 
 /// An answer with a length.
-pub(super) fn ok(body: &str) -> Vec<u8> {
+pub(crate) fn ok(body: &str) -> Vec<u8> {
     format!(
         "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()

@@ -21,6 +21,8 @@ const PIECE: usize = 16 * 1024;
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
+    /// The version of Podman's own API, if the engine names one: digits and dots.
+    pub(super) podman: Option<String>,
 }
 
 /// Why there is no answer.
@@ -90,12 +92,14 @@ fn read_response<R: Read>(stream: &mut R) -> Result<Response, HttpError> {
         return Ok(Response {
             status: head.status,
             body,
+            podman: head.podman,
         });
     }
 }
 
 struct Head {
     status: u16,
+    podman: Option<String>,
     length: Length,
 }
 
@@ -146,8 +150,13 @@ impl<R: Read> Input<'_, R> {
                 Ok(httparse::Status::Complete(used)) => {
                     let status = response.code.unwrap_or_default();
                     let length = body_length(response.headers)?;
+                    let podman = podman_version(response.headers);
                     self.consume(used);
-                    return Ok(Head { status, length });
+                    return Ok(Head {
+                        status,
+                        podman,
+                        length,
+                    });
                 }
                 Ok(httparse::Status::Partial) => {}
                 Err(_) => return Err(HttpError::Nonsense("the answer is not HTTP")),
@@ -225,6 +234,19 @@ impl<R: Read> Input<'_, R> {
             }
         }
     }
+}
+
+fn podman_version(headers: &[httparse::Header<'_>]) -> Option<String> {
+    let header = headers
+        .iter()
+        .find(|header| header.name.eq_ignore_ascii_case("libpod-api-version"))?;
+    let version = std::str::from_utf8(header.value).ok()?.trim();
+    // It becomes part of a path.
+    let is_version = (1..=20).contains(&version.len())
+        && version
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_version.then(|| version.to_owned())
 }
 
 fn body_length(headers: &[httparse::Header<'_>]) -> Result<Length, HttpError> {

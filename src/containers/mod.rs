@@ -18,14 +18,29 @@ mod error;
 mod fixture;
 mod http;
 mod transport;
+mod work;
 
-pub use container::{Compose, Container, PublishedPort};
+pub use container::{Compose, Container, PublishedPort, StoppedContainer};
 pub use error::{EngineError, EngineErrorKind};
 
-pub(crate) use api::{Ending, Stopping, end};
+pub(crate) use work::{plan, run};
 
 use crate::target::Target;
 use engine::Engines;
+
+/// Whether containers that publish a target are stopped: see [`KillOptions::containers`](crate::KillOptions::containers).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Containers {
+    /// No engine is asked. A forwarder is never signalled all the same.
+    #[default]
+    Never,
+    /// Where a forwarder holds the target, or a socket of which no holder can be seen, or nothing at all, the engines
+    /// are asked, and the containers that publish it are stopped by them.
+    Auto,
+    /// Containers are stopped, and no process is signalled.
+    Only,
+}
 
 /// What the container engines of this machine say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,17 +64,12 @@ pub fn published() -> Published {
 
 /// The containers that publish this target, with their restart policies. See [`published`].
 #[must_use]
-pub fn publishers(target: &Target) -> Published {
-    publishers_for(target, &[])
-}
-
-/// The same, with the engines of these users among those asked: the users whose forwarders hold the port.
-pub(crate) fn publishers_for(target: &Target, users: &[u32]) -> Published {
-    let engines = Engines::find(users);
-    let mut published = ask(&engines);
+pub fn publishers(target: impl Into<Target>) -> Published {
+    let target = target.into();
+    let mut published = published();
     published
         .containers
-        .retain(|container| container.publishes(target));
+        .retain(|container| container.publishes(&target));
     api::inspect(&mut published.containers);
     published
 }

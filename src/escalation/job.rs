@@ -145,6 +145,8 @@ impl Job {
         self.result = Some(Ok(Freed {
             target: self.target,
             ended,
+            #[cfg(feature = "containers")]
+            containers: Vec::new(),
             elapsed: now - self.started,
         }));
         self.phase = Phase::Done;
