@@ -25,6 +25,13 @@ pub(crate) fn ancestors() -> Vec<u32> {
     found
 }
 
+/// A process's own ancestors, nearest first.
+pub(super) fn ancestors_of(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    climb(pid, &mut found);
+    found
+}
+
 /// Adds the parents of a process that are not there yet. A list that already has one has all above it.
 fn climb(from: u32, found: &mut Vec<u32>) {
     let mut pid = from;

@@ -9,6 +9,8 @@ mod proc_net;
 mod process;
 mod row;
 mod scan;
+mod search;
+mod share;
 mod sock_diag;
 mod sockets;
 mod stat;

@@ -4,8 +4,7 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use super::super::{Depth, Found, Ports};
-use super::process::Handle;
-use super::scan::{Scanner, pids};
+use super::search;
 use super::sockets::SocketTable;
 use crate::holder::{Socket, SocketId};
 
@@ -31,33 +30,10 @@ impl Table {
     }
 
     pub(crate) fn find(&mut self, sockets: &[Socket], depth: Depth) -> io::Result<Found> {
-        let _ = depth;
         let mut wanted: Vec<SocketId> = sockets.iter().map(|socket| socket.id).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        let mut found = Found {
-            holders: Vec::new(),
-            unreadable: Vec::new(),
-        };
-        let mut scanner = Scanner::new(&wanted)?;
-        for pid in pids()? {
-            let look = scanner.look(pid);
-            if look.denied {
-                found.unreadable.push(pid);
-            }
-            if look.held.is_empty() {
-                continue;
-            }
-            let Some(handle) = Handle::open(pid)? else {
-                continue;
-            };
-            // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets.
-            let held = scanner.look(pid).held;
-            if !held.is_empty() && !handle.has_exited() {
-                found.holders.push((handle, held));
-            }
-        }
-        Ok(found)
+        search::find(&wanted, depth)
     }
 }
 

@@ -1,0 +1,153 @@
+//! Which processes hold some sockets: by a quick look where holders most likely are, or by a complete one.
+
+use std::collections::HashSet;
+use std::io;
+
+use super::super::{Depth, Found};
+use super::lineage::{ancestors, ancestors_of};
+use super::process::{Handle, caller};
+use super::scan::{Look, Scanner, pids};
+use super::share::share;
+use crate::holder::SocketId;
+
+/// What was seen of one process.
+struct Seen {
+    pid: u32,
+    look: Look,
+}
+
+/// Finds the holders of these sockets, which have to be sorted.
+pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
+    let pids = pids()?;
+    let seen = match depth {
+        Depth::Complete => share(&pids, wanted, |scanner, pid| note(pid, scanner.look(pid)))?,
+        Depth::Quick => quick(&pids, wanted)?,
+    };
+    let mut found = Found::default();
+    if !is_everyone_visible() {
+        found.unreadable.push(1);
+    }
+    let mut scanner = Scanner::new(wanted)?;
+    for Seen { pid, look } in seen {
+        if look.denied {
+            found.unreadable.push(pid);
+        }
+        if look.held.is_empty() {
+            continue;
+        }
+        let Some(handle) = Handle::open(pid)? else {
+            continue;
+        };
+        // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets.
+        let again = if look.is_partial {
+            scanner.lowest(pid)
+        } else {
+            scanner.look(pid)
+        };
+        if !again.held.is_empty() && !handle.has_exited() {
+            found.holders.push((handle, again.held));
+        }
+    }
+    found.holders.sort_by_key(|(handle, _)| handle.pid());
+    found.unreadable.sort_unstable();
+    found.unreadable.dedup();
+    Ok(found)
+}
+
+fn note(pid: u32, look: Look) -> Option<Seen> {
+    (look.denied || !look.held.is_empty()).then_some(Seen { pid, look })
+}
+
+/// Under `hidepid`, those that can't be read are not even listed.
+fn is_everyone_visible() -> bool {
+    rustix::process::geteuid().is_root() || rustix::fs::stat("/proc/1/stat").is_ok()
+}
+
+/// Looks completely at those who must not be signalled by mistake (PID 1, the caller and its ancestors, each holder's ancestors),
+/// and at the lowest descriptors of everybody else: a server opens its listener early. Where that leaves a socket without a
+/// holder, the youngest processes are searched first, until each socket has one.
+fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
+    let mut scanner = Scanner::new(wanted)?;
+    let mut done: HashSet<u32> = HashSet::new();
+    let mut seen: Vec<Seen> = Vec::new();
+    let whole =
+        |pid: u32, done: &mut HashSet<u32>, seen: &mut Vec<Seen>, scanner: &mut Scanner<'_>| {
+            if done.insert(pid) {
+                seen.extend(note(pid, scanner.look(pid)));
+            }
+        };
+    for pid in [1, caller()].into_iter().chain(ancestors()) {
+        whole(pid, &mut done, &mut seen, &mut scanner);
+    }
+    let others: Vec<u32> = pids
+        .iter()
+        .copied()
+        .filter(|pid| !done.contains(pid))
+        .collect();
+    seen.extend(share(&others, wanted, |scanner, pid| {
+        note(pid, scanner.lowest(pid))
+    })?);
+
+    if !is_complete(&seen, wanted) {
+        for pid in youngest_first(others) {
+            let look = scanner.look(pid);
+            if look.held.is_empty() {
+                continue;
+            }
+            seen.retain(|other| other.pid != pid);
+            seen.push(Seen { pid, look });
+            done.insert(pid);
+            if is_complete(&seen, wanted) {
+                break;
+            }
+        }
+    }
+    let holders: Vec<u32> = seen
+        .iter()
+        .filter(|one| !one.look.held.is_empty())
+        .map(|one| one.pid)
+        .collect();
+    for holder in holders {
+        for pid in ancestors_of(holder) {
+            if done.insert(pid) {
+                let look = scanner.look(pid);
+                seen.retain(|other| other.pid != pid);
+                seen.extend(note(pid, look));
+            }
+        }
+    }
+    Ok(seen)
+}
+
+fn is_complete(seen: &[Seen], wanted: &[SocketId]) -> bool {
+    wanted
+        .iter()
+        .all(|socket| seen.iter().any(|one| one.look.held.contains(socket)))
+}
+
+/// By age, as far as PIDs tell: the kernel counts them up and wraps around, so those just below the last one given out are the
+/// youngest.
+fn youngest_first(mut pids: Vec<u32>) -> Vec<u32> {
+    let last = last_pid().unwrap_or(u32::MAX);
+    pids.sort_unstable_by_key(|&pid| (pid > last, std::cmp::Reverse(pid)));
+    pids
+}
+
+/// The PID that was given out last: the last field of `/proc/loadavg`.
+fn last_pid() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace().next_back()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_youngest_come_first_though_pids_have_wrapped() {
+        let last = last_pid().unwrap();
+        let order = youngest_first(vec![2, last, last + 5, last + 9, last.saturating_sub(1)]);
+        assert_eq!(order[0], last);
+        assert_eq!(order[4], last + 5);
+    }
+}
