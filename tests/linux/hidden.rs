@@ -1,0 +1,117 @@
+//! Sockets with no holder to be seen are never reported as free: line 6.
+
+use kill_port::{HiddenCause, survey};
+
+use super::answer::kill_plainly;
+use super::caller::{answer, calling};
+use crate::fixture::linux::root_or_skip;
+use crate::fixture::{Fixture, Port};
+
+#[test]
+fn another_users_server_is_an_error_that_names_the_user_and_sudo() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port).set("on_term", "swallow").start();
+    let answer = answer(calling(&port).set("uid", 65534));
+    answer.held(&[("hidden", 0)]);
+    answer.mentions("tcp");
+    answer.mentions("127.0.0.1");
+    answer.mentions("root");
+    answer.mentions(&format!("sudo kill_port {port}"));
+    assert!(server.is_alive());
+    assert_eq!(server.count("got"), 0);
+}
+
+#[test]
+fn a_server_outside_this_pid_namespace_is_hidden_even_from_root() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port).set("on_term", "swallow").start();
+    let answer = answer(calling(&port).set("pidns", 1));
+    answer.held(&[("hidden", 0)]);
+    assert!(!answer.display.contains("sudo"), "root can't do more: {}", answer.display);
+    assert!(server.is_alive());
+    assert_eq!(server.count("got"), 0);
+}
+
+#[test]
+fn a_server_inside_another_pid_namespace_is_seen_from_outside() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port).set("pidns", 1).start();
+    // PID 1 of a namespace ignores a SIGTERM that it has not asked for; from outside, SIGKILL ends it.
+    let answer = super::answer::kill(
+        kill_port::KillOptions::new().grace(std::time::Duration::from_millis(300)),
+        &port.to_string(),
+    );
+    answer.freed(&[(server.pid_of("init"), "exited", "TERM,KILL")]);
+}
+
+#[test]
+fn a_socket_that_no_process_has_is_not_free() {
+    let port = Port::claim();
+    let on_its_way = Fixture::role("in_flight").port(&port).start();
+    let answer = kill_plainly(port.number());
+    answer.held(&[("hidden", 0)]);
+    assert!(on_its_way.is_alive());
+    let seen = survey(port.number()).expect("a survey");
+    assert_eq!(seen.hidden().len(), 1);
+    // Who is not root can't know that it saw everything.
+    if crate::fixture::linux::is_root() {
+        assert_eq!(seen.hidden()[0].cause, HiddenCause::Elsewhere);
+    }
+}
+
+#[test]
+fn a_users_worker_under_roots_master_does_not_make_the_port_free() {
+    if !root_or_skip() {
+        return;
+    }
+    for respawn in [0, 1] {
+        let port = Port::claim();
+        let server = Fixture::role("prefork")
+            .port(&port)
+            .set("workers", 1)
+            .set("worker_uid", 65534)
+            .set("respawn", respawn)
+            .start();
+        server.wait_line("worker ready");
+        let answer = answer(calling(&port).set("uid", 65534));
+        assert!(!answer.free, "{answer:#?}");
+        assert!(
+            answer.obstacles.iter().any(|obstacle| obstacle.kind == "hidden"),
+            "{answer:#?}"
+        );
+        answer.mentions("sudo");
+        assert!(server.is_alive());
+    }
+}
+
+#[test]
+fn a_users_process_with_a_socket_that_root_made_is_ended_by_that_user() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port).set("late_uid", 65534).start();
+    answer(calling(&port).set("uid", 65534)).freed(&[(server.pid(), "exited", "TERM")]);
+}
+
+#[test]
+fn a_process_that_closed_itself_to_its_own_user_is_hidden_from_it() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port).set("late_uid", 65534).set("dumpable", 0).start();
+    let answer = answer(calling(&port).set("uid", 65534));
+    answer.held(&[("hidden", 0)]);
+    assert!(server.is_alive());
+    kill_plainly(port.number()).freed(&[(server.pid(), "exited", "TERM")]);
+}
