@@ -6,9 +6,11 @@ mod job;
 mod known;
 mod settle;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use log::{debug, info};
@@ -48,9 +50,19 @@ pub(crate) fn run(
     targets: &[Target],
     callback: Callback<'_>,
 ) -> Vec<(Target, Result<Freed, Error>)> {
+    // Events come from deep inside; what is answered to them is heeded at the next place where nothing is half done.
+    let broken = Rc::new(Cell::new(false));
+    let mut heeded = |event: &Event<'_>| {
+        let flow = callback(event);
+        if flow.is_break() {
+            broken.set(true);
+        }
+        flow
+    };
     let mut results = match Engine::new(options, targets) {
         Ok(mut engine) => {
-            engine.drive(callback);
+            engine.broken = Rc::clone(&broken);
+            engine.drive(&mut heeded);
             engine.into_results()
         }
         Err(error) => failures(targets, "opening the process table", &error),
@@ -134,6 +146,8 @@ struct Engine<'o> {
     rules: Option<Rules>,
     registry: Registry,
     jobs: Vec<Job>,
+    /// Whether the callback has asked to break off.
+    broken: Rc<Cell<bool>>,
 }
 
 impl<'o> Engine<'o> {
@@ -155,6 +169,7 @@ impl<'o> Engine<'o> {
                 .into_iter()
                 .map(|target| Job::new(target, now))
                 .collect(),
+            broken: Rc::default(),
         })
     }
 
@@ -181,7 +196,7 @@ impl<'o> Engine<'o> {
             if self.jobs.iter().all(Job::is_done) {
                 return;
             }
-            if self.tell_waiting(callback).is_break() {
+            if self.broken.get() || self.tell_waiting(callback).is_break() {
                 return self.break_off(|| Obstacle::Cancelled);
             }
             self.wait(pause);
@@ -461,6 +476,9 @@ impl<'o> Engine<'o> {
             return Ok(());
         }
         begin_try(job, &self.registry, now, callback);
+        if self.broken.get() {
+            return Ok(());
+        }
         self.choose_and_tell(index, chosen, now, callback)
     }
 

@@ -11,7 +11,11 @@ use crate::fixture::{Fixture, Port};
 fn a_server_on(listen: &str, in_the_way_of: &[&str], not_of: &[&str]) {
     let port = Port::claim();
     let server = Fixture::role("server").port(&port).listen(listen).start();
-    let target = |text: &str| -> Target { text.replace('P', &port.to_string()).parse().expect("a target") };
+    let target = |text: &str| -> Target {
+        text.replace('P', &port.to_string())
+            .parse()
+            .expect("a target")
+    };
     for (texts, free) in [(in_the_way_of, false), (not_of, true)] {
         for text in texts {
             let seen = survey(target(text)).expect("a survey");
@@ -33,7 +37,12 @@ const ANY: [&str; 6] = ["P", ":P", "0.0.0.0:P", ":::P", "[::]:P", "*:P"];
 fn a_server_on_127_0_0_1_is_on_that_address() {
     a_server_on(
         "tcp/127.0.0.1",
-        &["127.0.0.1:P", "localhost:P", "[::ffff:127.0.0.1]:P", "127.0.0.1:P/tcp"],
+        &[
+            "127.0.0.1:P",
+            "localhost:P",
+            "[::ffff:127.0.0.1]:P",
+            "127.0.0.1:P/tcp",
+        ],
         &["127.0.0.2:P", "[::1]:P", "127.0.0.1:P/udp"],
     );
 }
@@ -51,7 +60,12 @@ fn a_server_on_127_0_0_2_is_not_on_the_usual_loopback() {
 fn a_server_on_the_ipv4_wildcard_is_on_every_ipv4_address() {
     a_server_on(
         "tcp/0.0.0.0",
-        &["127.0.0.1:P", "127.0.0.2:P", "localhost:P", "[::ffff:127.0.0.1]:P"],
+        &[
+            "127.0.0.1:P",
+            "127.0.0.2:P",
+            "localhost:P",
+            "[::ffff:127.0.0.1]:P",
+        ],
         &["[::1]:P"],
     );
 }
@@ -59,7 +73,11 @@ fn a_server_on_the_ipv4_wildcard_is_on_every_ipv4_address() {
 #[test]
 fn a_server_on_the_ipv6_loopback_is_not_on_the_ipv4_one() {
     if ipv6_or_skip() {
-        a_server_on("tcp/::1", &["[::1]:P", "localhost:P"], &["127.0.0.1:P", "[::ffff:127.0.0.1]:P"]);
+        a_server_on(
+            "tcp/::1",
+            &["[::1]:P", "localhost:P"],
+            &["127.0.0.1:P", "[::ffff:127.0.0.1]:P"],
+        );
     }
 }
 
@@ -68,7 +86,13 @@ fn a_dual_stack_server_is_on_every_address() {
     if ipv6_or_skip() {
         a_server_on(
             "tcp/::",
-            &["127.0.0.1:P", "127.0.0.2:P", "[::1]:P", "localhost:P", "[::ffff:127.0.0.1]:P"],
+            &[
+                "127.0.0.1:P",
+                "127.0.0.2:P",
+                "[::1]:P",
+                "localhost:P",
+                "[::ffff:127.0.0.1]:P",
+            ],
             &[],
         );
     }
@@ -88,13 +112,21 @@ fn a_server_on_the_v6_only_wildcard_is_on_no_ipv4_address() {
 #[test]
 fn a_server_on_an_ipv4_mapped_address_is_on_the_ipv4_address() {
     if ipv6_or_skip() {
-        a_server_on("tcp/::ffff:127.0.0.1", &["127.0.0.1:P", "localhost:P"], &["127.0.0.2:P", "[::1]:P"]);
+        a_server_on(
+            "tcp/::ffff:127.0.0.1",
+            &["127.0.0.1:P", "localhost:P"],
+            &["127.0.0.2:P", "[::1]:P"],
+        );
     }
 }
 
 #[test]
 fn udp_servers_have_addresses_as_well() {
-    a_server_on("udp/127.0.0.1", &["127.0.0.1:P", "127.0.0.1:P/udp"], &["127.0.0.2:P", "127.0.0.1:P/tcp"]);
+    a_server_on(
+        "udp/127.0.0.1",
+        &["127.0.0.1:P", "127.0.0.1:P/udp"],
+        &["127.0.0.2:P", "127.0.0.1:P/tcp"],
+    );
     if ipv6_or_skip() {
         a_server_on("udp6only/::", &["[::1]:P"], &["127.0.0.1:P"]);
     }
@@ -113,8 +145,14 @@ fn a_wildcard_narrows_nothing() {
 #[test]
 fn servers_on_other_addresses_of_the_port_are_left_alone() {
     let port = Port::claim();
-    let one = Fixture::role("server").port(&port).listen("tcp/127.0.0.1").start();
-    let two = Fixture::role("server").port(&port).listen("tcp/127.0.0.2").start();
+    let one = Fixture::role("server")
+        .port(&port)
+        .listen("tcp/127.0.0.1")
+        .start();
+    let two = Fixture::role("server")
+        .port(&port)
+        .listen("tcp/127.0.0.2")
+        .start();
     kill(&KillOptions::new(), &format!("127.0.0.1:{port}")).freed(&[(one.pid(), "exited", "TERM")]);
     assert!(two.is_alive());
     kill(&KillOptions::new(), &format!("127.0.0.1:{port}")).was_free();

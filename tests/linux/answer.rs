@@ -73,13 +73,23 @@ impl Answer {
     pub fn say(&self) {
         use crate::fixture::say;
         for told in &self.holders {
-            say(&format!("holder {} {} {}", told.pid, told.fate, told.signals));
+            say(&format!(
+                "holder {} {} {}",
+                told.pid, told.fate, told.signals
+            ));
         }
         for obstacle in &self.obstacles {
-            say(&format!("obstacle {} {} {}", obstacle.kind, obstacle.pid, obstacle.text));
+            say(&format!(
+                "obstacle {} {} {}",
+                obstacle.kind, obstacle.pid, obstacle.text
+            ));
         }
         say(&format!("display {}", self.display));
-        say(if self.free { "answer free" } else { "answer held" });
+        say(if self.free {
+            "answer free"
+        } else {
+            "answer held"
+        });
     }
 
     /// Waits for what a role tells.
@@ -93,7 +103,10 @@ impl Answer {
                 .map(|line| {
                     let mut words = line.splitn(3, ' ');
                     Told {
-                        pid: words.next().and_then(|word| word.parse().ok()).expect("a PID"),
+                        pid: words
+                            .next()
+                            .and_then(|word| word.parse().ok())
+                            .expect("a PID"),
                         fate: words.next().unwrap_or_default().to_owned(),
                         signals: words.next().unwrap_or_default().to_owned(),
                     }
@@ -106,7 +119,10 @@ impl Answer {
                     let mut words = line.splitn(3, ' ');
                     InTheWay {
                         kind: words.next().unwrap_or_default().to_owned(),
-                        pid: words.next().and_then(|word| word.parse().ok()).expect("a PID"),
+                        pid: words
+                            .next()
+                            .and_then(|word| word.parse().ok())
+                            .expect("a PID"),
                         text: words.next().unwrap_or_default().to_owned(),
                     }
                 })

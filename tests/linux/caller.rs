@@ -81,7 +81,10 @@ fn holder_calls_below(params: &Params) {
     let held = sockets::open_all(params);
     say(&format!("pid server {}", std::process::id()));
     signals::fork(|| {
-        drop(held);
+        for fd in &held {
+            // SAFETY: this process ends without using or closing them again.
+            unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(fd)) };
+        }
         signals::unblock();
         signals::fork(|| caller(params));
         signals::reap(true);
@@ -93,6 +96,8 @@ fn holder_calls_below(params: &Params) {
 /// A child of the caller holds the port. Between the look and the signal it ends, and another child, which holds nothing, is
 /// given its PID.
 fn pid_reuse(params: &Params) {
+    // The innocent process has to take signals from its first moment on.
+    signals::block();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     let server = signals::fork(|| {
         let _held = sockets::open_all(params);
@@ -108,11 +113,8 @@ fn pid_reuse(params: &Params) {
             // SAFETY: `kill` takes two numbers; the process is a child that has not been waited for.
             unsafe { libc::kill(server as libc::pid_t, libc::SIGKILL) };
             signals::reap(true);
-            let pid = surroundings::fork_with_pid(server, || {
-                signals::block();
-                say("innocent ready");
-                while signals::take(None).is_some() {}
-            });
+            let pid =
+                surroundings::fork_with_pid(server, || while signals::take(None).is_some() {});
             match pid {
                 Ok(pid) => innocent = Some(pid),
                 Err(error) => say(&format!("no reuse: {error}")),

@@ -10,7 +10,11 @@ fn the_next_owner_of_the_pid_is_not_signalled(refused: &str) {
         return;
     }
     let port = Port::claim();
-    let caller = Fixture::role("pid_reuse").port(&port).set("pidns", 1).set(refused, 1).start();
+    let caller = Fixture::role("pid_reuse")
+        .port(&port)
+        .set("pidns", 1)
+        .set(refused, 1)
+        .start();
     let answer = Answer::from_caller(&caller);
     if let Some(why) = caller.words("no reuse: ").first() {
         return skip(why);
@@ -19,7 +23,10 @@ fn the_next_owner_of_the_pid_is_not_signalled(refused: &str) {
     caller.wait_line("got SIGUSR1");
     assert!(answer.free, "{answer:#?}");
     assert_eq!(caller.count("got SIGTERM"), 0, "{:#?}", caller.lines());
-    assert!(answer.holders.iter().all(|told| told.signals.is_empty()), "{answer:#?}");
+    assert!(
+        answer.holders.iter().all(|told| told.signals.is_empty()),
+        "{answer:#?}"
+    );
 }
 
 #[test]

@@ -16,16 +16,28 @@ fn a_prefork_server_is_freed(workers: usize) {
         .set("worker_on_term", "exit")
         .start();
     server.wait_count("worker ready", workers);
+    let seen = survey(port.number()).expect("a survey");
+    assert_eq!(seen.holders().len(), workers + 1);
+    // The master ends its workers as soon as it is told: some are gone before it is their turn.
     let answer = kill_plainly(port.number());
     assert!(answer.free, "{answer:#?}");
-    assert_eq!(answer.holders[0].pid, server.pid(), "the master comes first: {answer:#?}");
-    assert_eq!(answer.holders.len(), workers + 1);
-    assert!(answer.holders.iter().all(|told| told.signals == "TERM"), "{answer:#?}");
+    assert_eq!(
+        answer.holders[0].pid,
+        server.pid(),
+        "the master comes first: {answer:#?}"
+    );
+    assert!(
+        answer.holders.iter().all(|told| told.signals == "TERM"),
+        "{answer:#?}"
+    );
     assert!(server.exit_status().success());
+    server.wait_gone();
     assert_eq!(server.count("master ends"), 1);
     // Nobody was replaced: the master was told before it could.
     assert_eq!(server.pids("worker").len(), workers);
-    eventually("all workers are gone", || !server.pids("worker").into_iter().any(proc::is_running));
+    eventually("all workers are gone", || {
+        !server.pids("worker").into_iter().any(proc::is_running)
+    });
 }
 
 #[test]
@@ -48,9 +60,18 @@ fn a_prefork_server_that_ignores_sigterm_meets_sigkill_with_all_its_workers() {
         .set("worker_on_term", "ignore")
         .start();
     server.wait_count("worker ready", 3);
-    let answer = kill(KillOptions::new().grace(std::time::Duration::from_millis(300)), &port.to_string());
+    let answer = kill(
+        KillOptions::new().grace(std::time::Duration::from_millis(300)),
+        &port.to_string(),
+    );
     assert!(answer.free, "{answer:#?}");
-    assert!(answer.holders.iter().all(|told| told.signals == "TERM,KILL"), "{answer:#?}");
+    assert!(
+        answer
+            .holders
+            .iter()
+            .all(|told| told.signals == "TERM,KILL"),
+        "{answer:#?}"
+    );
     server.wait_gone();
 }
 
@@ -63,7 +84,10 @@ fn a_master_that_replaces_its_workers_and_ignores_sigterm_meets_sigkill() {
         .set("on_term", "ignore")
         .start();
     server.wait_count("worker ready", 3);
-    let answer = kill(KillOptions::new().grace(std::time::Duration::from_millis(500)), &port.to_string());
+    let answer = kill(
+        KillOptions::new().grace(std::time::Duration::from_millis(500)),
+        &port.to_string(),
+    );
     assert!(answer.free, "{answer:#?}");
     server.wait_gone();
 }
@@ -72,9 +96,17 @@ fn a_master_that_replaces_its_workers_and_ignores_sigterm_meets_sigkill() {
 fn unrelated_processes_that_share_the_port_are_all_ended() {
     let port = Port::claim();
     let servers: Vec<Fixture> = (0..3)
-        .map(|_| Fixture::role("server").port(&port).set("reuseport", 1).start())
+        .map(|_| {
+            Fixture::role("server")
+                .port(&port)
+                .set("reuseport", 1)
+                .start()
+        })
         .collect();
-    let expected: Vec<_> = servers.iter().map(|server| (server.pid(), "exited", "TERM")).collect();
+    let expected: Vec<_> = servers
+        .iter()
+        .map(|server| (server.pid(), "exited", "TERM"))
+        .collect();
     kill_plainly(port.number()).freed(&expected);
     for server in &servers {
         assert_eq!(server.ended_by(), Some(libc::SIGTERM));
@@ -121,10 +153,20 @@ fn a_socket_that_is_only_in_an_io_uring_is_found() {
 #[test]
 fn an_io_uring_beside_a_descriptor_is_found_as_well() {
     let port = Port::claim();
-    let ring = match Fixture::role("io_uring").port(&port).set("reuseport", 1).try_start() {
+    let ring = match Fixture::role("io_uring")
+        .port(&port)
+        .set("reuseport", 1)
+        .try_start()
+    {
         Ok(ring) => ring,
         Err(why) => return skip(&why),
     };
-    let plain = Fixture::role("server").port(&port).set("reuseport", 1).start();
-    kill_plainly(port.number()).freed(&[(ring.pid(), "exited", "TERM"), (plain.pid(), "exited", "TERM")]);
+    let plain = Fixture::role("server")
+        .port(&port)
+        .set("reuseport", 1)
+        .start();
+    kill_plainly(port.number()).freed(&[
+        (ring.pid(), "exited", "TERM"),
+        (plain.pid(), "exited", "TERM"),
+    ]);
 }

@@ -25,9 +25,16 @@ fn a_supervisor_is_named(delay: u32) {
     answer.mentions("the watcher");
     answer.mentions(&supervisor.pid().to_string());
     assert!(supervisor.is_alive());
-    let ended: Vec<_> = answer.holders.iter().filter(|told| told.fate == "exited").collect();
+    let ended: Vec<_> = answer
+        .holders
+        .iter()
+        .filter(|told| told.fate == "exited")
+        .collect();
     assert_eq!(ended.len(), 3, "{answer:#?}");
-    assert!(ended.iter().all(|told| told.signals == "TERM"), "{answer:#?}");
+    assert!(
+        ended.iter().all(|told| told.signals == "TERM"),
+        "{answer:#?}"
+    );
 }
 
 #[test]
@@ -43,7 +50,10 @@ fn a_supervisor_that_starts_the_server_again_after_100_ms_is_named() {
 #[test]
 fn a_supervisor_that_gives_up_in_time_is_no_error() {
     let port = Port::claim();
-    let supervisor = Fixture::role("supervisor").port(&port).set("limit", 1).start();
+    let supervisor = Fixture::role("supervisor")
+        .port(&port)
+        .set("limit", 1)
+        .start();
     let answer = kill_plainly(port.number());
     assert!(answer.free, "{answer:#?}");
     assert_eq!(answer.holders.len(), 2, "{answer:#?}");
@@ -54,12 +64,23 @@ fn a_supervisor_that_gives_up_in_time_is_no_error() {
 #[test]
 fn a_supervisor_that_ends_with_its_server_need_not_be_waited_for() {
     let port = Port::claim();
-    let supervisor = Fixture::role("supervisor").port(&port).set("limit", 0).set("end", 1).start();
+    let supervisor = Fixture::role("supervisor")
+        .port(&port)
+        .set("limit", 0)
+        .set("end", 1)
+        .start();
     let start = Instant::now();
     // Whoever waits for the whole of this time has not noticed that the parent is gone.
-    let answer = kill(KillOptions::new().settle(Duration::from_secs(120)), &port.to_string());
+    let answer = kill(
+        KillOptions::new().settle(Duration::from_secs(120)),
+        &port.to_string(),
+    );
     assert!(answer.free, "{answer:#?}");
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
     supervisor.exit_status();
 }
 
@@ -69,27 +90,46 @@ fn where_no_supervisor_can_be_at_work_nothing_has_to_settle() {
     let port = Port::claim();
     let server = Fixture::server(&port);
     let start = Instant::now();
-    let answer = kill(KillOptions::new().settle(Duration::from_secs(120)), &port.to_string());
+    let answer = kill(
+        KillOptions::new().settle(Duration::from_secs(120)),
+        &port.to_string(),
+    );
     answer.freed(&[(server.pid(), "exited", "TERM")]);
     // The server of this one has no parent but PID 1.
     let port = Port::claim();
     let daemon = Fixture::role("daemon").port(&port).start();
-    let answer = kill(KillOptions::new().settle(Duration::from_secs(120)), &port.to_string());
+    let answer = kill(
+        KillOptions::new().settle(Duration::from_secs(120)),
+        &port.to_string(),
+    );
     answer.freed(&[(daemon.pid_of("server"), "exited", "TERM")]);
-    assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(60),
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
 fn a_port_that_settles_can_be_broken_off() {
     let port = Port::claim();
-    let supervisor = Fixture::role("supervisor").port(&port).set("limit", 0).start();
+    let supervisor = Fixture::role("supervisor")
+        .port(&port)
+        .set("limit", 0)
+        .start();
     let mut settling = false;
-    let result = KillOptions::new().settle(Duration::from_secs(3600)).kill_with(port.number(), |event| {
-        if let Event::Waiting { processes, .. } = event {
-            settling |= processes.is_empty();
-        }
-        if settling { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    });
+    let result = KillOptions::new()
+        .settle(Duration::from_secs(3600))
+        .kill_with(port.number(), |event| {
+            if let Event::Waiting { processes, .. } = event {
+                settling |= processes.is_empty();
+            }
+            if settling {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
     let answer = Answer::of(&result);
     assert!(!answer.free, "{answer:#?}");
     assert!(supervisor.is_alive());
@@ -118,11 +158,18 @@ fn a_process_that_survives_sigkill_is_an_error_soon_after() {
         Err(why) => return skip(&why),
     };
     let start = Instant::now();
-    let answer = kill(KillOptions::new().grace(Duration::from_millis(300)), &port.to_string());
+    let answer = kill(
+        KillOptions::new().grace(Duration::from_millis(300)),
+        &port.to_string(),
+    );
     answer.held(&[("survived", server.pid())]);
     answer.told(&[(server.pid(), "survived", "TERM,KILL")]);
     // Five tries of a second, and much more than that for a busy machine.
-    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        start.elapsed()
+    );
     assert!(proc::is_running(server.pid()));
     drop(frozen);
     server.exit_status();

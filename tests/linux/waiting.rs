@@ -14,7 +14,10 @@ const AT_ONCE: Duration = Duration::from_secs(5);
 #[test]
 fn the_call_returns_when_the_last_holder_has_exited() {
     let port = Port::claim();
-    let server = Fixture::role("server").port(&port).set("on_term", "cleanup:600").start();
+    let server = Fixture::role("server")
+        .port(&port)
+        .set("on_term", "cleanup:600")
+        .start();
     let start = Instant::now();
     kill_plainly(port.number()).freed(&[(server.pid(), "exited", "TERM")]);
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
@@ -23,7 +26,10 @@ fn the_call_returns_when_the_last_holder_has_exited() {
 #[test]
 fn the_call_returns_when_the_port_is_given_up_without_an_exit() {
     let port = Port::claim();
-    let server = Fixture::role("server").port(&port).set("on_term", "release:600").start();
+    let server = Fixture::role("server")
+        .port(&port)
+        .set("on_term", "release:600")
+        .start();
     let start = Instant::now();
     kill_plainly(port.number()).freed(&[(server.pid(), "released", "TERM")]);
     assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
@@ -42,12 +48,20 @@ fn a_server_that_ends_at_once_costs_nothing_but_that() {
 #[test]
 fn the_callback_is_called_all_the_while() {
     let port = Port::claim();
-    let server = Fixture::role("server").port(&port).set("on_term", "cleanup:1000").start();
+    let server = Fixture::role("server")
+        .port(&port)
+        .set("on_term", "cleanup:1000")
+        .start();
     let mut calls = 0;
     let mut waited_for = Vec::new();
     let freed = KillOptions::new()
         .kill_with(port.number(), |event| {
-            if let Event::Waiting { processes, until_kill, .. } = event {
+            if let Event::Waiting {
+                processes,
+                until_kill,
+                ..
+            } = event
+            {
                 calls += 1;
                 waited_for.extend(processes.iter().map(|process| process.pid));
                 assert!(until_kill.is_some_and(|left| left <= Duration::from_secs(10)));
@@ -69,9 +83,15 @@ fn events_tell_the_story_in_order() {
     KillOptions::new()
         .kill_with(port.number(), |event| {
             match event {
-                Event::Try { number, holders, .. } => story.push(format!("try {number}: {}", holders.len())),
-                Event::Signalled { process, signal, .. } => story.push(format!("{signal} {}", process.pid)),
-                Event::Ended { process, fate, .. } => story.push(format!("{} {}", fate.as_str(), process.pid)),
+                Event::Try {
+                    number, holders, ..
+                } => story.push(format!("try {number}: {}", holders.len())),
+                Event::Signalled {
+                    process, signal, ..
+                } => story.push(format!("{signal} {}", process.pid)),
+                Event::Ended { process, fate, .. } => {
+                    story.push(format!("{} {}", fate.as_str(), process.pid))
+                }
                 Event::Freed { .. } => story.push("freed".to_owned()),
                 Event::GaveUp { .. } => story.push("gave up".to_owned()),
                 _ => {}
@@ -82,6 +102,11 @@ fn events_tell_the_story_in_order() {
     let pid = server.pid();
     assert_eq!(
         story,
-        ["try 1: 1".to_owned(), format!("SIGTERM {pid}"), format!("exited {pid}"), "freed".to_owned()]
+        [
+            "try 1: 1".to_owned(),
+            format!("SIGTERM {pid}"),
+            format!("exited {pid}"),
+            "freed".to_owned()
+        ]
     );
 }

@@ -13,10 +13,9 @@ use super::stat::Stat;
 pub(crate) fn ancestors() -> Vec<u32> {
     let mut found = Vec::new();
     climb(caller(), &mut found);
-    let leader = rustix::process::getsid(None)
-        .ok()
-        .and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
-    if let Some(leader) = leader.filter(|&leader| leader != caller()) {
+    let leader = stat_of(caller()).map_or(0, |stat| stat.session);
+    // 0 means that the leader is outside this PID namespace, where nobody can be signalled from here anyway.
+    if leader != 0 && leader != caller() {
         if !found.contains(&leader) {
             found.push(leader);
         }

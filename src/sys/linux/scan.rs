@@ -222,7 +222,8 @@ impl<'a> Scanner<'a> {
             let target = match readlinkat_raw(&directory, name, &mut link[..]) {
                 Ok((target, _)) => &*target,
                 Err(Errno::ACCESS | Errno::PERM) => {
-                    look.denied = true;
+                    // The links of a process that has ended since its directory was opened answer like this, too.
+                    look.denied = statat(&self.proc, fd, AtFlags::empty()).is_ok();
                     return;
                 }
                 Err(_) => continue,
