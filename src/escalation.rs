@@ -658,8 +658,11 @@ impl<'o> Engine<'o> {
             && job.clock.is_some_and(|clock| now - clock >= grace);
         let survived = job.killed.is_some_and(|killed| now - killed >= AFTER_KILL);
         // Whatever else happens, for example holders that go on appearing: there is an end.
-        let endless = now - job.started >= grace + AFTER_KILL + 2 * TRY && job.clock.is_none()
-            || now - job.started >= 2 * grace + 4 * AFTER_KILL;
+        let longest = match job.clock {
+            None => grace.saturating_add(AFTER_KILL),
+            Some(_) => grace.saturating_mul(2).saturating_add(4 * AFTER_KILL),
+        };
+        let endless = now - job.started >= longest;
         let mut obstacles = if out_of_patience {
             job.stubborn(&self.registry, |holder, known| Obstacle::TimedOut {
                 holder,

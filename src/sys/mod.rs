@@ -4,11 +4,12 @@
 //! Each system has one folder or file here and offers these, with the same names and meanings:
 //!
 //! - `Table`: the socket table of this network namespace, and the way from its sockets to processes.
-//!   `open() -> io::Result<Table>` fails where no process could be told apart (a `/proc` of another PID namespace).
+//!   `open() -> io::Result<Table>` looks at nothing yet.
 //!   `listening(&mut self, Ports, &mut Vec<Socket>) -> io::Result<()>` is the cheap look: TCP in LISTEN and unconnected UDP.
 //!   `bound(&mut self, Ports, &mut Vec<Socket>) -> io::Result<()>` is the dear look that adds TCP sockets which are bound and
 //!   do not listen, where the system shows them. Both append; sockets that no process can hold (TIME_WAIT) are left out.
-//!   `find(&mut self, &[Socket], Depth) -> io::Result<Found>` tells which processes have descriptors for these sockets.
+//!   `find(&mut self, &[Socket], Depth) -> io::Result<Found>` tells which processes have descriptors for these sockets, and fails where
+//!   processes can't be told apart (a `/proc` of another PID namespace).
 //! - `Handle`: one process, kept from being confused with a later one of the same PID.
 //!   `open(pid) -> io::Result<Option<Handle>>` (`None`: no such process), `pid()`, `start_ticks()`, `parent() -> Option<u32>`,
 //!   `describe() -> Process` (everything that can be read), `signal(Signal) -> io::Result<Delivery>` (to this very process or to

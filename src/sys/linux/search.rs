@@ -10,6 +10,10 @@ use super::scan::{Look, Scanner, pids};
 use super::share::share;
 use crate::holder::SocketId;
 
+/// So many of the youngest processes are looked at one by one, since the holder is likely among them; the rest is shared between
+/// the cores.
+const YOUNG: usize = 64;
+
 /// What was seen of one process.
 struct Seen {
     pid: u32,
@@ -88,17 +92,25 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
         note(pid, scanner.lowest(pid))
     })?);
 
-    if !is_complete(&seen, wanted) {
-        for pid in youngest_first(others) {
+    let mut missing = without_holder(wanted, &seen);
+    if !missing.is_empty() {
+        let order = youngest_first(others);
+        let (young, old) = order.split_at(order.len().min(YOUNG));
+        for &pid in young {
             let look = scanner.look(pid);
-            if look.held.is_empty() {
-                continue;
-            }
-            seen.retain(|other| other.pid != pid);
-            seen.push(Seen { pid, look });
+            missing.retain(|socket| !look.held.contains(socket));
+            replace(&mut seen, pid, look);
             done.insert(pid);
-            if is_complete(&seen, wanted) {
+            if missing.is_empty() {
                 break;
+            }
+        }
+        if !missing.is_empty() {
+            for Seen { pid, look } in
+                share(old, wanted, |scanner, pid| note(pid, scanner.look(pid)))?
+            {
+                replace(&mut seen, pid, look);
+                done.insert(pid);
             }
         }
     }
@@ -111,18 +123,29 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
         for pid in ancestors_of(holder) {
             if done.insert(pid) {
                 let look = scanner.look(pid);
-                seen.retain(|other| other.pid != pid);
-                seen.extend(note(pid, look));
+                replace(&mut seen, pid, look);
             }
         }
     }
     Ok(seen)
 }
 
-fn is_complete(seen: &[Seen], wanted: &[SocketId]) -> bool {
-    wanted
+/// Puts a complete look in the place of a partial one.
+fn replace(seen: &mut Vec<Seen>, pid: u32, look: Look) {
+    if look.denied || !look.held.is_empty() {
+        seen.retain(|other| other.pid != pid);
+        seen.push(Seen { pid, look });
+    }
+}
+
+fn without_holder(wanted: &[SocketId], seen: &[Seen]) -> Vec<SocketId> {
+    let held: HashSet<SocketId> = seen
         .iter()
-        .all(|socket| seen.iter().any(|one| one.look.held.contains(socket)))
+        .flat_map(|one| &one.look.held)
+        .copied()
+        .collect();
+    let is_missing = |socket: &&SocketId| !held.contains(*socket);
+    wanted.iter().filter(is_missing).copied().collect()
 }
 
 /// By age, as far as PIDs tell: the kernel counts them up and wraps around, so those just below the last one given out are the

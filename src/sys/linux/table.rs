@@ -15,7 +15,6 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn open() -> io::Result<Self> {
-        refuse_foreign_proc()?;
         Ok(Self {
             sockets: SocketTable::open(),
         })
@@ -30,6 +29,8 @@ impl Table {
     }
 
     pub(crate) fn find(&mut self, sockets: &[Socket], depth: Depth) -> io::Result<Found> {
+        // Only now: that a port is free, the kernel tells without `/proc`.
+        refuse_foreign_proc()?;
         let mut wanted: Vec<SocketId> = sockets.iter().map(|socket| socket.id).collect();
         wanted.sort_unstable();
         wanted.dedup();
