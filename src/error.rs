@@ -411,7 +411,7 @@ impl Obstacle {
                 )),
                 #[cfg(feature = "containers")]
                 SparedReason::NoContainer => Some(format!("`kill_port {target}` ends it")),
-                SparedReason::Init => Some("it passes the port on to a service; stop the unit that owns the socket".into()),
+                SparedReason::Init => Some("stop what it holds the port for: `systemctl list-sockets` shows the unit; in a container, stop the container".into()),
                 SparedReason::System => Some("`netsh http show servicestate` shows who is behind it".into()),
                 SparedReason::Kernel => None,
             },

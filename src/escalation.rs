@@ -365,7 +365,11 @@ impl<'o> Engine<'o> {
                 first &= job.surveyed.is_none() && job.generations == 0;
             }
         }
-        let depth = if first { Depth::Quick } else { Depth::Complete };
+        let depth = if first && !self.options.thorough {
+            Depth::Quick
+        } else {
+            Depth::Complete
+        };
         let found = self.find(&sockets, depth)?;
         let cost = begun.elapsed();
         let held = found.held();

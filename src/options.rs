@@ -32,6 +32,7 @@ pub struct KillOptions {
     pub(crate) spare_ancestors: bool,
     pub(crate) tree: bool,
     pub(crate) supervisor: bool,
+    pub(crate) thorough: bool,
     #[cfg(feature = "containers")]
     pub(crate) containers: crate::containers::Containers,
 }
@@ -55,6 +56,7 @@ impl KillOptions {
             spare_ancestors: true,
             tree: false,
             supervisor: false,
+            thorough: false,
             #[cfg(feature = "containers")]
             containers: crate::containers::Containers::Never,
         }
@@ -118,6 +120,16 @@ impl KillOptions {
     #[cfg(feature = "containers")]
     pub fn containers(&mut self, containers: crate::containers::Containers) -> &mut Self {
         self.containers = containers;
+        self
+    }
+
+    /// Whether every descriptor of every process is looked at before anybody is signalled, at a cost that grows with their
+    /// number. Not by default: then the lowest descriptors come first, where servers have their listeners, and a holder that
+    /// this misses is found when its socket outlives the others'. Either way the target is not called free while anybody holds
+    /// it; the difference is that a holder who is out of reach may be found only after others were ended, which the error
+    /// then says. Only Linux makes the difference.
+    pub fn thorough(&mut self, thorough: bool) -> &mut Self {
+        self.thorough = thorough;
         self
     }
 
