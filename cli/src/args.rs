@@ -84,6 +84,14 @@ pub struct Args {
     #[arg(long)]
     pub include_ancestors: bool,
 
+    /// Whether a container that publishes the port is stopped, through its engine
+    ///
+    /// A process that only forwards the port to a container is never signalled. With `auto` the engines (Docker,
+    /// Podman and their kin) are asked where such a process holds the port, or nobody to be seen does; with `only`
+    /// containers are stopped and processes left alone.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Containers::Auto)]
+    pub containers: Containers,
+
     /// Show who would be signalled and who spared; signal nobody
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -122,6 +130,27 @@ pub enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// Whether containers are stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Containers {
+    /// Where a forwarder holds the port, or nobody to be seen does
+    Auto,
+    /// Never; a forwarder is spared all the same
+    Never,
+    /// Containers only; no process is signalled
+    Only,
+}
+
+impl From<Containers> for kill_port::containers::Containers {
+    fn from(containers: Containers) -> Self {
+        match containers {
+            Containers::Auto => Self::Auto,
+            Containers::Never => Self::Never,
+            Containers::Only => Self::Only,
+        }
+    }
 }
 
 impl Color {
@@ -185,7 +214,8 @@ impl Args {
         options
             .force(self.force)
             .escalate(!self.no_escalate)
-            .spare_ancestors(!self.include_ancestors);
+            .spare_ancestors(!self.include_ancestors)
+            .containers(self.containers.into());
         if let Some(signal) = self.signal {
             options.signal(signal);
         }

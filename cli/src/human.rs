@@ -7,6 +7,7 @@ use kill_port::{
 };
 use unicode_width::UnicodeWidthStr;
 
+use crate::containers;
 use crate::exit::Status;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARN, command_line, cut, duration, paint};
 
@@ -60,7 +61,8 @@ impl Page {
                 Answer {
                     target,
                     status: Status::Failed,
-                    text: self.block(target, &paint(BAD, verdict), error.holders()),
+                    text: self.block(target, &paint(BAD, verdict), error.holders())
+                        + &stopped(error.containers()),
                     errors: errors(error),
                 }
             }
@@ -81,7 +83,7 @@ impl Page {
         Answer {
             target,
             status: Status::Freed,
-            text: self.block(target, &verdict, &freed.ended),
+            text: self.block(target, &verdict, &freed.ended) + &stopped(&freed.containers),
             errors: String::new(),
         }
     }
@@ -111,7 +113,7 @@ impl Page {
                 errors: errors(error),
             };
         }
-        if plan.holders.is_empty() {
+        if plan.holders.is_empty() && plan.containers.is_empty() {
             return Answer {
                 target,
                 status: Status::AlreadyFree,
@@ -119,7 +121,14 @@ impl Page {
                 errors: String::new(),
             };
         }
-        let mut text = self.block(target, &paint(GOOD, "would be freed"), &plan.holders);
+        let mut holders = plan.holders.clone();
+        if !plan.containers.is_empty() {
+            holders.retain(|report| !containers::is_forwarder(report));
+        }
+        let mut text = self.block(target, &paint(GOOD, "would be freed"), &holders);
+        for container in &plan.containers {
+            text.push_str(&containers::line(container, "would be stopped"));
+        }
         for supervisor in &plan.supervisors {
             let name = who(supervisor);
             let _ = writeln!(
@@ -186,6 +195,10 @@ impl Page {
             (None, None) => None,
         }
     }
+}
+
+fn stopped(stopped: &[kill_port::containers::StoppedContainer]) -> String {
+    stopped.iter().map(containers::stopped).collect()
 }
 
 fn already_free(target: Target) -> String {

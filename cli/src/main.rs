@@ -2,6 +2,7 @@
 //! terminal needs.
 
 mod args;
+mod containers;
 mod dry_run;
 mod duration;
 mod exit;

@@ -43,6 +43,8 @@ fn show(line: &str) {
 pub struct Progress {
     visible: bool,
     waits: Vec<Wait>,
+    /// The containers that are being stopped.
+    containers: Vec<String>,
 }
 
 /// The last that was heard of one target.
@@ -61,6 +63,7 @@ impl Progress {
         Self {
             visible: wanted && io::stderr().is_terminal(),
             waits: Vec::new(),
+            containers: Vec::new(),
         }
     }
 
@@ -77,10 +80,14 @@ impl Progress {
                 until_kill,
                 ..
             } => {
+                let names = || {
+                    let processes = processes.iter().map(|process| who(process));
+                    processes.chain(self.containers.iter().cloned())
+                };
                 let wait = Wait {
                     target,
-                    first: processes.first().map(|process| who(process)),
-                    others: processes.len().saturating_sub(1),
+                    first: names().next(),
+                    others: names().count().saturating_sub(1),
                     elapsed,
                     until_kill,
                 };
@@ -88,6 +95,15 @@ impl Progress {
                     Some(old) => *old = wait,
                     None => self.waits.push(wait),
                 }
+            }
+            Event::Stopping { container, .. } => {
+                self.containers.push(crate::containers::who(container));
+                return;
+            }
+            Event::Stopped { container, .. } => {
+                let stopped = crate::containers::who(container);
+                self.containers.retain(|container| *container != stopped);
+                return;
             }
             Event::Freed { target, .. } | Event::GaveUp { target, .. } => {
                 self.waits.retain(|wait| wait.target != target);

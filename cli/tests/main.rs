@@ -6,6 +6,8 @@ mod fixture;
 mod arguments;
 mod command;
 #[cfg(target_os = "linux")]
+mod containers;
+#[cfg(target_os = "linux")]
 mod linux;
 
 /// Roles of this test program alone.

@@ -1,0 +1,311 @@
+//! A process that calls itself `docker-proxy`, and a thread that plays the engine: no Docker and no root needed.
+
+use std::sync::{Arc, Mutex};
+
+use super::fixture::{FakeEngine, ok};
+use super::{assert_code, assert_says, kill_port, run};
+use crate::fixture::{Fixture, Port};
+
+/// A forwarder that listens on the port, and an engine whose container publishes it: a stop ends the forwarder.
+struct Published {
+    port: Port,
+    engine: FakeEngine,
+    forwarder: Arc<Mutex<Option<Fixture>>>,
+}
+
+/// What `GET /containers/json` tells of one container.
+fn listed(id: &str, name: &str, port: u16) -> String {
+    format!(
+        r#"{{"Id":"{id}","Names":["/{name}"],"Image":"nginx:1.27","State":"running",
+            "Labels":{{"com.docker.compose.project":"shop","com.docker.compose.service":"front"}},
+            "Ports":[{{"IP":"127.0.0.1","PrivatePort":80,"PublicPort":{port},"Type":"tcp"}}]}}"#
+    )
+}
+
+const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn forwarder(port: &Port) -> Fixture {
+    Fixture::role("server")
+        .port(port)
+        .arg0("/usr/bin/docker-proxy")
+        .start()
+}
+
+fn publish(on_stop: &'static [u8]) -> Published {
+    let port = Port::claim();
+    let number = port.number();
+    let forwarder = Arc::new(Mutex::new(Some(forwarder(&port))));
+    let its_forwarder = Arc::clone(&forwarder);
+    let engine = FakeEngine::new(move |request| {
+        let is_there = its_forwarder.lock().expect("the forwarder").is_some();
+        if request.starts_with("GET /containers/json") {
+            return ok(&if is_there {
+                format!("[{}]", listed(ID, "web", number))
+            } else {
+                "[]".to_owned()
+            });
+        }
+        if request.starts_with("GET ") {
+            return ok(r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#);
+        }
+        if on_stop.starts_with(b"HTTP/1.1 204") {
+            drop(its_forwarder.lock().expect("the forwarder").take());
+        }
+        on_stop.to_vec()
+    });
+    Published {
+        port,
+        engine,
+        forwarder,
+    }
+}
+
+impl Published {
+    fn kill(&self, options: &[&str]) -> std::process::Output {
+        run(kill_port()
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", self.engine.socket().display()),
+            )
+            .args(options)
+            .arg(format!("127.0.0.1:{}", self.port)))
+    }
+
+    fn forwarder_lives(&self) -> bool {
+        let forwarder = self.forwarder.lock().expect("the forwarder");
+        forwarder
+            .as_ref()
+            .is_some_and(|forwarder| forwarder.is_alive() && forwarder.count("got ") == 0)
+    }
+
+    fn orders(&self) -> Vec<String> {
+        let mut requests = self.engine.requests();
+        requests.retain(|request| request.starts_with("POST "));
+        requests
+    }
+}
+
+const STOPPED: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+#[test]
+fn the_container_is_stopped_in_place_of_its_forwarder() {
+    let published = publish(STOPPED);
+    let output = published.kill(&["--grace", "3s"]);
+    assert_code(&output, 0);
+    assert_says(&output, "web");
+    assert_says(&output, "nginx:1.27");
+    assert_says(&output, "shop/front");
+    assert_eq!(
+        published.orders(),
+        [format!("POST /containers/{ID}/stop?t=3")]
+    );
+}
+
+#[test]
+fn force_kills_the_container() {
+    let published = publish(STOPPED);
+    assert_code(&published.kill(&["--force"]), 0);
+    assert_eq!(
+        published.orders(),
+        [
+            format!("POST /containers/{ID}/kill"),
+            format!("POST /containers/{ID}/stop?t=0")
+        ]
+    );
+}
+
+#[test]
+fn a_dry_run_names_the_container_and_stops_nothing() {
+    let published = publish(STOPPED);
+    let output = published.kill(&["--dry-run"]);
+    assert_code(&output, 0);
+    assert_says(&output, "web");
+    assert!(published.forwarder_lives());
+    assert!(published.orders().is_empty());
+}
+
+#[test]
+fn a_forwarder_is_spared_when_no_engine_may_be_asked() {
+    let published = publish(STOPPED);
+    let output = published.kill(&["--containers", "never"]);
+    assert_code(&output, 1);
+    assert_says(&output, "docker stop");
+    assert!(published.forwarder_lives());
+    assert!(published.engine.requests().is_empty());
+}
+
+#[test]
+fn an_error_of_the_engine_is_told_with_its_text() {
+    let published = publish(
+        b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 32\r\n\r\n{\"message\":\"cannot stop it now\"}",
+    );
+    let output = published.kill(&[]);
+    assert_code(&output, 1);
+    assert_says(&output, "cannot stop it now");
+    assert!(published.forwarder_lives());
+}
+
+#[test]
+fn an_engine_that_does_not_keep_its_word_is_found_out() {
+    // It says that it has stopped the container, and nothing changes.
+    let published = publish(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    let output = published.kill(&[]);
+    assert_code(&output, 1);
+    assert_says(&output, "still publishes");
+    assert!(published.forwarder_lives());
+}
+
+/// A forwarder, and engines that are of no help.
+fn with_engine(address: &str) -> (std::process::Output, Fixture) {
+    let port = Port::claim();
+    let forwarder = forwarder(&port);
+    let output = run(kill_port()
+        .env("DOCKER_HOST", address)
+        .arg(port.to_string()));
+    assert!(forwarder.is_alive() && forwarder.count("got ") == 0);
+    (output, forwarder)
+}
+
+#[test]
+fn an_engine_that_hangs_is_told_of_after_two_seconds() {
+    let engine = FakeEngine::new(|_| Vec::new());
+    let (output, _forwarder) = with_engine(&format!("unix://{}", engine.socket().display()));
+    assert_code(&output, 1);
+    assert_says(&output, "does not answer within two seconds");
+}
+
+#[test]
+fn an_engine_that_answers_nonsense_is_told_of() {
+    let engine = FakeEngine::new(|_| b"220 mail.example.org ESMTP\r\n".to_vec());
+    let (output, _forwarder) = with_engine(&format!("unix://{}", engine.socket().display()));
+    assert_code(&output, 1);
+    assert_says(&output, "is not understood");
+}
+
+#[test]
+fn a_remote_engine_is_told_of_and_not_asked() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a socket");
+    listener.set_nonblocking(true).expect("an option");
+    let address = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let (output, _forwarder) = with_engine(&address);
+    assert_code(&output, 1);
+    assert_says(&output, &address);
+    assert!(
+        listener.accept().is_err(),
+        "the remote engine was contacted"
+    );
+}
+
+#[test]
+fn a_forwarder_whose_container_is_not_found_is_spared() {
+    let engine = FakeEngine::listing("[]");
+    let (output, _forwarder) = with_engine(&format!("unix://{}", engine.socket().display()));
+    assert_code(&output, 1);
+    assert_says(&output, "forwards");
+}
+
+#[test]
+fn two_engines_that_both_claim_the_port_stop_nothing() {
+    let port = Port::claim();
+    let forwarder = forwarder(&port);
+    let number = port.number();
+    let claim = |id: &'static str, name: &'static str| {
+        FakeEngine::new(move |request| {
+            if request.starts_with("GET /containers/json") {
+                ok(&format!("[{}]", listed(id, name, number)))
+            } else {
+                ok("{}")
+            }
+        })
+    };
+    let (one, other) = (claim(ID, "web"), claim("fedcba9876543210", "shadow"));
+    // The other one is found by a context of the Docker command.
+    let context = one.socket().with_file_name("contexts/meta/0123");
+    std::fs::create_dir_all(&context).expect("a folder");
+    std::fs::write(
+        context.join("meta.json"),
+        format!(
+            r#"{{"Name":"other","Endpoints":{{"docker":{{"Host":"unix://{}"}}}}}}"#,
+            other.socket().display()
+        ),
+    )
+    .expect("a context");
+    let output = run(kill_port()
+        .env("DOCKER_HOST", format!("unix://{}", one.socket().display()))
+        .env("DOCKER_CONFIG", one.socket().parent().expect("a folder"))
+        .arg(port.to_string()));
+    assert_code(&output, 1);
+    assert_says(&output, "web");
+    assert_says(&output, "shadow");
+    assert!(forwarder.is_alive());
+    for engine in [one, other] {
+        assert!(
+            engine
+                .requests()
+                .iter()
+                .all(|request| request.starts_with("GET "))
+        );
+    }
+}
+
+#[test]
+fn no_engine_is_asked_about_an_ordinary_server() {
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    let engine = FakeEngine::listing("[]");
+    let output = run(kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .arg(port.to_string()));
+    assert_code(&output, 0);
+    server.wait_gone();
+    assert_eq!(engine.requests(), [""; 0]);
+}
+
+#[test]
+fn containers_only_leaves_an_ordinary_server_alone() {
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    let output = run(kill_port().env("DOCKER_HOST", "unix:///nowhere").args([
+        "--containers",
+        "only",
+        &port.to_string(),
+    ]));
+    assert_code(&output, 1);
+    assert_says(&output, "only containers were to be stopped");
+    assert!(server.is_alive());
+}
+
+#[test]
+fn a_port_that_only_a_packet_filter_forwards_is_freed_as_well() {
+    let port = Port::claim();
+    let number = port.number();
+    let stopped = Arc::new(Mutex::new(false));
+    let engine = FakeEngine::new(move |request| {
+        let mut stopped = stopped.lock().expect("a flag");
+        if request.starts_with("GET /containers/json") {
+            return ok(&if *stopped {
+                "[]".to_owned()
+            } else {
+                format!("[{}]", listed(ID, "web", number))
+            });
+        }
+        *stopped |= request.starts_with("POST ");
+        ok("{}")
+    });
+    let output = run(kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .arg(port.to_string()));
+    assert_code(&output, 0);
+    assert_says(&output, "web");
+    assert!(
+        engine
+            .requests()
+            .contains(&format!("POST /containers/{ID}/stop?t=10"))
+    );
+}
