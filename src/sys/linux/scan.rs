@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::stat::Stat;
 use crate::holder::SocketId;
 
 /// What one process's descriptors say.
@@ -99,6 +100,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn look(&mut self, pid: u32) -> Look {
         let mut look = Look::default();
         self.read_table(&format!("{pid}/fd"), &format!("{pid}/fdinfo"), &mut look);
+        look.denied &= self.is_closed(pid);
         if !look.denied && self.threads(pid) != 1 {
             self.read_private_tables(pid, &mut look);
         }
@@ -121,7 +123,7 @@ impl<'a> Scanner<'a> {
         let directory = match openat(&self.proc, path.of(pid, c"/fd"), directory(), Mode::empty()) {
             Ok(directory) => directory,
             Err(Errno::ACCESS | Errno::PERM) => {
-                look.denied = true;
+                look.denied = self.is_closed(pid);
                 return look;
             }
             Err(_) => return look,
@@ -143,7 +145,7 @@ impl<'a> Scanner<'a> {
                     look.held.extend(held);
                 }
                 Err(Errno::ACCESS | Errno::PERM) => {
-                    look.denied = true;
+                    look.denied = self.is_closed(pid);
                     return look;
                 }
                 Err(_) => {}
@@ -152,6 +154,21 @@ impl<'a> Scanner<'a> {
         look.held.sort_unstable();
         look.held.dedup();
         look
+    }
+
+    /// Whether a process that refused to show its descriptors is another user's, or has closed itself to its own. If not, its main thread
+    /// has exited: what is left of that belongs to root, but its other threads can be looked at; or all of it has ended.
+    fn is_closed(&self, pid: u32) -> bool {
+        // The owner of the directory is the process's user, and costs little to ask for.
+        let Ok(owner) = statat(&self.proc, pid.to_string(), AtFlags::empty()) else {
+            return false;
+        };
+        if owner.st_uid != rustix::process::geteuid().as_raw() {
+            return true;
+        }
+        read_at(&self.proc, &format!("{pid}/stat"))
+            .and_then(|line| Stat::parse(&line))
+            .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
     }
 
     /// The number of threads, from the link count of the directory of threads; 0 if the process is gone.
