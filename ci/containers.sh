@@ -44,6 +44,8 @@ if [ "${1:-}" != --inside ]; then
 fi
 
 folder=$2
+# An unprivileged user has to get as far as the engine's socket.
+chmod 755 "$folder"
 ip link set lo up
 
 # The image: one static program, and a server that a SIGTERM ends.

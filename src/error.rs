@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::forwarder::how_to_stop;
 use crate::holder::{Holder, Process, Socket};
 use crate::outcome::{HolderReport, SparedReason};
 use crate::printable::printable;
@@ -398,17 +399,14 @@ impl Obstacle {
     #[must_use]
     pub fn help(&self, target: Target) -> Option<String> {
         match self {
-            Self::Spared { reason, .. } => match reason {
+            Self::Spared { reason, holder } => match reason {
                 SparedReason::Caller => Some("close the listener in this program".into()),
                 SparedReason::Ancestor => Some(format!("`kill_port --include-ancestors {target}` ends it all the same")),
                 SparedReason::Client => Some(format!(
                     "`kill_port {}` ends it",
                     target.protocol(crate::Protocol::Udp)
                 )),
-                SparedReason::Forwarder => Some(format!(
-                    "stop its container: `docker stop $(docker ps --quiet --filter publish={})`",
-                    target.port
-                )),
+                SparedReason::Forwarder => Some(how_to_stop(&holder.process, target.port)),
                 #[cfg(feature = "containers")]
                 SparedReason::NoContainer => Some(format!("`kill_port {target}` ends it")),
                 SparedReason::Init => Some("stop what it holds the port for: `systemctl list-sockets` shows the unit; in a container, stop the container".into()),

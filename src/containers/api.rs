@@ -98,9 +98,9 @@ pub(super) fn inspect(containers: &mut [Container]) {
                 container.stop_signal = inspected
                     .config
                     .and_then(|config| config.stop_signal)
-                    .and_then(|signal| match signal {
-                        StopSignal::Name(name) => Some(name),
-                        StopSignal::Number(number) => Some(number.to_string()),
+                    .map(|signal| match signal {
+                        StopSignal::Name(name) => name,
+                        StopSignal::Number(number) => number.to_string(),
                     })
                     // It becomes part of a path.
                     .filter(|signal| {

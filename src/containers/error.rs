@@ -13,7 +13,7 @@ use super::http::HttpError;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EngineError {
-    /// The engine's address, such as `unix:///var/run/docker.sock`.
+    /// The engine's address, such as `unix:///var/run/docker.sock`. Empty where no engine is meant.
     pub engine: String,
     /// What went wrong.
     pub kind: EngineErrorKind,
@@ -40,6 +40,8 @@ pub enum EngineErrorKind {
     Remote,
     /// Containers of two engines claim the same port, and only one of them can be right.
     Ambiguous,
+    /// A forwarder holds the port, and no engine that could be asked publishes it.
+    NoContainer,
     /// The engine ended the container, or said so, and the port is published still or again.
     StillPublished,
 }
@@ -56,6 +58,7 @@ impl EngineErrorKind {
             Self::Refused => "engine_refused",
             Self::Remote => "engine_remote",
             Self::Ambiguous => "engine_ambiguous",
+            Self::NoContainer => "no_container",
             Self::StillPublished => "still_published",
         }
     }
@@ -145,6 +148,26 @@ impl EngineError {
                 "name an engine of this host by DOCKER_HOST or by the Docker context".to_owned(),
             ),
             message: format!("the engine at {address} is another host's and was not asked"),
+        }
+    }
+
+    pub(super) fn no_container(asked: usize) -> Self {
+        let (message, help) = if asked == 0 {
+            (
+                "no container engine was found on this machine",
+                "name the engine's socket by DOCKER_HOST",
+            )
+        } else {
+            (
+                "no container engine that was asked publishes the port",
+                "if its engine has another socket, name that by DOCKER_HOST; if the container is gone, start the engine again",
+            )
+        };
+        Self {
+            engine: String::new(),
+            kind: EngineErrorKind::NoContainer,
+            help: Some(help.to_owned()),
+            message: message.to_owned(),
         }
     }
 

@@ -217,14 +217,39 @@ fn may_be_a_container(obstacle: &Obstacle) -> bool {
     }
 }
 
-/// Whether there is a forwarder for sure, so that an engine that can't be asked matters.
-fn has_forwarder(error: &Error) -> bool {
-    error.obstacles().iter().any(|obstacle| match obstacle {
-        Obstacle::Hidden { candidates, .. } => candidates
-            .iter()
-            .any(|process| forwarder(process).is_some()),
-        obstacle => may_be_a_container(obstacle),
-    })
+/// How likely a forwarder is, and so how much an engine matters that can't be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Suspicion {
+    None,
+    /// It may be root's.
+    Perhaps,
+    Sure,
+}
+
+fn suspicion(error: &Error) -> Suspicion {
+    let of = |obstacle: &Obstacle| match obstacle {
+        Obstacle::Hidden {
+            candidates, socket, ..
+        } => {
+            if candidates
+                .iter()
+                .any(|process| forwarder(process).is_some())
+                || (candidates.is_empty() && socket.uid.is_none_or(|uid| uid == 0))
+            {
+                Suspicion::Perhaps
+            } else {
+                Suspicion::None
+            }
+        }
+        obstacle if may_be_a_container(obstacle) => Suspicion::Sure,
+        _ => Suspicion::None,
+    };
+    error
+        .obstacles()
+        .iter()
+        .map(of)
+        .max()
+        .unwrap_or(Suspicion::None)
 }
 
 fn users_of_forwarders(error: &Error) -> impl Iterator<Item = u32> {
@@ -262,14 +287,29 @@ fn engine_obstacles(
                 .iter()
                 .map(|address| EngineError::remote(address)),
         );
-    if error.is_some_and(has_forwarder) {
-        errors.map(|error| Obstacle::Engine { error }).collect()
-    } else {
+    let suspicion = error.map_or(Suspicion::None, suspicion);
+    if suspicion == Suspicion::None {
         for error in errors {
             log::info!("{error}");
         }
-        Vec::new()
+        return Vec::new();
     }
+    let mut errors: Vec<EngineError> = errors.collect();
+    if suspicion == Suspicion::Perhaps {
+        // An engine that does not run or is far away explains nothing then.
+        errors.retain(|error| {
+            !matches!(
+                error.kind,
+                EngineErrorKind::NotRunning | EngineErrorKind::Remote
+            )
+        });
+    } else if errors.is_empty() {
+        errors.push(EngineError::no_container(engines.local.len()));
+    }
+    errors
+        .into_iter()
+        .map(|error| Obstacle::Engine { error })
+        .collect()
 }
 
 /// Containers of different engines that can't all publish the target.

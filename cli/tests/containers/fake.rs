@@ -201,7 +201,10 @@ fn a_forwarder_whose_container_is_not_found_is_spared() {
     let engine = FakeEngine::listing("[]");
     let (output, _forwarder) = with_engine(&format!("unix://{}", engine.socket().display()));
     assert_code(&output, 1);
-    assert_says(&output, "forwards");
+    assert_says(
+        &output,
+        "no container engine that was asked publishes the port",
+    );
 }
 
 #[test]

@@ -21,6 +21,15 @@ impl Engine {
         }
     }
 
+    /// The name of the group that may use its socket, if one may.
+    fn group(&self) -> Option<String> {
+        let path = self.address.strip_prefix("unix://")?;
+        let output = run(Command::new("stat").args(["--format=%A %G", path]));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (mode, group) = text.trim().split_once(' ')?;
+        (mode.get(5..6) == Some("w") && group != "root").then(|| group.to_owned())
+    }
+
     fn docker(&self, arguments: &[&str]) -> Output {
         run(Command::new("docker")
             .env("DOCKER_HOST", &self.address)
@@ -262,26 +271,44 @@ fn a_dry_run_names_the_container_and_stops_nothing() {
     assert!(container.is_running());
 }
 
+/// Runs a copy of the command as an unprivileged user, who may not even look into the folder of this test program.
+fn as_nobody(engine: &Engine, groups: &str, port: &Port) -> Output {
+    let folder = super::fixture::Folder::new();
+    let copy = folder.path().join("kill_port");
+    std::fs::copy(env!("CARGO_BIN_EXE_kill_port"), &copy).expect("a copy");
+    run(Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", groups])
+        .arg(&copy)
+        .arg(port.to_string())
+        .env("DOCKER_HOST", &engine.address)
+        .env("HOME", "/nowhere"))
+}
+
 #[test]
 fn without_permission_for_the_socket_the_way_out_is_named() {
     let Some(engine) = Engine::find() else { return };
     let port = Port::claim();
     let container = engine.start(&[&publish(format_args!("{port}:80"))], SERVE);
-    // An unprivileged user may not even look into the folder of this test program.
-    let folder = super::fixture::Folder::new();
-    let copy = folder.path().join("kill_port");
-    std::fs::copy(env!("CARGO_BIN_EXE_kill_port"), &copy).expect("a copy");
-    let output = run(Command::new("setpriv")
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&copy)
-        .arg(port.to_string())
-        .env("DOCKER_HOST", &engine.address)
-        .env("HOME", "/nowhere"));
+    let output = as_nobody(&engine, "--clear-groups", &port);
     assert!(container.is_running());
-    if is_free(&port) {
-        // Nothing listens, and nobody tells this user more.
-        return assert_code(&output, 0);
-    }
     assert_code(&output, 1);
-    assert_says(&output, "sudo");
+    assert_says(&output, "may not be used by this user");
+    assert_says(&output, "use sudo");
+    if let Some(group) = engine.group() {
+        assert_says(&output, &format!("join the group {group}"));
+    }
+}
+
+#[test]
+fn who_may_use_the_socket_needs_no_root() {
+    let Some(engine) = Engine::find() else { return };
+    let Some(group) = engine.group() else {
+        return skip("this engine's socket is root's alone");
+    };
+    let port = Port::claim();
+    let container = engine.start(&[&publish(format_args!("{port}:80"))], SERVE);
+    // The forwarder is root's: this user can't see who holds the port, and the engine tells.
+    assert_code(&as_nobody(&engine, &format!("--groups={group}"), &port), 0);
+    assert!(!container.is_running());
+    assert!(is_free(&port));
 }
