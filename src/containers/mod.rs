@@ -42,6 +42,15 @@ pub enum Containers {
     Only,
 }
 
+/// What a process that only forwards ports into containers is called (`docker-proxy`, `conmon`, `Docker Desktop`), or
+/// `None` for every other process. Such a process is never signalled.
+///
+/// It goes by the names of the process, which the process itself may choose.
+#[must_use]
+pub fn forwarder(process: &crate::Process) -> Option<&'static str> {
+    crate::forwarder::forwarder(process)
+}
+
 /// What the container engines of this machine say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]

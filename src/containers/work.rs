@@ -95,7 +95,13 @@ pub(crate) fn plan(
         .flat_map(users_of_forwarders)
         .collect::<Vec<u32>>();
     let engines = Engines::find(&users);
-    let published = ask(&engines);
+    let mut published = ask(&engines);
+    published.containers.retain(|container| {
+        affected
+            .iter()
+            .any(|plan| container.publishes(&plan.target))
+    });
+    api::inspect(&mut published.containers);
     for plan in affected {
         plan_containers(options, plan, &engines, &published);
     }
@@ -108,7 +114,7 @@ fn plan_containers(
     engines: &Engines,
     published: &Published,
 ) {
-    let mut containers = published.publishing(&plan.target);
+    let containers = published.publishing(&plan.target);
     let conflicts = conflicts(&containers, &plan.target);
     if containers.is_empty() || !conflicts.is_empty() {
         let mut obstacles = conflicts;
@@ -125,15 +131,16 @@ fn plan_containers(
         } else {
             options.signal
         };
+        // The forwarder that stood in the way goes with its container, which is told of in its place.
+        plan.holders
+            .retain(|report| report.fate != Fate::Spared(SparedReason::Forwarder));
         for report in &mut plan.holders {
-            // The forwarder that stood in the way goes with its container.
             if report.fate == Fate::Withheld {
                 report.fate = Fate::WouldSignal;
                 report.signals = vec![first];
             }
         }
     }
-    api::inspect(&mut containers);
     plan.containers = containers;
 }
 
