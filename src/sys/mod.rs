@@ -37,7 +37,54 @@ pub(crate) use linux::{
 };
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("kill_port does not support this operating system yet: it runs on Linux");
+mod listeners;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use listeners::{Table, is_local};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub(crate) use windows::{
+    ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, user_name, wait,
+};
+#[cfg(windows)]
+use windows::{WILDCARD_IS_DUAL_STACK, complete, unreadable};
+
+#[cfg(any(
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+mod unix;
+#[cfg(any(
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+pub(crate) use unix::{
+    ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, user_name, wait,
+};
+#[cfg(any(
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+))]
+use unix::{WILDCARD_IS_DUAL_STACK, complete, unreadable};
+
+#[cfg(not(any(
+    target_os = "linux",
+    windows,
+    target_os = "macos",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd"
+)))]
+compile_error!(
+    "kill_port runs on Linux, Windows, macOS, FreeBSD, OpenBSD and NetBSD, not on this operating system"
+);
 
 /// Which ports are asked for.
 #[derive(Debug, Clone, Copy)]

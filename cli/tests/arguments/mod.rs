@@ -1,6 +1,6 @@
 //! What is wrong on the command line, and what is printed without looking at any port.
 
-use crate::command::{command, run, run_arguments};
+use crate::command::{run, run_arguments};
 
 /// A usage error: exit 2, nothing on stdout, one line on stderr.
 #[track_caller]
@@ -64,7 +64,9 @@ fn a_wrong_command_line_says_how_to_write_it() {
 fn an_argument_that_is_no_text_is_refused() {
     use std::os::unix::ffi::OsStrExt as _;
     let argument = std::ffi::OsStr::from_bytes(b"80\xff80");
-    let output = command(&[argument]).output().expect("the command runs");
+    let output = crate::command::command(&[argument])
+        .output()
+        .expect("the command runs");
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     assert!(output.stdout.is_empty(), "{output:?}");
 }

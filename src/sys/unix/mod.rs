@@ -1,0 +1,71 @@
+//! macOS and the BSDs: sysctl(3) for what processes are, signals through `nix`, kqueue(2) for their end.
+//!
+//! None of these systems has a descriptor for a process. What stands for one here is its PID and the time of its start, which is
+//! compared right before each signal: a PID that was given to another process in the meantime is not signalled.
+
+mod handle;
+mod lineage;
+mod sysctl;
+
+#[cfg(target_os = "freebsd")]
+#[path = "freebsd.rs"]
+mod system;
+#[cfg(target_os = "macos")]
+#[path = "macos.rs"]
+mod system;
+#[cfg(target_os = "netbsd")]
+#[path = "netbsd.rs"]
+mod system;
+#[cfg(target_os = "openbsd")]
+#[path = "openbsd.rs"]
+mod system;
+
+pub(crate) use handle::{Handle, caller, wait};
+pub(crate) use lineage::{ancestors, descendants};
+pub(super) use system::complete;
+pub(crate) use system::ephemeral_ports;
+
+/// A holder is ended alone, unless the caller asks for its descendants.
+pub(crate) const ENDS_TREES: bool = false;
+
+/// Whether `::` has to be taken for both families where its owner's choice can't be read. OpenBSD has no sockets for both.
+pub(super) const WILDCARD_IS_DUAL_STACK: bool = cfg!(not(target_os = "openbsd"));
+
+/// What the kernel tells of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Info {
+    pid: u32,
+    parent: u32,
+    session: u32,
+    uid: u32,
+    name: String,
+    /// When it started, in microseconds since 1970.
+    start: u64,
+    has_terminal: bool,
+    is_stopped: bool,
+    /// It has ended, and its parent has not asked yet.
+    is_zombie: bool,
+}
+
+/// The name of a user ID, from the system's user database.
+pub(crate) fn user_name(uid: u32) -> Option<String> {
+    use nix::unistd::{Uid, User};
+    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
+    Some(user.name)
+}
+
+/// The processes whose descriptors this user may not read: everybody else's, unless it is root.
+fn unreadable_to(uid: u32) -> std::io::Result<Vec<u32>> {
+    if uid == 0 {
+        return Ok(Vec::new());
+    }
+    let all = system::all()?.into_iter();
+    Ok(all
+        .filter(|info| info.uid != uid)
+        .map(|info| info.pid)
+        .collect())
+}
+
+pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {
+    unreadable_to(nix::unistd::geteuid().as_raw())
+}

@@ -1,0 +1,182 @@
+//! NetBSD: the process table, the socket tables and every descriptor.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CStr, OsString, c_int};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use super::Info;
+use super::sysctl::{self, arguments, at, path, text, unsigned};
+use crate::sys::listeners::Row;
+use crate::target::Protocol;
+
+pub(super) fn info(pid: u32) -> Option<Info> {
+    let pid = c_int::try_from(pid).ok()?;
+    of(libc::KERN_PROC_PID, pid).ok()?.pop()
+}
+
+pub(super) fn all() -> io::Result<Vec<Info>> {
+    of(libc::KERN_PROC_ALL, 0)
+}
+
+/// The length of a record, as the kernel wants to be told it.
+fn length_of<T>() -> c_int {
+    c_int::try_from(size_of::<T>()).unwrap_or(0)
+}
+
+fn of(which: c_int, pid: c_int) -> io::Result<Vec<Info>> {
+    let bytes = sysctl::by_mib(&[
+        libc::CTL_KERN,
+        libc::KERN_PROC2,
+        which,
+        pid,
+        length_of::<libc::kinfo_proc2>(),
+        c_int::MAX,
+    ])?;
+    // SAFETY: the record is made of numbers.
+    let records = unsafe { sysctl::records::<libc::kinfo_proc2>(&bytes) };
+    Ok(records.iter().map(parse).collect())
+}
+
+fn parse(record: &libc::kinfo_proc2) -> Info {
+    /// `NODEV`.
+    const NO_TERMINAL: u32 = u32::MAX;
+    let status = c_int::from(record.p_stat);
+    Info {
+        pid: unsigned(record.p_pid),
+        parent: unsigned(record.p_ppid),
+        session: unsigned(record.p_sid),
+        uid: record.p_uid,
+        name: text(&record.p_comm),
+        start: u64::from(record.p_ustart_sec) * 1_000_000 + u64::from(record.p_ustart_usec),
+        has_terminal: record.p_tdev != NO_TERMINAL,
+        is_stopped: status == libc::LSSTOP,
+        is_zombie: status == libc::LSZOMB,
+    }
+}
+
+fn about(what: c_int, pid: u32) -> Option<Vec<u8>> {
+    let pid = c_int::try_from(pid).ok()?;
+    sysctl::by_mib(&[libc::CTL_KERN, libc::KERN_PROC_ARGS, pid, what]).ok()
+}
+
+pub(super) fn command(pid: u32) -> Vec<OsString> {
+    about(libc::KERN_PROC_ARGV, pid).map_or_else(Vec::new, |bytes| arguments(&bytes))
+}
+
+pub(super) fn executable(pid: u32) -> Option<PathBuf> {
+    path(&about(libc::KERN_PROC_PATHNAME, pid)?)
+}
+
+pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
+    /// `KERN_PROC_CWD` of `sys/sysctl.h`.
+    const CWD: c_int = 6;
+    path(&about(CWD, pid)?)
+}
+
+/// Adds the other processes of shared sockets, and sockets of which no process can be seen: `listeners` keeps one process for
+/// each, and leaves out those that have none.
+pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
+    let mut owners: HashMap<u64, HashSet<u32>> = HashMap::new();
+    for (socket, pid) in descriptors()? {
+        owners.entry(socket).or_default().insert(pid);
+    }
+    for (name, protocol) in [
+        (c"net.inet.tcp.pcblist", Protocol::Tcp),
+        (c"net.inet6.tcp6.pcblist", Protocol::Tcp),
+        (c"net.inet.udp.pcblist", Protocol::Udp),
+        (c"net.inet6.udp6.pcblist", Protocol::Udp),
+    ] {
+        for pcb in pcbs(name)? {
+            let Some(row) = row(&pcb, protocol) else {
+                continue;
+            };
+            match owners.get(&pcb.ki_sockaddr) {
+                Some(pids) => {
+                    rows.extend(pids.iter().map(|&pid| Row {
+                        pid: Some(pid),
+                        ..row
+                    }));
+                }
+                None => rows.push(row),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The sockets that processes have descriptors for: the kernel's address of each, and the process.
+fn descriptors() -> io::Result<impl Iterator<Item = (u64, u32)>> {
+    /// `DTYPE_SOCKET` of `sys/file.h`.
+    const SOCKET: u32 = 2;
+    let mut mib = sysctl::mib_of(c"kern.file2")?;
+    mib.extend([
+        libc::KERN_FILE_BYPID,
+        0,
+        length_of::<libc::kinfo_file>(),
+        c_int::MAX,
+    ]);
+    let bytes = sysctl::by_mib(&mib)?;
+    // SAFETY: the record is made of numbers.
+    let records = unsafe { sysctl::records::<libc::kinfo_file>(&bytes) };
+    let sockets = records.into_iter().filter(|file| file.ki_ftype == SOCKET);
+    Ok(sockets.map(|file| (file.ki_fdata, file.ki_pid)))
+}
+
+fn pcbs(name: &CStr) -> io::Result<Vec<libc::kinfo_pcb>> {
+    let mut mib = match sysctl::mib_of(name) {
+        // A kernel without IPv6 has no such table.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    mib.extend([libc::PCB_ALL, 0, length_of::<libc::kinfo_pcb>(), c_int::MAX]);
+    let bytes = sysctl::by_mib(&mib)?;
+    // SAFETY: the record is made of numbers.
+    Ok(unsafe { sysctl::records(&bytes) })
+}
+
+/// A socket that holds a port: TCP in LISTEN, or UDP without a peer.
+fn row(pcb: &libc::kinfo_pcb, protocol: Protocol) -> Option<Row> {
+    /// `TCPS_LISTEN` of `netinet/tcp_fsm.h`.
+    const LISTEN: i32 = 1;
+    if protocol == Protocol::Tcp && pcb.ki_tstate != LISTEN {
+        return None;
+    }
+    let (address, port) = address(bytes_of(&pcb.ki_s))?;
+    let peer = self::address(bytes_of(&pcb.ki_d)).map_or(0, |(_, port)| port);
+    (port != 0 && peer == 0).then_some(Row {
+        protocol,
+        address,
+        port,
+        pid: None,
+        uid: None,
+    })
+}
+
+/// The bytes of a place for a socket address, which is larger than the type of the address in it.
+fn bytes_of<T>(place: &T) -> &[u8] {
+    // SAFETY: the places that this is used for came from the kernel as bytes, so that all of them are initialised.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(place).cast(), size_of::<T>()) }
+}
+
+/// A `struct sockaddr` of IPv4 or IPv6.
+fn address(bytes: &[u8]) -> Option<(IpAddr, u16)> {
+    let port = u16::from_be_bytes(at(bytes, 2)?);
+    let address = match c_int::from(*bytes.get(1)?) {
+        libc::AF_INET => Ipv4Addr::from(at::<4>(bytes, 4)?).into(),
+        libc::AF_INET6 => Ipv6Addr::from(at::<16>(bytes, 8)?).into(),
+        _ => return None,
+    };
+    Some((address, port))
+}
+
+pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
+    let read = |name| {
+        let bytes = sysctl::by_mib(&sysctl::mib_of(name).ok()?).ok()?;
+        u16::try_from(at(&bytes, 0).map(u32::from_ne_bytes)?).ok()
+    };
+    read(c"net.inet.ip.anonportmin").unwrap_or(49152)
+        ..=read(c"net.inet.ip.anonportmax").unwrap_or(65535)
+}
