@@ -385,7 +385,7 @@ pub(crate) fn who(process: &Process) -> String {
 }
 
 /// A user by name and ID, as far as both are known.
-fn owner(uid: Option<u32>, user: Option<&str>) -> Option<String> {
+pub(crate) fn owner(uid: Option<u32>, user: Option<&str>) -> Option<String> {
     match (uid, user) {
         (Some(uid), Some(user)) => Some(format!("{} ({uid})", printable(user))),
         (Some(uid), None) => Some(uid.to_string()),
@@ -416,7 +416,13 @@ impl Obstacle {
             Self::NotPermitted { .. } => Some(as_root(target)),
             Self::Hidden { cause: HiddenCause::Unreadable, .. } => Some(as_root(target)),
             Self::Hidden { cause: HiddenCause::Elsewhere, socket, .. } => Some(elsewhere(socket)),
-            Self::Respawned { unit: Some(unit), .. } => Some(format!("`systemctl stop {}`", printable(unit))),
+            // What keeps it alive may have a command of its own: a unit of a user, a process manager, a container engine.
+            Self::Respawned { holder, unit, .. }
+                if let Some(command) = crate::explain::stop_command(&holder.process)
+                    .or_else(|| Some(format!("systemctl stop {}", printable(unit.as_deref()?)))) =>
+            {
+                Some(format!("`{command}`"))
+            }
             Self::Respawned {
                 supervisor_spared: Some(_),
                 ..

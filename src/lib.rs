@@ -1,10 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+mod connection;
 #[cfg(feature = "containers")]
 pub mod containers;
 mod error;
 mod escalation;
 mod event;
+mod explain;
 mod filter;
 mod forwarder;
 mod holder;
@@ -16,8 +18,12 @@ mod survey;
 mod sys;
 mod target;
 
+pub use connection::{Connection, ConnectionState};
 pub use error::{Error, HiddenCause, Obstacle};
 pub use event::Event;
+pub use explain::{
+    BindError, BindProbe, Cause, Explanation, LingeringState, Origin, Provenance, explain,
+};
 pub use holder::{Holder, Process, Socket, SocketState};
 pub use options::KillOptions;
 pub use outcome::{Fate, Freed, HolderReport, Plan, SparedReason};

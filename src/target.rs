@@ -146,6 +146,15 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Whether a socket with this local address is one of the target's.
+    pub(crate) fn covers(&self, local: IpAddr) -> bool {
+        let local = local.to_canonical();
+        self.address
+            .is_none_or(|address| local.is_unspecified() || address.ips().any(|ip| ip == local))
+    }
+}
+
 /// Whether a socket occupies its port on this address: it has the address itself, or a wildcard that covers it.
 fn covers(socket: &Socket, ip: IpAddr) -> bool {
     let own = socket.address.to_canonical();

@@ -21,12 +21,22 @@
 //! - `descendants(&[u32]) -> io::Result<Vec<Handle>>`: parents before children, without the processes given.
 //! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`, `user_name(u32) -> Option<String>`,
 //!   `caller() -> u32`.
+//! - For explanations alone, in `surroundings`: `surroundings(&Handle) -> Surroundings` (unit, container, job or service), `connections(Ports, &mut
+//!   Vec<Connection>) -> io::Result<()>` (sockets that are no listening ones, where the system shows them), `socket_unit`, `excluded_ports`,
+//!   `first_unprivileged_port`, `in_first_pid_namespace`, `is_wsl`; and `try_bind` and `read_small_file`, the same for all.
 //! - `ENDS_TREES: bool`: whether ending a holder always means its descendants as well (Windows).
 //!
 //! Policy (who is spared, when SIGKILL follows) lives above, in `filter` and `escalation`.
 
 use crate::holder::{Identity, SocketId};
 use crate::target::Protocol;
+
+mod bind;
+mod small_file;
+pub(crate) mod surroundings;
+
+pub(crate) use bind::try_bind;
+pub(crate) use small_file::read_small_file;
 
 #[cfg(target_os = "linux")]
 mod linux;

@@ -14,12 +14,17 @@ mod share;
 mod sock_diag;
 mod sockets;
 mod stat;
+mod surroundings;
 mod table;
+mod unit_file;
 
 pub(crate) use lineage::{ancestors, descendants};
 pub(crate) use names::user_name;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use sockets::is_local;
+pub(crate) use surroundings::{
+    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+};
 pub(crate) use table::{Table, ephemeral_ports};
 
 /// A holder is ended alone, unless the caller asks for its descendants.

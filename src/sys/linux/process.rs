@@ -96,6 +96,11 @@ impl Handle {
         Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
     }
 
+    /// What names a namespace of it, such as `pid:[4026531836]`.
+    pub(super) fn namespace(&self, kind: &str) -> Option<PathBuf> {
+        self.link(&format!("ns/{kind}"))
+    }
+
     /// The stat line, if it is still this process's.
     pub(super) fn stat(&self) -> Option<Stat> {
         let stat = Stat::parse(&self.read("stat")?)?;

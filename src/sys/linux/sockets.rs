@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, UdpSocket};
+use std::time::Duration;
 
 use log::debug;
 use rustix::io::Errno;
@@ -13,7 +14,8 @@ use super::ports::Wanted;
 use super::proc_net;
 use super::row::{Row, state};
 use super::sock_diag::{self, Family, Table};
-use crate::holder::{Socket, SocketId, SocketState};
+use crate::connection::{Connection, ConnectionState};
+use crate::holder::{Socket, SocketState};
 use crate::target::Protocol;
 
 /// From this many ports on, one dump of all listening sockets is cheaper than a request for each port: it is the walk
@@ -38,51 +40,29 @@ const fn bit(state: u8) -> u32 {
     1 << state
 }
 
-/// A socket that is no listening one. It explains why a port is busy, and is never a reason to signal anybody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Connection {
-    pub protocol: Protocol,
-    pub local: SocketAddr,
-    pub remote: SocketAddr,
-    pub state: ConnectionState,
-    /// The inode; 0 where no process has the socket: in TIME_WAIT, orphaned, or not accepted yet.
-    pub id: SocketId,
-    pub uid: u32,
-    /// Milliseconds until the running timer fires, where one runs: in TIME_WAIT, until the port is given up.
-    pub timer_ms: Option<u64>,
-}
-
-/// The state of a [`Connection`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum ConnectionState {
-    /// Also a UDP socket that is connected to a peer.
-    Established,
-    SynSent,
-    SynRecv,
-    FinWait1,
-    FinWait2,
-    TimeWait,
-    CloseWait,
-    LastAck,
-    Closing,
-    Other,
-}
-
-impl ConnectionState {
-    fn of(number: u8) -> Self {
-        match number {
-            state::ESTABLISHED => Self::Established,
-            state::SYN_SENT => Self::SynSent,
-            state::SYN_RECV => Self::SynRecv,
-            state::FIN_WAIT1 => Self::FinWait1,
-            state::FIN_WAIT2 => Self::FinWait2,
-            state::TIME_WAIT => Self::TimeWait,
-            state::CLOSE_WAIT => Self::CloseWait,
-            state::LAST_ACK => Self::LastAck,
-            state::CLOSING => Self::Closing,
-            _ => Self::Other,
-        }
+/// The name of a state in a row.
+fn connection_state(number: u8) -> ConnectionState {
+    match number {
+        state::ESTABLISHED => ConnectionState::Established,
+        state::SYN_SENT => ConnectionState::SynSent,
+        state::SYN_RECV => ConnectionState::SynRecv,
+        state::FIN_WAIT1 => ConnectionState::FinWait1,
+        state::FIN_WAIT2 => ConnectionState::FinWait2,
+        state::TIME_WAIT => ConnectionState::TimeWait,
+        state::CLOSE_WAIT => ConnectionState::CloseWait,
+        state::LAST_ACK => ConnectionState::LastAck,
+        state::CLOSING => ConnectionState::Closing,
+        _ => ConnectionState::Other,
     }
+}
+
+/// How long the kernel keeps the port for a connection that nobody has any more. Other timers (retransmission, keepalive) tell
+/// nothing about the end.
+fn remaining(row: &Row) -> Option<Duration> {
+    let ends_by_itself = row.inode == 0 && matches!(row.state, state::TIME_WAIT | state::FIN_WAIT2);
+    row.timer_ms
+        .filter(|_| ends_by_itself)
+        .map(Duration::from_millis)
 }
 
 /// The socket tables, with what serves more than one look at them.
@@ -255,10 +235,11 @@ impl SocketTable {
                         protocol,
                         local: row.local,
                         remote: row.remote,
-                        state: ConnectionState::of(row.state),
+                        state: connection_state(row.state),
                         id: row.inode,
-                        uid: row.uid,
-                        timer_ms: row.timer_ms,
+                        // Rows without a socket show root.
+                        uid: (row.inode != 0).then_some(row.uid),
+                        remaining: remaining(&row),
                     });
                 },
             )?;

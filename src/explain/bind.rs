@@ -1,0 +1,99 @@
+//! What the kernel says to a bind: asked by binding.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::connection::Connection;
+use crate::survey::Survey;
+use crate::sys;
+use crate::target::{Protocol, Target};
+
+/// One bind that was tried, and the kernel's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BindProbe {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The address: the target's own, or the wildcard of an address family. An IPv6 socket asked for IPv6 alone.
+    pub address: IpAddr,
+    /// Whether `SO_REUSEADDR` was set.
+    pub reuse_address: bool,
+    /// What `bind(2)` answered, or `socket(2)` before it.
+    pub result: Result<(), BindError>,
+}
+
+/// The system's error, in a form that can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BindError {
+    /// Its kind.
+    pub kind: io::ErrorKind,
+    /// Its number (`errno`, or Windows' own).
+    pub code: Option<i32>,
+    /// The system's words for it.
+    pub message: String,
+}
+
+impl From<io::Error> for BindError {
+    fn from(error: io::Error) -> Self {
+        Self {
+            kind: error.kind(),
+            code: error.raw_os_error(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// Tries every way to bind the target that can do no harm.
+pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection]) -> Vec<BindProbe> {
+    // Port 0 would get some other port.
+    if target.port == 0 {
+        return Vec::new();
+    }
+    let addresses: Vec<IpAddr> = match target.address {
+        Some(address) => address.ips().collect(),
+        None => vec![
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        ],
+    };
+    let mut probes = Vec::new();
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        if target.protocol.is_some_and(|only| only != protocol) {
+            continue;
+        }
+        let is_used = survey
+            .sockets()
+            .iter()
+            .any(|socket| socket.protocol == protocol)
+            || connections
+                .iter()
+                .any(|connection| connection.protocol == protocol);
+        // Datagrams would go to the newcomer, as connections would on Windows.
+        let reuse_would_harm = is_used && (protocol == Protocol::Udp || cfg!(windows));
+        for &address in &addresses {
+            for reuse_address in [false, true] {
+                if reuse_address && reuse_would_harm {
+                    continue;
+                }
+                let local = SocketAddr::new(address, target.port);
+                probes.push(BindProbe {
+                    protocol,
+                    address,
+                    reuse_address,
+                    result: sys::try_bind(protocol, local, reuse_address).map_err(BindError::from),
+                });
+            }
+        }
+    }
+    probes
+}

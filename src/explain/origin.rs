@@ -1,0 +1,582 @@
+//! Where a holder comes from: its ancestry, what started it, what brings it back, and the command that stops it for good.
+
+use std::fmt;
+use std::path::Path;
+
+use super::programs;
+use crate::error::who;
+use crate::holder::{Holder, Process};
+use crate::printable::printable;
+use crate::survey::Survey;
+use crate::sys::surroundings::{self, Surroundings, surroundings};
+use crate::sys::{self, Handle};
+use crate::target::Target;
+
+/// Where a holder comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Provenance {
+    /// The holder's PID.
+    pub pid: u32,
+    /// Its ancestors, nearest first.
+    pub ancestry: Vec<Process>,
+    /// The parent at which the ancestry breaks off, because it can't be seen (`hidepid`) or has ended.
+    pub breaks_off: Option<u32>,
+    /// The leader of its session, if that lives and is no ancestor: a shell whose background job was detached.
+    pub session_leader: Option<Process>,
+    /// What had a part in starting it, nearest first. Never empty: [`Origin::Unknown`] if nothing is known.
+    pub origins: Vec<Origin>,
+    /// What will bring it back when it is ended, as a short phrase, such as `Restart=always of web.service`.
+    pub brought_back_by: Option<String>,
+    /// The command that stops it for good, ready to be typed. Names in it are quoted for a POSIX shell.
+    pub stop_command: Option<String>,
+}
+
+/// What had a part in starting a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Origin {
+    /// A shell.
+    Shell {
+        /// The shell.
+        process: Process,
+        /// Whether somebody types into it: it leads a session with a terminal.
+        interactive: bool,
+    },
+    /// An editor or an IDE.
+    Editor {
+        /// The editor.
+        process: Process,
+    },
+    /// A program that runs scripts and tasks: `npm run dev`, `make serve`.
+    ScriptRunner {
+        /// The runner.
+        process: Process,
+        /// What it was asked to run.
+        command: String,
+    },
+    /// A program that starts servers again when they end: pm2, supervisord, runit, s6, nodemon.
+    Supervisor {
+        /// The supervisor.
+        process: Process,
+        /// What it is called.
+        name: &'static str,
+        /// What it calls the server, if that is known.
+        app: Option<String>,
+    },
+    /// A master that holds the same port: it starts workers again, and ends them when it ends.
+    Master {
+        /// The master.
+        process: Process,
+    },
+    /// A systemd unit, known by the control group, or by the port in a `.socket` unit that the manager holds.
+    SystemdUnit {
+        /// `web.service`, or `web.socket` where the manager itself holds the port.
+        unit: String,
+        /// Whether it is a unit of a user's own manager (`systemctl --user`).
+        user_scope: bool,
+        /// What the unit's files say about `Restart=`.
+        restart: Option<String>,
+        /// The `.socket` unit, if the manager holds the port as well and passes it on.
+        socket_unit: Option<String>,
+    },
+    /// cron or at.
+    Cron {
+        /// The daemon.
+        process: Process,
+    },
+    /// A login over SSH.
+    SshSession {
+        /// The server of the session.
+        process: Process,
+    },
+    /// tmux, screen or zellij.
+    Multiplexer {
+        /// Its server.
+        process: Process,
+    },
+    /// A terminal window.
+    Terminal {
+        /// The terminal emulator.
+        process: Process,
+    },
+    /// A container.
+    Container {
+        /// `docker`, `podman`, `containerd`, `cri-o`, `lxc`, `systemd-nspawn`; `None` where only a PID namespace of its own is seen.
+        runtime: Option<&'static str>,
+        /// Its ID or name.
+        id: Option<String>,
+    },
+    /// The Windows Subsystem for Linux.
+    Wsl,
+    /// A job of launchd.
+    LaunchdJob {
+        /// `com.example.web`
+        label: String,
+        /// `system`, or `gui/501`.
+        domain: String,
+    },
+    /// A Windows service.
+    WindowsService {
+        /// Its short name.
+        name: String,
+    },
+    /// PID 1: a process whose parents are gone.
+    Init,
+    /// Nothing is known.
+    Unknown,
+}
+
+impl Origin {
+    /// The word for it in JSON: `shell`, `editor`, `script_runner`, `supervisor`, `master`, `systemd_unit`, `cron`, `ssh_session`, `multiplexer`,
+    /// `terminal`, `container`, `wsl`, `launchd_job`, `windows_service`, `init` or `unknown`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Shell { .. } => "shell",
+            Self::Editor { .. } => "editor",
+            Self::ScriptRunner { .. } => "script_runner",
+            Self::Supervisor { .. } => "supervisor",
+            Self::Master { .. } => "master",
+            Self::SystemdUnit { .. } => "systemd_unit",
+            Self::Cron { .. } => "cron",
+            Self::SshSession { .. } => "ssh_session",
+            Self::Multiplexer { .. } => "multiplexer",
+            Self::Terminal { .. } => "terminal",
+            Self::Container { .. } => "container",
+            Self::Wsl => "wsl",
+            Self::LaunchdJob { .. } => "launchd_job",
+            Self::WindowsService { .. } => "windows_service",
+            Self::Init => "init",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The process that it is, if it is one.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            Self::Shell { process, .. }
+            | Self::Editor { process }
+            | Self::ScriptRunner { process, .. }
+            | Self::Supervisor { process, .. }
+            | Self::Master { process }
+            | Self::Cron { process }
+            | Self::SshSession { process }
+            | Self::Multiplexer { process }
+            | Self::Terminal { process } => Some(process),
+            _ => None,
+        }
+    }
+
+    /// Whether a person is at work there: what comes further up is where the person is, not what keeps the server alive.
+    fn is_persons(&self) -> bool {
+        matches!(
+            self,
+            Self::Shell {
+                interactive: true,
+                ..
+            } | Self::Editor { .. }
+                | Self::SshSession { .. }
+                | Self::Multiplexer { .. }
+                | Self::Terminal { .. }
+        )
+    }
+}
+
+impl fmt::Display for Origin {
+    /// As a phrase: `npm run dev (PID 12)`, `the systemd unit web.service`. Names are safe to print.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shell {
+                process,
+                interactive: true,
+            } => write!(f, "the interactive shell {}", who(process)),
+            Self::Shell { process, .. } => write!(f, "the shell {}", who(process)),
+            Self::Editor { process } => write!(f, "the editor {}", who(process)),
+            Self::ScriptRunner { process, command } => {
+                write!(f, "`{}` (PID {})", printable(command), process.pid)
+            }
+            Self::Supervisor { process, name, app } => {
+                write!(f, "{name} (PID {})", process.pid)?;
+                match app {
+                    Some(app) => write!(f, ", which calls it {}", printable(app)),
+                    None => Ok(()),
+                }
+            }
+            Self::Master { process } => write!(f, "the master {}", who(process)),
+            Self::SystemdUnit {
+                unit,
+                user_scope,
+                restart,
+                socket_unit,
+            } => {
+                let whose = if *user_scope {
+                    "user's systemd unit"
+                } else {
+                    "systemd unit"
+                };
+                write!(f, "the {whose} {}", printable(unit))?;
+                if let Some(restart) = restart {
+                    write!(f, ", Restart={}", printable(restart))?;
+                }
+                match socket_unit {
+                    Some(socket) if socket != unit => {
+                        write!(f, ", whose port {} holds", printable(socket))
+                    }
+                    _ => Ok(()),
+                }
+            }
+            Self::Cron { process } => f.write_str(&who(process)),
+            Self::SshSession { process } => write!(f, "the SSH session of {}", who(process)),
+            Self::Multiplexer { process } => f.write_str(&who(process)),
+            Self::Terminal { process } => write!(f, "the terminal {}", who(process)),
+            Self::Container { runtime, id } => {
+                match runtime {
+                    Some(runtime) => write!(f, "a container of {runtime}")?,
+                    None if id.is_some() => f.write_str("a container")?,
+                    None => f.write_str("a PID namespace of its own, as containers have")?,
+                }
+                match id {
+                    Some(id) => write!(f, ", {}", printable(&short(id))),
+                    None => Ok(()),
+                }
+            }
+            Self::Wsl => f.write_str("the Windows Subsystem for Linux"),
+            Self::LaunchdJob { label, domain } => {
+                write!(
+                    f,
+                    "the launchd job {}/{}",
+                    printable(domain),
+                    printable(label)
+                )
+            }
+            Self::WindowsService { name } => write!(f, "the Windows service {}", printable(name)),
+            Self::Init => f.write_str("PID 1: its parents are gone"),
+            Self::Unknown => f.write_str("unknown"),
+        }
+    }
+}
+
+/// Where each holder of a survey comes from.
+pub(super) fn provenance(target: Target, survey: &Survey) -> Vec<Provenance> {
+    let manager = survey
+        .holders()
+        .iter()
+        .find(|holder| is_manager(&holder.process));
+    survey
+        .holders()
+        .iter()
+        .map(|holder| of_holder(target, holder, survey, manager))
+        .collect()
+}
+
+/// Whether it is systemd, the system's or a user's.
+fn is_manager(process: &Process) -> bool {
+    process.name == "systemd"
+}
+
+fn of_holder(
+    target: Target,
+    holder: &Holder,
+    survey: &Survey,
+    manager: Option<&Holder>,
+) -> Provenance {
+    let pid = holder.process.pid;
+    let handle = Handle::open(pid)
+        .ok()
+        .flatten()
+        .filter(|handle| handle.start_ticks() == holder.process.start_ticks);
+    let Some(handle) = handle else {
+        // It has ended since the survey.
+        return Provenance {
+            pid,
+            ancestry: Vec::new(),
+            breaks_off: holder.process.parent_pid,
+            session_leader: None,
+            origins: vec![Origin::Unknown],
+            brought_back_by: None,
+            stop_command: None,
+        };
+    };
+    let around = surroundings(&handle);
+    let (chain, breaks_off) = climb(&handle);
+    let holds = |process: &Process| {
+        survey
+            .holders()
+            .iter()
+            .any(|other| other.process == *process)
+    };
+    let mut origins: Vec<Origin> = chain
+        .iter()
+        .filter_map(|(handle, process)| {
+            if process.pid != 1 && !is_manager(process) && holds(process) {
+                let process = process.clone();
+                return Some(Origin::Master { process });
+            }
+            programs::origin(process, handle.is_interactive_shell(), &holder.process)
+        })
+        .collect();
+    let session_leader = session_leader(&around, &chain, pid);
+    if let Some((leader, process)) = &session_leader {
+        origins.extend(programs::origin(
+            process,
+            leader.is_interactive_shell(),
+            &holder.process,
+        ));
+    }
+    let socket_unit = manager.and_then(|manager| {
+        let user = (manager.process.pid != 1)
+            .then_some(manager.process.uid)
+            .flatten();
+        holder
+            .sockets
+            .iter()
+            .find_map(|socket| surroundings::socket_unit(target.port, socket.protocol, user))
+    });
+    origins.extend(outermost(&holder.process, &origins, around, socket_unit));
+    if chain
+        .iter()
+        .any(|(_, process)| programs::is_wsl_relay(process))
+        && surroundings::is_wsl()
+    {
+        origins.push(Origin::Wsl);
+    }
+    if origins.is_empty() {
+        let at_init = chain.last().is_some_and(|(_, process)| process.pid == 1);
+        origins.push(if at_init {
+            Origin::Init
+        } else {
+            Origin::Unknown
+        });
+    }
+    let (brought_back_by, stop_command) = comeback(&origins);
+    Provenance {
+        pid,
+        ancestry: chain.into_iter().map(|(_, process)| process).collect(),
+        breaks_off,
+        session_leader: session_leader.map(|(_, process)| process),
+        origins,
+        brought_back_by,
+        stop_command,
+    }
+}
+
+/// The ancestors, nearest first, and the one that can't be seen.
+fn climb(from: &Handle) -> (Vec<(Handle, Process)>, Option<u32>) {
+    let mut chain: Vec<(Handle, Process)> = Vec::new();
+    let mut parent = from.parent();
+    // The process table changes while it is read, so there is an end to it here as well.
+    while let Some(pid) = parent.filter(|&pid| pid != 0 && chain.len() < 64) {
+        if chain.iter().any(|(_, process)| process.pid == pid) {
+            break;
+        }
+        let Some(handle) = Handle::open(pid).ok().flatten() else {
+            return (chain, Some(pid));
+        };
+        parent = handle.parent();
+        let process = handle.describe();
+        chain.push((handle, process));
+    }
+    (chain, None)
+}
+
+/// The leader of the holder's session, where the ancestry leads past it.
+fn session_leader(
+    around: &Surroundings,
+    chain: &[(Handle, Process)],
+    pid: u32,
+) -> Option<(Handle, Process)> {
+    let leader = around
+        .session
+        .filter(|&leader| leader != 0 && leader != pid)?;
+    if chain.iter().any(|(_, process)| process.pid == leader) {
+        return None;
+    }
+    let handle = Handle::open(leader).ok().flatten()?;
+    let process = handle.describe();
+    Some((handle, process))
+}
+
+/// What lies around all ancestors: a container, a unit, a job, a service.
+fn outermost(
+    holder: &Process,
+    origins: &[Origin],
+    around: Surroundings,
+    socket_unit: Option<String>,
+) -> Option<Origin> {
+    if let Some(container) = around.container {
+        return Some(Origin::Container {
+            runtime: container.runtime,
+            id: container.id,
+        });
+    }
+    if is_manager(holder) {
+        let unit = socket_unit?;
+        return Some(Origin::SystemdUnit {
+            socket_unit: Some(unit.clone()),
+            unit,
+            user_scope: holder.pid != 1,
+            restart: None,
+        });
+    }
+    // A unit that a person works in (a web terminal, the SSH server) did not start the server: the person did.
+    if origins.iter().any(Origin::is_persons) {
+        return None;
+    }
+    if let Some(unit) = around.unit {
+        return Some(Origin::SystemdUnit {
+            unit: unit.name,
+            user_scope: unit.user,
+            restart: unit.restart,
+            socket_unit,
+        });
+    }
+    if let Some(job) = around.job {
+        return Some(Origin::LaunchdJob {
+            label: job.label,
+            domain: job.domain,
+        });
+    }
+    around.service.map(|name| Origin::WindowsService { name })
+}
+
+/// What brings the holder back, and the command that stops it for good.
+fn comeback(origins: &[Origin]) -> (Option<String>, Option<String>) {
+    let up_to_person = origins.iter().take_while(|origin| !origin.is_persons());
+    for origin in up_to_person.chain(origins.iter().filter(|origin| {
+        // A container is stopped as a whole, wherever in it the person is.
+        matches!(origin, Origin::Container { .. })
+    })) {
+        let found = match origin {
+            Origin::Supervisor { process, name, app } => Some((
+                Some(format!("{name} (PID {})", process.pid)),
+                programs::stop_command(name, app.as_deref(), process),
+            )),
+            Origin::SystemdUnit {
+                unit,
+                user_scope,
+                restart,
+                socket_unit,
+            } => Some(unit_comeback(
+                unit,
+                *user_scope,
+                restart.as_deref(),
+                socket_unit.as_deref(),
+            )),
+            Origin::Container { runtime, id } => {
+                Some((None, stop_container(*runtime, id.as_deref())))
+            }
+            Origin::LaunchdJob { label, domain } => Some((
+                None,
+                Some(format!(
+                    "launchctl bootout {}",
+                    quoted(&format!("{domain}/{label}"))
+                )),
+            )),
+            Origin::WindowsService { name } => {
+                Some((None, Some(format!("sc stop {}", quoted(name)))))
+            }
+            _ => None,
+        };
+        if let Some(found) = found {
+            return found;
+        }
+    }
+    (None, None)
+}
+
+fn unit_comeback(
+    unit: &str,
+    user: bool,
+    restart: Option<&str>,
+    socket_unit: Option<&str>,
+) -> (Option<String>, Option<String>) {
+    let restarts = restart.filter(|restart| *restart != "no");
+    let by = match (restarts, socket_unit) {
+        (_, Some(socket)) => Some(format!(
+            "{}, which starts the service at the next connection",
+            printable(socket)
+        )),
+        (Some(restart), None) => Some(format!(
+            "Restart={} of {}",
+            printable(restart),
+            printable(unit)
+        )),
+        (None, None) => None,
+    };
+    let scope = if user { " --user" } else { "" };
+    // The socket first, so that it can't start the service again in between.
+    let units = match socket_unit {
+        Some(socket) if socket != unit => format!("{} {}", quoted(socket), quoted(unit)),
+        _ => quoted(unit),
+    };
+    (by, Some(format!("systemctl{scope} stop {units}")))
+}
+
+fn stop_container(runtime: Option<&str>, id: Option<&str>) -> Option<String> {
+    let id = quoted(&short(id?));
+    Some(match runtime? {
+        "docker" => format!("docker stop {id}"),
+        "podman" => format!("podman stop {id}"),
+        "cri-o" => format!("crictl stop {id}"),
+        "containerd" => format!("nerdctl stop {id}"),
+        "lxc" => format!("lxc-stop -n {id}"),
+        "systemd-nspawn" => format!("machinectl poweroff {id}"),
+        _ => return None,
+    })
+}
+
+/// Twelve digits of a long ID are enough for every engine.
+fn short(id: &str) -> String {
+    let is_long = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_long {
+        id.chars().take(12).collect()
+    } else {
+        id.to_owned()
+    }
+}
+
+/// A word of a command, quoted where a shell would see more in it than a word, and safe to print.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |character: char| {
+        character.is_ascii_alphanumeric()
+            || matches!(character, '.' | '-' | '_' | '@' | '/' | ':' | '+' | ',')
+    };
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", printable(word).replace('\'', r"'\''"))
+}
+
+/// The command that stops this process for good, if it has a unit, a supervisor or a container: for the help in an error. Looks it up anew.
+pub(crate) fn stop_command(process: &Process) -> Option<String> {
+    let handle = Handle::open(process.pid)
+        .ok()
+        .flatten()
+        .filter(|handle| handle.start_ticks() == process.start_ticks)?;
+    let (chain, _) = climb(&handle);
+    let mut origins: Vec<Origin> = chain
+        .iter()
+        .filter_map(|(handle, ancestor)| {
+            programs::origin(ancestor, handle.is_interactive_shell(), process)
+        })
+        .collect();
+    let outer = outermost(process, &origins, surroundings(&handle), None);
+    origins.extend(outer);
+    // What the caller itself lives in is not to be stopped from inside.
+    let own: Vec<u32> = std::iter::once(sys::caller())
+        .chain(sys::ancestors())
+        .collect();
+    origins.retain(|origin| {
+        origin
+            .process()
+            .is_none_or(|process| !own.contains(&process.pid))
+    });
+    comeback(&origins).1
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &Path) -> Option<&str> {
+    path.file_name().and_then(|name| name.to_str())
+}

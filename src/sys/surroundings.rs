@@ -1,0 +1,168 @@
+//! Where a process lives: the service manager's unit, the container, the job or service that it belongs to.
+//!
+//! A system that has none of a kind leaves it empty. Everything here is looked up for an explanation or after a failure, never
+//! on the way of a kill.
+
+use std::ops::RangeInclusive;
+
+#[cfg(not(target_os = "linux"))]
+use super::Handle;
+use crate::target::Protocol;
+
+#[cfg(any(target_os = "macos", test))]
+mod launchctl;
+#[cfg(any(windows, test))]
+mod netsh;
+#[cfg(any(windows, test))]
+mod service_control;
+
+/// What is known of where a process lives.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Surroundings {
+    /// The systemd unit.
+    pub unit: Option<Unit>,
+    /// The container, if it is not the caller's own.
+    pub container: Option<Container>,
+    /// The launchd job.
+    pub job: Option<Job>,
+    /// The Windows service.
+    pub service: Option<String>,
+    /// The PID of its session's leader.
+    pub session: Option<u32>,
+}
+
+/// A systemd unit of type service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unit {
+    /// `web.service`
+    pub name: String,
+    /// Whether it belongs to a user's own manager (`systemctl --user`), and not to the system's.
+    pub user: bool,
+    /// What its files say about `Restart=`.
+    pub restart: Option<String>,
+}
+
+/// A container, as far as it is known from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Container {
+    /// `docker`, `podman`, `containerd`, `cri-o`, `lxc`, `systemd-nspawn`.
+    pub runtime: Option<&'static str>,
+    /// Its ID or name.
+    pub id: Option<String>,
+}
+
+/// A launchd job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Job {
+    /// `com.example.web`
+    pub label: String,
+    /// `system`, or `gui/501`.
+    pub domain: String,
+}
+
+#[cfg(target_os = "linux")]
+pub(crate) use super::linux::{
+    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+};
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{
+    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit,
+};
+
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::io;
+
+    use crate::connection::Connection;
+    use crate::sys::Ports;
+    use crate::target::Protocol;
+
+    /// Nothing: no library here shows more than what listens.
+    pub(crate) fn connections(_: Ports<'_>, _: &mut Vec<Connection>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// The BSDs and macOS before Mojave keep ports below 1024 for root; Windows keeps none.
+    pub(crate) fn first_unprivileged_port() -> u16 {
+        if cfg!(unix) { 1024 } else { 0 }
+    }
+
+    /// There are no PID namespaces: a socket without a holder is the kernel's own, or nobody's that can be seen.
+    pub(crate) fn in_first_pid_namespace() -> bool {
+        false
+    }
+
+    pub(crate) fn is_wsl() -> bool {
+        false
+    }
+
+    pub(crate) fn socket_unit(_: u16, _: Protocol, _: Option<u32>) -> Option<String> {
+        None
+    }
+}
+
+#[cfg(target_os = "macos")]
+pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
+    let listed = output("/bin/launchctl", &["list"]);
+    let label = launchctl::label(&listed, handle.pid());
+    let uid = nix::unistd::getuid().as_raw();
+    Surroundings {
+        job: label.map(|label| Job {
+            label,
+            domain: if uid == 0 {
+                "system".to_owned()
+            } else {
+                format!("gui/{uid}")
+            },
+        }),
+        ..Surroundings::default()
+    }
+}
+
+#[cfg(windows)]
+pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
+    let listed = output("sc.exe", &["queryex", "type=", "service", "state=", "all"]);
+    Surroundings {
+        service: service_control::service(&listed, handle.pid()),
+        ..Surroundings::default()
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+pub(crate) fn surroundings(_: &Handle) -> Surroundings {
+    Surroundings::default()
+}
+
+/// The ranges in which nobody may bind: on Windows those that are set aside for Hyper-V, WSL, Docker and others.
+#[cfg(windows)]
+pub(crate) fn excluded_ports(protocol: Protocol) -> Vec<RangeInclusive<u16>> {
+    let protocol = format!("protocol={protocol}");
+    let mut ranges = Vec::new();
+    for family in ["ipv4", "ipv6"] {
+        let shown = output(
+            "netsh.exe",
+            &["interface", family, "show", "excludedportrange", &protocol],
+        );
+        ranges.extend(netsh::excluded_ranges(&shown));
+    }
+    ranges
+}
+
+#[cfg(not(windows))]
+pub(crate) fn excluded_ports(_: Protocol) -> Vec<RangeInclusive<u16>> {
+    Vec::new()
+}
+
+/// What one of the system's own programs prints; nothing if it can't be run.
+#[cfg(any(target_os = "macos", windows))]
+fn output(program: &str, arguments: &[&str]) -> String {
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output();
+    output.map_or_else(
+        |_| String::new(),
+        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
+    )
+}
