@@ -3,9 +3,9 @@
 /// The label of the job that is this process.
 ///
 /// ```text
-/// PID	Status	Label
-/// 712	0	com.example.web
-/// -	78	com.example.broken
+/// PID    Status    Label
+/// 712    0    com.example.web
+/// -    78    com.example.broken
 /// ```
 pub(super) fn label(listed: &str, pid: u32) -> Option<String> {
     listed.lines().find_map(|line| {
