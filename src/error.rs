@@ -414,8 +414,9 @@ impl Obstacle {
                 SparedReason::Kernel => None,
             },
             Self::NotPermitted { .. } => Some(as_root(target)),
-            Self::Hidden { cause: HiddenCause::Unreadable, .. } => Some(as_root(target)),
-            Self::Hidden { cause: HiddenCause::Elsewhere, socket, .. } => Some(elsewhere(socket)),
+            // Root can't do more than it has done, even where it was refused a look at somebody.
+            Self::Hidden { cause: HiddenCause::Unreadable, .. } if !crate::sys::is_superuser() => Some(as_root(target)),
+            Self::Hidden { socket, .. } => Some(elsewhere(socket)),
             // What keeps it alive may have a command of its own: a unit of a user, a process manager, a container engine.
             Self::Respawned { holder, unit, .. }
                 if let Some(command) = crate::explain::stop_command(&holder.process)

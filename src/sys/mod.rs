@@ -96,6 +96,14 @@ compile_error!(
     "kill_port runs on Linux, Windows, macOS, FreeBSD, OpenBSD and NetBSD, not on this operating system"
 );
 
+/// Whether the caller has all the rights that a user can be given: then it is no help to say that these are missing.
+pub(crate) fn is_superuser() -> bool {
+    #[cfg(target_os = "linux")]
+    return rustix::process::geteuid().is_root();
+    #[cfg(not(target_os = "linux"))]
+    false
+}
+
 /// Which ports are asked for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ports<'a> {

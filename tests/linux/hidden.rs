@@ -4,7 +4,7 @@ use kill_port::{HiddenCause, survey};
 
 use super::answer::kill_plainly;
 use super::caller::{answer, calling};
-use crate::fixture::linux::{proc, root_or_skip};
+use crate::fixture::linux::{is_root, proc, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
 #[test]
@@ -69,6 +69,8 @@ fn a_socket_that_no_process_has_is_not_free() {
     let on_its_way = Fixture::role("in_flight").port(&port).start();
     let answer = kill_plainly(port.number());
     answer.held(&[("hidden", 0)]);
+    // Whoever is root already is not told to be.
+    assert_eq!(answer.display.contains("sudo"), !is_root(), "{answer:#?}");
     assert!(on_its_way.is_alive());
     let seen = survey(port.number()).expect("a survey");
     assert_eq!(seen.hidden().len(), 1);
