@@ -14,6 +14,7 @@ Examples:
   kill_port 3000-3010 53/udp         several ports, side by side
   kill_port http://localhost:3000/   a pasted URL
   kill_port -n 8080                  show who would be signalled
+  kill_port -l                       show who listens on which port
   kill_port -t 3s 8080               SIGKILL after three seconds instead of ten";
 
 const LONG_END: &str = "\
@@ -22,6 +23,7 @@ Examples:
   kill_port 3000-3010 53/udp         several ports, side by side
   kill_port http://localhost:3000/   a pasted URL
   kill_port -n 8080                  show who would be signalled
+  kill_port -l                       show who listens on which port
   kill_port -t 3s 8080               SIGKILL after three seconds instead of ten
 
 Exit codes:
@@ -30,6 +32,20 @@ Exit codes:
   2  the command line is wrong; nothing was signalled
   3  with --fail-if-free: nothing held any of the ports
   130  interrupted by Ctrl-C";
+
+/// The options that make no sense where nobody is ended.
+const ENDING: [&str; 10] = [
+    "signal",
+    "force",
+    "grace",
+    "no_escalate",
+    "settle",
+    "tree",
+    "supervisor",
+    "include_ancestors",
+    "dry_run",
+    "interactive",
+];
 
 /// Free a network port: end every process that holds it, politely first, and never the wrong one
 #[derive(Debug, Parser)]
@@ -80,6 +96,14 @@ pub struct Args {
     #[arg(long)]
     pub udp: bool,
 
+    /// Also end all descendants of the holders
+    #[arg(long)]
+    pub tree: bool,
+
+    /// Also end a parent that was seen to start them again
+    #[arg(long)]
+    pub supervisor: bool,
+
     /// Do not spare my own ancestors (never myself)
     #[arg(long)]
     pub include_ancestors: bool,
@@ -95,6 +119,18 @@ pub struct Args {
     /// Show who would be signalled and who spared; signal nobody
     #[arg(short = 'n', long)]
     pub dry_run: bool,
+
+    /// Ask about each port before anybody is signalled
+    #[arg(short, long, conflicts_with_all = ["dry_run", "json"])]
+    pub interactive: bool,
+
+    /// Show who listens, on all ports if none is named; signal nobody
+    #[arg(short, long, conflicts_with_all = ENDING)]
+    pub list: bool,
+
+    /// Print one JSON object, for programs
+    #[arg(long)]
+    pub json: bool,
 
     /// Exit 3 if nothing held any of the ports
     #[arg(long)]
@@ -215,7 +251,9 @@ impl Args {
             .force(self.force)
             .escalate(!self.no_escalate)
             .spare_ancestors(!self.include_ancestors)
-            .containers(self.containers.into());
+            .containers(self.containers.into())
+            .tree(self.tree)
+            .supervisor(self.supervisor);
         if let Some(signal) = self.signal {
             options.signal(signal);
         }
@@ -291,6 +329,11 @@ mod tests {
             "--color pink 1",
             "-s",
             "-q -v 1",
+            "-l -n 1",
+            "-l -f",
+            "1 --list --tree",
+            "-i -n 1",
+            "-i --json 1",
         ] {
             let error = parse(line).unwrap_err();
             assert!(

@@ -3,6 +3,7 @@
 use crate::args::Args;
 use crate::exit::Exit;
 use crate::human::{Answer, Page};
+use crate::json::Port;
 use crate::ports::Request;
 use crate::run;
 
@@ -15,5 +16,10 @@ pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
         .iter()
         .map(|(target, plan)| page.plan(*target, plan))
         .collect();
-    run::conclude(args, request, &answers)
+    run::conclude(args, request, &answers, || {
+        plans
+            .iter()
+            .map(|(target, plan)| Port::planned(*target, plan))
+            .collect()
+    })
 }

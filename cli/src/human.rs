@@ -63,7 +63,7 @@ impl Page {
                     status: Status::Failed,
                     text: self.block(target, &paint(BAD, verdict), error.holders())
                         + &stopped(error.containers()),
-                    errors: errors(error),
+                    errors: error_text(error),
                 }
             }
         }
@@ -101,7 +101,7 @@ impl Page {
                         &paint(BAD, "could not be looked at"),
                         error.holders(),
                     ),
-                    errors: errors(error),
+                    errors: error_text(error),
                 };
             }
         };
@@ -110,7 +110,7 @@ impl Page {
                 target,
                 status: Status::Failed,
                 text: self.block(target, &paint(BAD, "would stay held"), &plan.holders),
-                errors: errors(error),
+                errors: error_text(error),
             };
         }
         if plan.holders.is_empty() && plan.containers.is_empty() {
@@ -253,7 +253,7 @@ fn spared(reason: SparedReason) -> &'static str {
 }
 
 /// One line for each obstacle and one for each next step.
-fn errors(error: &Error) -> String {
+pub fn error_text(error: &Error) -> String {
     let target = error.target();
     let mut text = String::new();
     let mut helps: Vec<String> = Vec::new();

@@ -8,16 +8,21 @@ mod duration;
 mod exit;
 mod generate;
 mod human;
+mod interactive;
 mod interrupt;
+mod json;
+mod list;
 mod logger;
 mod output;
 mod ports;
 mod progress;
 mod run;
 mod style;
+mod table;
+mod time;
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
 use args::{Args, Color};
@@ -50,7 +55,7 @@ fn start(args: &Args) -> Exit {
     if args.man {
         return generate::man();
     }
-    if args.ports.is_empty() {
+    if args.ports.is_empty() && !args.list {
         return usage(
             "no port is named; name one, as in `kill_port 8080`, or see `kill_port --help`",
         );
@@ -65,12 +70,21 @@ fn start(args: &Args) -> Exit {
             "'{target}': this machine does not have that address; `kill_port {port}` frees the port on every address"
         ));
     }
+    if args.interactive && !interactive::is_possible() {
+        return usage(
+            "--interactive needs a terminal to ask on; `kill_port --dry-run` shows what would be done",
+        );
+    }
     logger::start(args.verbose);
     let page = Page {
-        width: terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0)),
+        width: width(),
         uid: own_uid(),
     };
-    if args.dry_run {
+    if args.list {
+        list::run(args, &request, &page)
+    } else if args.interactive {
+        interactive::run(args, &request, &page)
+    } else if args.dry_run {
         dry_run::run(args, &request, &page)
     } else {
         run::run(args, &request, &page)
@@ -80,6 +94,16 @@ fn start(args: &Args) -> Exit {
 fn usage(message: &str) -> Exit {
     output::error_line(message);
     Exit::Usage
+}
+
+/// The columns of the terminal that stdout is. One that doesn't tell its size has the usual eighty.
+fn width() -> Option<usize> {
+    let stdout = io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let size = terminal_size::terminal_size_of(stdout);
+    Some(size.map_or(80, |(width, _)| usize::from(width.0)))
 }
 
 #[cfg(unix)]

@@ -40,15 +40,24 @@ pub fn error_line(message: &str) {
 pub fn document(text: &str) -> Exit {
     match results(text) {
         Ok(_) => Exit::Done,
-        Err(error) => {
-            error_line(&format!("standard output: {error}"));
-            Exit::Failed
-        }
+        Err(error) => lost(&error),
     }
 }
 
 /// Prints the answers in the order asked. Of a range, only the ports that were held have lines of their own.
-pub fn answers(request: &Request, answers: &[Answer], quiet: bool) -> io::Result<()> {
+pub fn answers(request: &Request, answers: &[Answer], quiet: bool) -> Exit {
+    match try_answers(request, answers, quiet) {
+        Ok(()) => Exit::Done,
+        Err(error) => lost(&error),
+    }
+}
+
+fn lost(error: &io::Error) -> Exit {
+    error_line(&format!("standard output: {error}"));
+    Exit::Failed
+}
+
+fn try_answers(request: &Request, answers: &[Answer], quiet: bool) -> io::Result<()> {
     let mut readable = !quiet;
     let mut pending = String::new();
     for answer in answers {

@@ -1,23 +1,36 @@
 //! Frees the ports and tells what came of it.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use kill_port::Event;
+use kill_port::{Event, Target};
 
 use crate::args::Args;
 use crate::exit::Exit;
 use crate::human::{Answer, Page};
 use crate::interrupt::Interrupt;
+use crate::json::{Document, Port};
 use crate::output;
 use crate::ports::Request;
 use crate::progress::{self, Progress};
 
-/// Ends the holders.
+/// Ends the holders of everything that was asked for.
 pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
+    free(args, request, page, &request.targets, Vec::new())
+}
+
+/// Ends the holders of these targets. `settled` are answers about others.
+pub fn free(
+    args: &Args,
+    request: &Request,
+    page: &Page,
+    targets: &[Target],
+    settled: Vec<Answer>,
+) -> Exit {
     let mut progress = Progress::new(!args.quiet);
     let mut interrupt = Interrupt::default();
-    let targets = request.targets.iter().copied();
-    let results = args.kill_options().kill_all_with(targets, |event| {
+    let options = args.kill_options();
+    let results = options.kill_all_with(targets.iter().copied(), |event| {
         if matches!(event, Event::Waiting { .. }) {
             interrupt.watch();
         }
@@ -28,28 +41,49 @@ pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
         }
     });
     progress::clear();
-    let answers: Vec<Answer> = results
-        .iter()
-        .map(|(target, result)| page.result(*target, result))
-        .collect();
-    let exit = conclude(args, request, &answers);
+    let mut answers = settled;
+    let is_mixed = !answers.is_empty();
+    answers.extend(
+        results
+            .iter()
+            .map(|(target, result)| page.result(*target, result)),
+    );
+    if is_mixed {
+        let order: HashMap<Target, usize> = request
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(index, &target)| (target, index))
+            .collect();
+        answers.sort_by_key(|answer| order.get(&answer.target).copied());
+    }
+    let exit = conclude(args, request, &answers, || {
+        results
+            .iter()
+            .map(|(target, result)| Port::freed(*target, result))
+            .collect()
+    });
     match interrupt.signal() {
         Some(signal) => Exit::Interrupted(signal),
         None => exit,
     }
 }
 
-/// Prints the answers and makes one exit code of them.
-pub fn conclude(args: &Args, request: &Request, answers: &[Answer]) -> Exit {
+/// Prints the answers, for people or for programs, and makes one exit code of them.
+pub fn conclude(
+    args: &Args,
+    request: &Request,
+    answers: &[Answer],
+    ports: impl FnOnce() -> Vec<Port>,
+) -> Exit {
     let exit = Exit::merge(
         answers.iter().map(|answer| answer.status),
         args.fail_if_free,
     );
-    match output::answers(request, answers, args.quiet) {
-        Ok(()) => exit,
-        Err(error) => {
-            output::error_line(&format!("standard output: {error}"));
-            Exit::Failed
-        }
-    }
+    let printed = if args.json {
+        Document::new(ports(), &[]).print()
+    } else {
+        output::answers(request, answers, args.quiet)
+    };
+    if printed == Exit::Done { exit } else { printed }
 }

@@ -1,0 +1,75 @@
+//! `--interactive`.
+
+use super::pty::Terminal;
+use crate::command::{command, run};
+use crate::fixture::{Fixture, Port};
+
+fn start(ports: &[Port]) -> Terminal {
+    let ports = ports.iter().map(Port::to_string);
+    let arguments: Vec<String> = ["-i", "--color=never"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(ports)
+        .collect();
+    Terminal::start(command(&arguments), 100)
+}
+
+#[test]
+fn only_a_yes_ends_a_server() {
+    let ports = Port::claim_many(3);
+    let servers: Vec<Fixture> = ports.iter().map(Fixture::server).collect();
+    let mut terminal = start(&ports);
+    for (port, answer) in ports.iter().zip(["y\r", "\r", "no\r"]) {
+        terminal.wait_for(&format!("free {port}? [y/N] "));
+        terminal.press(answer);
+    }
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(1), "{text}");
+    assert_eq!(servers[0].ended_by(), Some(libc::SIGTERM));
+    assert!(servers[1].is_alive() && servers[2].is_alive());
+    assert!(
+        text.contains(&format!(
+            "(PID {})  would be sent SIGTERM",
+            servers[0].pid()
+        )),
+        "{text}"
+    );
+    assert!(text.contains(&format!("{}: freed in", ports[0])), "{text}");
+    assert!(
+        text.contains(&format!("{}: left alone", ports[1])),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_free_port_needs_no_answer() {
+    let ports = Port::claim_many(1);
+    let (code, text) = start(&ports).end();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("free already") && !text.contains("[y/N]"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_end_of_the_input_is_a_no() {
+    let ports = Port::claim_many(1);
+    let server = Fixture::server(&ports[0]);
+    let mut terminal = start(&ports);
+    terminal.wait_for("[y/N]");
+    terminal.press("\u{4}");
+    assert_eq!(terminal.end().0, Some(1));
+    assert!(server.is_alive());
+}
+
+#[test]
+fn without_a_terminal_nobody_can_be_asked() {
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    run(&format!("-i {port}"))
+        .exits(2)
+        .prints_nothing()
+        .complains("--interactive needs a terminal");
+    assert!(server.is_alive());
+}

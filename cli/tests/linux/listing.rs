@@ -1,0 +1,197 @@
+//! `--list`.
+
+use std::net::{TcpListener, UdpSocket};
+
+use super::pty::{Terminal, shown};
+use crate::command::{command, run};
+use crate::fixture::{Fixture, Port, linux::root_or_skip};
+
+#[test]
+fn a_list_names_who_listens_and_signals_nobody() {
+    let ports = Port::claim_row(3);
+    let server = Fixture::role("server")
+        .listen(&format!(
+            "tcp/127.0.0.1/{},udp/127.0.0.1/{}",
+            ports[2], ports[0]
+        ))
+        .set("on_term", "swallow")
+        .set("name", "shop")
+        .arg("--project")
+        .start();
+    let run = run(&format!("--list {}-{}", ports[0], ports[2]))
+        .exits(0)
+        .has_no_complaint();
+    let rows: Vec<Vec<&str>> = run
+        .out
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(rows.len(), 3, "{run:#?}");
+    assert_eq!(
+        rows[0],
+        [
+            "PROTO", "ADDRESS", "PORT", "PID", "USER", "PROCESS", "SINCE", "COMMAND"
+        ]
+    );
+    let pid = server.pid().to_string();
+    assert_eq!(
+        rows[1][..4],
+        ["udp", "127.0.0.1", &ports[0].to_string(), &pid],
+        "{run:#?}"
+    );
+    assert_eq!(
+        rows[2][..4],
+        ["tcp", "127.0.0.1", &ports[2].to_string(), &pid],
+        "{run:#?}"
+    );
+    assert_eq!(rows[2][5], "shop", "{run:#?}");
+    assert!(
+        rows[2][6].ends_with('Z') && run.out.contains(" --project"),
+        "{run:#?}"
+    );
+    assert!(server.is_alive());
+    assert_eq!(server.count("got "), 0);
+}
+
+#[test]
+fn everything_is_listed_if_no_port_is_named() {
+    let ports = Port::claim_many(2);
+    let _tcp = TcpListener::bind(("127.0.0.1", ports[0].number())).expect("the port is free");
+    let _udp = UdpSocket::bind(("127.0.0.1", ports[1].number())).expect("the port is free");
+    let run = run("-l").exits(0);
+    let me = std::process::id().to_string();
+    for (protocol, port) in [("tcp", &ports[0]), ("udp", &ports[1])] {
+        assert!(
+            run.out.lines().any(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                words.starts_with(&[protocol, "127.0.0.1", &port.to_string(), &me])
+            }),
+            "{run:#?}"
+        );
+    }
+    let numbers: Vec<u16> = run
+        .out
+        .lines()
+        .skip(1)
+        .map(|line| {
+            let mut words = line.split_whitespace().map(str::parse);
+            words.find_map(Result::ok).expect("a port")
+        })
+        .collect();
+    assert!(numbers.is_sorted(), "{run:#?}");
+}
+
+#[test]
+fn a_bound_socket_is_listed_as_such() {
+    let port = Port::claim();
+    let _server = match Fixture::role("server")
+        .port(&port)
+        .listen("bound/127.0.0.1")
+        .try_start()
+    {
+        Ok(server) => server,
+        Err(why) => return crate::fixture::skip(&why),
+    };
+    run(&format!("-l {port}")).exits(0).prints("tcp bound");
+}
+
+#[test]
+fn a_port_without_a_listener_is_said_to_have_none() {
+    let port = Port::claim();
+    assert_eq!(
+        run(&format!("-l {port}")).exits(0).out,
+        format!("{port}: nobody listens\n")
+    );
+    run(&format!("-l --fail-if-free {port}")).exits(3);
+    run(&format!("-q -l {port}")).exits(0).prints_nothing();
+}
+
+#[test]
+fn an_address_and_a_protocol_narrow_a_list() {
+    let port = Port::claim();
+    let _server = Fixture::role("server")
+        .port(&port)
+        .listen("tcp/127.0.0.1,udp/127.0.0.1")
+        .start();
+    run(&format!("-l 127.0.0.1:{port}/udp"))
+        .exits(0)
+        .prints("udp    127.0.0.1");
+    assert!(
+        !run(&format!("-l --tcp {port}"))
+            .exits(0)
+            .out
+            .contains("udp")
+    );
+    run(&format!("-l [::1]:{port}"))
+        .exits(0)
+        .prints("nobody listens");
+}
+
+#[test]
+fn a_socket_without_a_visible_holder_is_a_row_as_well() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let _server = Fixture::server(&port);
+    let command = Fixture::role("exec")
+        .set("program", env!("CARGO_BIN_EXE_kill_port"))
+        .set("argv", format!("--list\n{port}"))
+        .set("exec_uid", 65534)
+        .spawn();
+    command.wait_gone();
+    let said = command.lines().join("\n");
+    assert_eq!(command.exit_status().code(), Some(0), "{said}");
+    let row = format!("tcp    127.0.0.1  {port}    -  root");
+    assert!(said.contains(&row), "{said}");
+    assert!(said.contains("`sudo kill_port --list`"), "{said}");
+}
+
+#[test]
+fn a_list_fits_the_terminal_and_cuts_neither_ports_nor_pids() {
+    let port = Port::claim();
+    let server = Fixture::role("server")
+        .port(&port)
+        .set("name", "shop")
+        .arg0("/srv/shop/bin/server")
+        .arg("x".repeat(300))
+        .start();
+    for columns in [80, 120] {
+        let command = command(&["--list", "--color=never", &port.to_string()]);
+        let (code, text) = Terminal::start(command, columns).end();
+        assert_eq!(code, Some(0), "{text}");
+        let lines = shown(&text);
+        assert_eq!(lines[1].chars().count(), usize::from(columns), "{lines:#?}");
+        assert!(
+            lines[1].ends_with('…') && lines[1].contains("/srv/shop/bin/server"),
+            "{lines:#?}"
+        );
+        assert!(
+            lines[1].contains(&format!("{port}  {}  ", server.pid())),
+            "{lines:#?}"
+        );
+        assert!(
+            lines[1].contains(" s  ") || lines[1].contains(" min  "),
+            "an age: {lines:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_list_contradicts_what_ends_something() {
+    for option in [
+        "-f",
+        "-s INT",
+        "-t 1",
+        "--no-escalate",
+        "--settle 1",
+        "--tree",
+        "--supervisor",
+        "--include-ancestors",
+        "-n",
+        "-i",
+    ] {
+        run(&format!("-l {option} 1")).exits(2).prints_nothing();
+        run(&format!("1 {option} --list")).exits(2).prints_nothing();
+    }
+}
