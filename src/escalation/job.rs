@@ -139,7 +139,7 @@ impl Job {
         })
     }
 
-    /// Whether SIGKILL is what is sent now.
+    /// The target is free: that is the result.
     pub(super) fn finish(&mut self, registry: &Registry, now: Instant) {
         let ended = self.reports(registry, now, true);
         self.result = Some(Ok(Freed {
@@ -152,6 +152,7 @@ impl Job {
         self.phase = Phase::Done;
     }
 
+    /// It can't be freed, for these reasons: that is the result.
     pub(super) fn fail(&mut self, registry: &Registry, now: Instant, obstacles: Vec<Obstacle>) {
         let holders = self.reports(registry, now, false);
         let elapsed = now - self.started;
@@ -251,7 +252,7 @@ fn fate(member: &Member, known: &Known, free: bool) -> Fate {
     }
 }
 
-/// What the first signal is, and what follows.
+/// Which signal is sent now.
 pub(super) fn level(signal: Signal, force: bool, killed: bool) -> Signal {
     if force || killed {
         Signal::Kill
