@@ -15,6 +15,7 @@ Examples:
   kill_port http://localhost:3000/   a pasted URL
   kill_port -n 8080                  show who would be signalled
   kill_port -l                       show who listens on which port
+  kill_port --why 8080               show everything about who holds it, and what to do
   kill_port -t 3s 8080               SIGKILL after three seconds instead of ten";
 
 const LONG_END: &str = "\
@@ -24,6 +25,7 @@ Examples:
   kill_port http://localhost:3000/   a pasted URL
   kill_port -n 8080                  show who would be signalled
   kill_port -l                       show who listens on which port
+  kill_port --why 8080               show everything about who holds it, and what to do
   kill_port -t 3s 8080               SIGKILL after three seconds instead of ten
 
 Exit codes:
@@ -127,6 +129,12 @@ pub struct Args {
     /// Show who listens, on all ports if none is named; signal nobody
     #[arg(short, long, conflicts_with_all = ENDING)]
     pub list: bool,
+
+    /// Show everything about who holds the ports and where it came from; signal nobody
+    ///
+    /// Also why a port that nobody holds can't be bound, and what to do then.
+    #[arg(long, conflicts_with = "list", conflicts_with_all = ENDING)]
+    pub why: bool,
 
     /// Print one JSON object, for programs
     #[arg(long)]
@@ -332,6 +340,8 @@ mod tests {
             "-l -n 1",
             "-l -f",
             "1 --list --tree",
+            "--why -l 1",
+            "--why -f 1",
             "-i -n 1",
             "-i --json 1",
         ] {

@@ -185,7 +185,8 @@ impl Page {
         )
     }
 
-    fn foreign_user(&self, process: &Process) -> Option<String> {
+    /// The user of a process, where it is not the caller.
+    pub fn foreign_user(&self, process: &Process) -> Option<String> {
         if process.uid.is_some() && process.uid == self.uid {
             return None;
         }
@@ -214,7 +215,7 @@ pub fn who(process: &Process) -> String {
 }
 
 /// What a holder was sent and what became of it.
-fn fate(report: &HolderReport) -> String {
+pub fn fate(report: &HolderReport) -> String {
     let signals: Vec<String> = report.signals.iter().map(ToString::to_string).collect();
     let signals = signals.join(", then ");
     let after = match report.elapsed {

@@ -4,14 +4,15 @@
 //! renamed, removed or given another meaning.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
 use kill_port::containers::{Container, StoppedContainer};
 use kill_port::{
-    Error, Fate, Freed, HiddenSocket, Holder, HolderReport, Obstacle, Plan, Process, Socket,
-    Target, printable,
+    Error, Explanation, Fate, Freed, HiddenSocket, Holder, HolderReport, Obstacle, Plan, Process,
+    Provenance, Socket, Target, printable,
 };
 use serde::Serialize;
 
@@ -44,6 +45,60 @@ pub struct Port {
     containers: Vec<Packed>,
     /// Parents that may start a holder again; only a dry run looks for them.
     supervisors: Vec<Parent>,
+    /// What only `--why` looks at.
+    why: Option<Why>,
+}
+
+#[derive(Debug, Serialize)]
+struct Why {
+    can_be_bound: bool,
+    would_be_freed: bool,
+    provenance: Vec<Story>,
+    connections: Vec<Connections>,
+    bind: Vec<Bind>,
+    causes: Vec<Reason>,
+}
+
+#[derive(Debug, Serialize)]
+struct Story {
+    pid: u32,
+    ancestry: Vec<Parent>,
+    breaks_off: Option<u32>,
+    session_leader: Option<Parent>,
+    origins: Vec<Beginning>,
+    brought_back_by: Option<String>,
+    stop_command: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Beginning {
+    kind: &'static str,
+    description: String,
+    pid: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Connections {
+    protocol: &'static str,
+    state: &'static str,
+    count: usize,
+    longest_ms: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Bind {
+    protocol: &'static str,
+    address: String,
+    reuse_address: bool,
+    error: Option<String>,
+    code: Option<i32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reason {
+    kind: &'static str,
+    message: String,
+    help: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -121,11 +176,11 @@ struct Unseen {
 
 impl Document {
     /// The answers about these ports, and errors that belong to none of them.
-    pub fn new(ports: Vec<Port>, errors: &[Error]) -> Self {
+    pub fn new<'a>(ports: Vec<Port>, errors: impl Iterator<Item = &'a Error>) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
             ports,
-            errors: errors.iter().flat_map(troubles).collect(),
+            errors: errors.flat_map(troubles).collect(),
         }
     }
 
@@ -160,6 +215,7 @@ impl Port {
             hidden: Vec::new(),
             containers: Vec::new(),
             supervisors: Vec::new(),
+            why: None,
         }
     }
 
@@ -233,6 +289,33 @@ impl Port {
         }
     }
 
+    /// Everything about it. What would become of the holders comes from the plan.
+    pub fn explained(target: Target, explanation: &Explanation) -> Self {
+        let survey = &explanation.survey;
+        let plan = &explanation.plan;
+        let mut answer = Self::listed(target, survey.holders(), survey.hidden());
+        for held in &mut answer.holders {
+            let report = plan
+                .holders
+                .iter()
+                .find(|report| report.holder.process.pid == held.pid);
+            if let Some(report) = report {
+                *held = Held::report(report);
+            }
+        }
+        Self {
+            errors: plan.error.iter().flat_map(troubles).collect(),
+            containers: plan
+                .containers
+                .iter()
+                .map(|container| Packed::new(container, "would_stop"))
+                .collect(),
+            supervisors: plan.supervisors.iter().map(Parent::new).collect(),
+            why: Some(Why::new(explanation)),
+            ..answer
+        }
+    }
+
     fn failed(target: Target, outcome: &'static str, error: &Error) -> Self {
         let hidden = error
             .obstacles()
@@ -267,6 +350,64 @@ fn troubles(error: &Error) -> impl Iterator<Item = Trouble> {
             unit,
         }
     })
+}
+
+impl Why {
+    fn new(explanation: &Explanation) -> Self {
+        let mut connections: BTreeMap<_, Connections> = BTreeMap::new();
+        for connection in &explanation.connections {
+            let (protocol, state) = (connection.protocol, connection.state);
+            let entry = connections.entry((protocol, state)).or_insert(Connections {
+                protocol: protocol.as_str(),
+                state: state.as_str(),
+                count: 0,
+                longest_ms: None,
+            });
+            entry.count += 1;
+            if let Some(remaining) = connection.remaining.map(millis) {
+                entry.longest_ms = Some(entry.longest_ms.unwrap_or(0.0).max(remaining));
+            }
+        }
+        let bind = explanation.bind.iter().map(|probe| Bind {
+            protocol: probe.protocol.as_str(),
+            address: probe.address.to_string(),
+            reuse_address: probe.reuse_address,
+            error: probe.result.as_ref().err().map(ToString::to_string),
+            code: probe.result.as_ref().err().and_then(|error| error.code),
+        });
+        let causes = explanation.causes.iter().map(|cause| Reason {
+            kind: cause.kind(),
+            message: cause.to_string(),
+            help: cause.remedy(explanation.target),
+        });
+        Self {
+            can_be_bound: explanation.can_be_bound(),
+            would_be_freed: explanation.plan.would_free(),
+            provenance: explanation.provenance.iter().map(Story::new).collect(),
+            connections: connections.into_values().collect(),
+            bind: bind.collect(),
+            causes: causes.collect(),
+        }
+    }
+}
+
+impl Story {
+    fn new(provenance: &Provenance) -> Self {
+        let origins = provenance.origins.iter().map(|origin| Beginning {
+            kind: origin.kind(),
+            description: origin.to_string(),
+            pid: origin.process().map(|process| process.pid),
+        });
+        Self {
+            pid: provenance.pid,
+            ancestry: provenance.ancestry.iter().map(Parent::new).collect(),
+            breaks_off: provenance.breaks_off,
+            session_leader: provenance.session_leader.as_ref().map(Parent::new),
+            origins: origins.collect(),
+            brought_back_by: provenance.brought_back_by.clone(),
+            stop_command: provenance.stop_command.clone(),
+        }
+    }
 }
 
 impl Parent {

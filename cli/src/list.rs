@@ -48,7 +48,7 @@ pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
         let ports = listings
             .iter()
             .map(|listing| Port::listed(listing.target, &listing.holders, &listing.hidden));
-        Document::new(ports.collect(), &errors).print()
+        Document::new(ports.collect(), errors.iter()).print()
     } else {
         print(args, request, page, &listings, &errors)
     };

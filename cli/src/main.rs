@@ -20,6 +20,7 @@ mod run;
 mod style;
 mod table;
 mod time;
+mod why;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
@@ -64,7 +65,10 @@ fn start(args: &Args) -> Exit {
         Ok(request) => request,
         Err(message) => return usage(&message),
     };
-    if let Some(target) = ports::first_foreign(&request.targets) {
+    // `--why` has that as an answer.
+    if !args.why
+        && let Some(target) = ports::first_foreign(&request.targets)
+    {
         let port = target.port;
         return usage(&format!(
             "'{target}': this machine does not have that address; `kill_port {port}` frees the port on every address"
@@ -82,6 +86,8 @@ fn start(args: &Args) -> Exit {
     };
     if args.list {
         list::run(args, &request, &page)
+    } else if args.why {
+        why::run(args, &request, &page)
     } else if args.interactive {
         interactive::run(args, &request, &page)
     } else if args.dry_run {

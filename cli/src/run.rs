@@ -81,7 +81,7 @@ pub fn conclude(
         args.fail_if_free,
     );
     let printed = if args.json {
-        Document::new(ports(), &[]).print()
+        Document::new(ports(), std::iter::empty()).print()
     } else {
         output::answers(request, answers, args.quiet)
     };

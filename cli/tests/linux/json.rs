@@ -196,6 +196,35 @@ fn a_supervisor_in_json() {
 }
 
 #[test]
+fn an_explanation_in_json() {
+    let ports = Port::claim_many(2);
+    let server = Fixture::server(&ports[0]);
+    let run = run(&format!(
+        "--json --why {} {} 203.0.113.7:80",
+        ports[0], ports[1]
+    ))
+    .exits(0)
+    .has_no_complaint();
+    let value = answer(&run);
+    let held = &value["ports"][0];
+    assert_eq!(held["outcome"], "held", "{value:#}");
+    assert_eq!(held["holders"][0]["outcome"], "would_signal", "{value:#}");
+    assert_eq!(held["why"]["would_be_freed"], true, "{value:#}");
+    assert_eq!(held["why"]["can_be_bound"], false, "{value:#}");
+    let story = &held["why"]["provenance"][0];
+    assert_eq!(story["pid"], server.pid(), "{value:#}");
+    assert_eq!(story["ancestry"][0]["pid"], std::process::id(), "{value:#}");
+    let free = &value["ports"][1];
+    assert_eq!(free["outcome"], "already_free", "{value:#}");
+    assert_eq!(free["why"]["can_be_bound"], true, "{value:#}");
+    assert_eq!(
+        value["ports"][2]["why"]["causes"][0]["kind"], "not_local",
+        "{value:#}"
+    );
+    assert!(server.is_alive());
+}
+
+#[test]
 fn a_hidden_socket_in_json() {
     if !root_or_skip() {
         return;

@@ -11,3 +11,4 @@ mod pty;
 mod ranges;
 mod snapshots;
 mod terminal;
+mod why;

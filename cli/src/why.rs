@@ -1,0 +1,322 @@
+//! `--why`: everything about who holds a port, where it came from, and what to do. Nobody is signalled.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::SystemTime;
+
+use kill_port::{
+    BindProbe, Connection, Error, Explanation, Fate, HolderReport, Process, Provenance, Target,
+    printable,
+};
+
+use crate::args::Args;
+use crate::containers;
+use crate::exit::{Exit, Status};
+use crate::human::{Page, error_text, fate, who};
+use crate::json::{Document, Port};
+use crate::output;
+use crate::ports::Request;
+use crate::style::{BAD, BOLD, DIM, GOOD, WARN, command_line, cut, paint};
+use crate::time;
+
+/// So many holders of a port are told of in full; a pool of workers has the same story two hundred times.
+const HOLDERS: usize = 8;
+
+/// A command line is told whole, unless it is absurd.
+const COMMAND: usize = 1000;
+
+/// Looks at each port and prints what is known.
+pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
+    let options = args.kill_options();
+    let answers: Vec<(Target, Result<Explanation, Error>)> = request
+        .targets
+        .iter()
+        .map(|&target| (target, options.explain(target)))
+        .collect();
+    let statuses = answers.iter().map(|(_, answer)| match answer {
+        Ok(explanation) if explanation.survey.is_free() => Status::AlreadyFree,
+        // Shown is all that was asked for.
+        Ok(_) => Status::Freed,
+        Err(_) => Status::Failed,
+    });
+    let exit = Exit::merge(statuses, args.fail_if_free);
+    let printed = if args.json {
+        print_json(&answers)
+    } else {
+        print(args, request, page, &answers)
+    };
+    if printed == Exit::Done { exit } else { printed }
+}
+
+fn print_json(answers: &[(Target, Result<Explanation, Error>)]) -> Exit {
+    let ports = answers
+        .iter()
+        .filter_map(|(target, answer)| Some(Port::explained(*target, answer.as_ref().ok()?)));
+    let errors = answers
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().err());
+    Document::new(ports.collect(), errors).print()
+}
+
+fn print(
+    args: &Args,
+    request: &Request,
+    page: &Page,
+    answers: &[(Target, Result<Explanation, Error>)],
+) -> Exit {
+    let mut text = String::new();
+    for (target, answer) in answers {
+        match answer {
+            Ok(explanation) if is_uninteresting(explanation) && !request.is_single(*target) => {}
+            Ok(explanation) => {
+                if !text.is_empty() {
+                    text.push('\n');
+                }
+                text.push_str(&screen(page, explanation));
+            }
+            Err(error) => output::complain(&error_text(error)),
+        }
+    }
+    for range in &request.ranges {
+        let free = answers
+            .iter()
+            .filter(|(target, _)| range.contains(*target) && !request.is_single(*target))
+            .filter(|(_, answer)| answer.as_ref().is_ok_and(is_uninteresting))
+            .count();
+        if free > 0 {
+            let _ = writeln!(
+                text,
+                "{}: {free} ports are free and can be bound",
+                paint(BOLD, range)
+            );
+        }
+    }
+    if args.quiet {
+        Exit::Done
+    } else {
+        output::document(&text)
+    }
+}
+
+fn is_uninteresting(explanation: &Explanation) -> bool {
+    explanation.survey.is_free() && explanation.can_be_bound() && explanation.causes.is_empty()
+}
+
+/// All about one port.
+fn screen(page: &Page, explanation: &Explanation) -> String {
+    let mut text = format!(
+        "{}: {}\n",
+        paint(BOLD, explanation.target),
+        verdict(explanation)
+    );
+    for socket in explanation.survey.sockets() {
+        let _ = writeln!(text, "  {socket}, {}", socket.state);
+    }
+    let holders = explanation.survey.holders();
+    for (holder, provenance) in holders.iter().zip(&explanation.provenance).take(HOLDERS) {
+        text.push_str(&story(page, &holder.process, provenance));
+    }
+    if let Some(more) = holders.get(HOLDERS..).filter(|more| !more.is_empty()) {
+        let pids: Vec<String> = more
+            .iter()
+            .map(|holder| holder.process.pid.to_string())
+            .collect();
+        let _ = writeln!(text, "  and {} more: PIDs {}", more.len(), pids.join(", "));
+    }
+    if !explanation.survey.is_free() {
+        text.push_str(&what_would_happen(explanation));
+    }
+    text.push_str(&connections(&explanation.connections));
+    text.push_str(&binds(&explanation.bind));
+    for cause in &explanation.causes {
+        let _ = writeln!(text, "  {} {cause}", paint(WARN, "because:"));
+        let _ = writeln!(
+            text,
+            "    {} {}",
+            paint(GOOD, "help:"),
+            cause.remedy(explanation.target)
+        );
+    }
+    text
+}
+
+fn verdict(explanation: &Explanation) -> String {
+    let survey = &explanation.survey;
+    match (survey.holders().len(), survey.hidden().len()) {
+        (0, 0) if needs_no_option(explanation) => {
+            paint(GOOD, "nobody holds it, and it can be bound")
+        }
+        (0, 0) if explanation.can_be_bound() => paint(
+            WARN,
+            "nobody holds it, and it can be bound with SO_REUSEADDR alone",
+        ),
+        (0, 0) => paint(BAD, "nobody holds it, and yet it can't be bound"),
+        (0, _) => paint(BAD, "held, and the holder is not to be seen"),
+        (1, 0) => paint(BOLD, "held by one process"),
+        (count, 0) => paint(BOLD, format!("held by {count} processes")),
+        (count, hidden) => paint(
+            BAD,
+            format!("held by {count} to be seen, and {hidden} sockets have a holder that is not"),
+        ),
+    }
+}
+
+/// Whether every bind succeeded without `SO_REUSEADDR`.
+fn needs_no_option(explanation: &Explanation) -> bool {
+    let mut plain = explanation.bind.iter().filter(|probe| !probe.reuse_address);
+    plain.all(|probe| probe.result.is_ok())
+}
+
+/// Who a holder is and where it comes from.
+fn story(page: &Page, process: &Process, provenance: &Provenance) -> String {
+    let mut text = format!("  {}\n", paint(BOLD, who(process)));
+    let mut line = |name: &str, value: &str| {
+        if !value.is_empty() {
+            let name = paint(DIM, format!("{name:<11}"));
+            let _ = writeln!(text, "    {name} {value}");
+        }
+    };
+    line("command", &cut(&command_line(&process.command), COMMAND));
+    if let Some(executable) = &process.executable {
+        line("executable", &printable(&executable.to_string_lossy()));
+    }
+    if let Some(cwd) = &process.cwd {
+        line("in", &printable(&cwd.to_string_lossy()));
+    }
+    line("user", &page.foreign_user(process).unwrap_or_default());
+    if let Some(started) = process.started {
+        let age = SystemTime::now()
+            .duration_since(started)
+            .unwrap_or_default();
+        line(
+            "running for",
+            &format!("{}, since {}", time::age(age), time::rfc3339(started)),
+        );
+    }
+    let mut origins = provenance.origins.iter().map(ToString::to_string);
+    line("started by", &origins.next().unwrap_or_default());
+    for origin in origins {
+        line("", &origin);
+    }
+    line("ancestry", &ancestry(provenance));
+    if let Some(leader) = &provenance.session_leader {
+        line("session of", &who(leader));
+    }
+    if let Some(what) = &provenance.brought_back_by {
+        line("comes back", &format!("by {}", printable(what)));
+    }
+    if let Some(command) = &provenance.stop_command {
+        line("stop it by", &format!("`{}`", printable(command)));
+    }
+    text
+}
+
+/// `npm (PID 12) < bash (PID 11) < sshd (PID 10)`
+fn ancestry(provenance: &Provenance) -> String {
+    let mut line: Vec<String> = provenance.ancestry.iter().map(who).collect();
+    if let Some(pid) = provenance.breaks_off {
+        line.push(format!("PID {pid}, which is not to be seen"));
+    }
+    line.join(" < ")
+}
+
+/// What a plain kill would do.
+fn what_would_happen(explanation: &Explanation) -> String {
+    let plan = &explanation.plan;
+    let outcome = if plan.would_free() {
+        paint(GOOD, "would free it")
+    } else {
+        paint(BAD, "would not free it")
+    };
+    let mut text = format!("  `kill_port {}` {outcome}\n", explanation.target);
+    for report in plan.holders.iter().take(HOLDERS) {
+        let _ = writeln!(
+            text,
+            "    {}  {}",
+            who(&report.holder.process),
+            fate(report)
+        );
+    }
+    if let Some(more) = plan.holders.get(HOLDERS..).filter(|more| !more.is_empty()) {
+        let _ = writeln!(text, "    {}", the_rest(more));
+    }
+    for container in &plan.containers {
+        let _ = write!(
+            text,
+            "  {}",
+            containers::line(container, "would be stopped")
+        );
+    }
+    for supervisor in &plan.supervisors {
+        let _ = writeln!(
+            text,
+            "    {}",
+            paint(WARN, format!("{} may start it again", who(supervisor)))
+        );
+    }
+    if let Some(error) = &plan.error {
+        for line in error_text(error).lines() {
+            let _ = writeln!(text, "    {line}");
+        }
+    }
+    text
+}
+
+fn the_rest(reports: &[HolderReport]) -> String {
+    let signalled = reports
+        .iter()
+        .filter(|report| report.fate == Fate::WouldSignal)
+        .count();
+    format!(
+        "and {} more, of whom {signalled} would be signalled",
+        reports.len()
+    )
+}
+
+/// `  connections  tcp: 3 ESTABLISHED, 12 TIME_WAIT`
+fn connections(connections: &[Connection]) -> String {
+    let mut counts = BTreeMap::new();
+    for connection in connections {
+        *counts
+            .entry((connection.protocol, connection.state))
+            .or_insert(0_usize) += 1;
+    }
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|((protocol, state), count)| format!("{count} {protocol} {state}"))
+        .collect();
+    if counts.is_empty() {
+        return String::new();
+    }
+    format!("  connections: {}\n", counts.join(", "))
+}
+
+/// The kernel's answers, those with and without `SO_REUSEADDR` on one line.
+fn binds(probes: &[BindProbe]) -> String {
+    let mut text = String::new();
+    for probe in probes.iter().filter(|probe| !probe.reuse_address) {
+        let with = probes.iter().find(|other| {
+            other.reuse_address
+                && (other.protocol, other.address) == (probe.protocol, probe.address)
+        });
+        let _ = write!(
+            text,
+            "  bind {} {}: {}",
+            probe.protocol,
+            probe.address,
+            kernels_answer(probe)
+        );
+        if let Some(with) = with {
+            let _ = write!(text, "; with SO_REUSEADDR: {}", kernels_answer(with));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn kernels_answer(probe: &BindProbe) -> String {
+    match &probe.result {
+        Ok(()) => paint(GOOD, "possible"),
+        Err(error) => paint(BAD, printable(&error.to_string())),
+    }
+}
