@@ -79,7 +79,7 @@ fn what_starts_it_again_is_named() {
 fn connections_that_linger_are_the_reason_and_the_remedy_is_named() {
     let port = Port::claim();
     let listener = TcpListener::bind(("127.0.0.1", port.number())).expect("the port is free");
-    let client =
+    let mut client =
         TcpStream::connect(listener.local_addr().expect("an address")).expect("a connection");
     let (accepted, _) = listener.accept().expect("a connection");
     // Who closes first keeps the connection in TIME_WAIT.
