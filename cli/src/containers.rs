@@ -1,7 +1,7 @@
 //! What a person reads of a container: one line.
 
 use kill_port::containers::{Container, PublishedPort, StoppedContainer};
-use kill_port::{Fate, HolderReport, SparedReason, printable};
+use kill_port::printable;
 
 use crate::style::{BOLD, duration, paint};
 
@@ -33,6 +33,21 @@ pub fn line(container: &Container, what: &str) -> String {
     format!("  {}{rest}\n", paint(BOLD, who(container)))
 }
 
+/// `web (0123456789ab), image nginx:1.27, compose service shop/front`
+pub fn summary(container: &Container) -> String {
+    let mut text = format!(
+        "{} ({}), image {}",
+        printable(container.display_name()),
+        container.short_id(),
+        printable(&container.image)
+    );
+    if let Some(compose) = &container.compose {
+        text.push_str(", ");
+        text.push_str(&printable(&compose.to_string()));
+    }
+    text
+}
+
 /// `container web (0123456789ab)`
 pub fn who(container: &Container) -> String {
     let id = container.short_id();
@@ -50,9 +65,4 @@ fn ports(ports: &[PublishedPort]) -> String {
         0 => named,
         more => format!("{named} and {more} more"),
     }
-}
-
-/// Whether this is a forwarder, in whose place its container is told of.
-pub fn is_forwarder(report: &HolderReport) -> bool {
-    report.fate == Fate::Spared(SparedReason::Forwarder)
 }

@@ -121,11 +121,7 @@ impl Page {
                 errors: String::new(),
             };
         }
-        let mut holders = plan.holders.clone();
-        if !plan.containers.is_empty() {
-            holders.retain(|report| !containers::is_forwarder(report));
-        }
-        let mut text = self.block(target, &paint(GOOD, "would be freed"), &holders);
+        let mut text = self.block(target, &paint(GOOD, "would be freed"), &plan.holders);
         for container in &plan.containers {
             text.push_str(&containers::line(container, "would be stopped"));
         }

@@ -11,12 +11,13 @@ use std::time::Duration;
 
 use kill_port::containers::{Container, StoppedContainer};
 use kill_port::{
-    Error, Explanation, Fate, Freed, HiddenSocket, Holder, HolderReport, Obstacle, Plan, Process,
-    Provenance, Socket, Target, printable,
+    Error, Explanation, Fate, Freed, Holder, HolderReport, Obstacle, Plan, Process, Provenance,
+    Socket, Target, printable,
 };
 use serde::Serialize;
 
 use crate::exit::Exit;
+use crate::list::Listing;
 use crate::output;
 use crate::time;
 
@@ -270,22 +271,29 @@ impl Port {
     }
 
     /// Who holds it.
-    pub fn listed(target: Target, holders: &[Holder], hidden: &[HiddenSocket]) -> Self {
-        let outcome = if holders.is_empty() && hidden.is_empty() {
+    pub fn listed(listing: &Listing) -> Self {
+        let outcome = if listing.is_free() {
             "already_free"
         } else {
             "held"
         };
         Self {
-            holders: holders
+            holders: listing
+                .holders
                 .iter()
                 .map(|holder| Held::new(holder, "seen"))
                 .collect(),
-            hidden: hidden
+            hidden: listing
+                .hidden
                 .iter()
                 .map(|hidden| Unseen::new(&hidden.socket))
                 .collect(),
-            ..Self::new(target, outcome)
+            containers: listing
+                .containers
+                .iter()
+                .map(|container| Packed::new(container, "seen"))
+                .collect(),
+            ..Self::new(listing.target, outcome)
         }
     }
 
@@ -293,7 +301,12 @@ impl Port {
     pub fn explained(target: Target, explanation: &Explanation) -> Self {
         let survey = &explanation.survey;
         let plan = &explanation.plan;
-        let mut answer = Self::listed(target, survey.holders(), survey.hidden());
+        let mut answer = Self::listed(&Listing {
+            target,
+            holders: survey.holders().to_vec(),
+            hidden: survey.hidden().to_vec(),
+            containers: plan.containers.clone(),
+        });
         for held in &mut answer.holders {
             let report = plan
                 .holders

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use kill_port::{Error, HiddenCause, HiddenSocket, Holder, Survey, Target, survey, survey_all};
+use kill_port::containers::{Container, forwarder, published};
+use kill_port::{
+    Error, HiddenCause, HiddenSocket, Holder, Socket, Survey, Target, printable, survey, survey_all,
+};
 
-use crate::args::Args;
+use crate::args::{Args, Containers};
 use crate::exit::{Exit, Status};
 use crate::human::{Page, error_text};
 use crate::json::{Document, Port};
 use crate::output;
 use crate::ports::Request;
-use crate::style::{BOLD, GOOD, paint};
+use crate::style::{BOLD, GOOD, WARN, paint};
 use crate::table;
 
 /// Who holds one target.
@@ -22,17 +25,23 @@ pub struct Listing {
     pub holders: Vec<Holder>,
     /// Its sockets without a holder to be seen.
     pub hidden: Vec<HiddenSocket>,
+    /// The containers that publish it. Their forwarders are not among the holders then.
+    pub containers: Vec<Container>,
 }
 
 impl Listing {
-    fn is_free(&self) -> bool {
-        self.holders.is_empty() && self.hidden.is_empty()
+    /// Whether nobody listens.
+    pub fn is_free(&self) -> bool {
+        self.holders.is_empty() && self.hidden.is_empty() && self.containers.is_empty()
     }
 }
 
 /// Prints a table, or JSON.
 pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
     let (mut listings, errors) = gather(&request.targets);
+    if args.containers != Containers::Never {
+        add_containers(&mut listings, request.targets.is_empty());
+    }
     listings.sort_by_key(|listing| listing.target);
     let statuses = listings.iter().map(|listing| {
         if listing.is_free() {
@@ -45,9 +54,7 @@ pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
     let failures = errors.iter().map(|_| Status::Failed);
     let exit = Exit::merge(statuses.chain(failures), args.fail_if_free);
     let printed = if args.json {
-        let ports = listings
-            .iter()
-            .map(|listing| Port::listed(listing.target, &listing.holders, &listing.hidden));
+        let ports = listings.iter().map(Port::listed);
         Document::new(ports.collect(), errors.iter()).print()
     } else {
         print(args, request, page, &listings, &errors)
@@ -131,11 +138,71 @@ fn gather(targets: &[Target]) -> (Vec<Listing>, Vec<Error>) {
                 target,
                 holders: survey.holders().to_vec(),
                 hidden: survey.hidden().to_vec(),
+                containers: Vec::new(),
             }),
             Err(error) => errors.push(error),
         }
     }
     (listings, errors)
+}
+
+/// Puts the containers in the place of their forwarders. The engines are asked only where that may matter: a forwarder
+/// holds a port, or nobody to be seen does. `all` asks for every port there is.
+fn add_containers(listings: &mut Vec<Listing>, all: bool) {
+    let may_be_one = |listing: &Listing| {
+        let is_forwarded = |holder: &Holder| forwarder(&holder.process).is_some();
+        listing.holders.is_empty()
+            || listing.holders.iter().any(is_forwarded)
+            || !listing.hidden.is_empty()
+    };
+    if !all && !listings.iter().any(may_be_one) {
+        return;
+    }
+    let published = published();
+    for error in &published.errors {
+        output::complain(&format!(
+            "{} {}\n",
+            paint(WARN, "warning:"),
+            printable(&error.to_string())
+        ));
+    }
+    if all {
+        // A port that only a packet filter forwards has no socket.
+        for port in published
+            .containers
+            .iter()
+            .flat_map(|container| &container.ports)
+        {
+            let is_listed = |listing: &Listing| listing.target.port == port.host_port;
+            if !listings.iter().any(is_listed) {
+                listings.push(Listing {
+                    target: Target::port(port.host_port),
+                    holders: Vec::new(),
+                    hidden: Vec::new(),
+                    containers: Vec::new(),
+                });
+            }
+        }
+    }
+    for listing in listings.iter_mut().filter(|listing| may_be_one(listing)) {
+        listing.containers = published
+            .containers
+            .iter()
+            .filter(|container| container.publishes(&listing.target))
+            .cloned()
+            .collect();
+        let covers = |socket: &Socket| {
+            let target = Target::port(socket.port).protocol(socket.protocol);
+            listing
+                .containers
+                .iter()
+                .any(|container| container.publishes(&target))
+        };
+        listing.holders.retain(|holder| {
+            forwarder(&holder.process).is_none() || !holder.sockets.iter().all(covers)
+        });
+        listing.hidden.retain(|hidden| !covers(&hidden.socket));
+    }
 }
 
 fn by_port(survey: &Survey) -> BTreeMap<u16, Listing> {
@@ -144,6 +211,7 @@ fn by_port(survey: &Survey) -> BTreeMap<u16, Listing> {
         target: Target::port(port),
         holders: Vec::new(),
         hidden: Vec::new(),
+        containers: Vec::new(),
     };
     for holder in survey.holders() {
         let mut numbers: Vec<u16> = holder.sockets.iter().map(|socket| socket.port).collect();
@@ -188,5 +256,6 @@ fn narrow(target: Target, listing: Option<&Listing>) -> Listing {
         target,
         holders,
         hidden,
+        containers: Vec::new(),
     }
 }

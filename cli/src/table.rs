@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table, presets};
+use kill_port::containers::{Container, PublishedPort};
 use kill_port::{HiddenCause, HiddenSocket, Process, Socket, SocketState, printable};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::containers;
 use crate::list::Listing;
 use crate::style::{BOLD, command_line, cut, paint};
 use crate::time;
@@ -22,35 +24,54 @@ const HEADER: [&str; 8] = [
     "PROTO", "ADDRESS", "PORT", "PID", "USER", "PROCESS", "SINCE", "COMMAND",
 ];
 
-/// One row: a socket, and a process that holds it if one is to be seen.
-struct Entry<'a> {
-    socket: &'a Socket,
-    holder: Result<&'a Process, &'a HiddenSocket>,
+/// One row: a socket and a process that holds it if one is to be seen, or a port that a container publishes.
+enum Entry<'a> {
+    Socket {
+        socket: &'a Socket,
+        holder: Result<&'a Process, &'a HiddenSocket>,
+    },
+    Published {
+        port: &'a PublishedPort,
+        container: &'a Container,
+    },
 }
 
 impl Entry<'_> {
     fn order(&self, other: &Self) -> Ordering {
-        let key = |entry: &Self| {
-            let socket = entry.socket;
-            let pid = entry.holder.map(|process| process.pid).ok();
-            (
+        let key = |entry: &Self| match entry {
+            Self::Socket { socket, holder } => (
                 socket.port,
                 socket.protocol,
-                socket.address,
-                socket.state,
-                pid,
-            )
+                Some(socket.address),
+                Some(socket.state),
+                holder.map(|process| process.pid).ok(),
+            ),
+            Self::Published { port, .. } => (port.host_port, port.protocol, port.ip, None, None),
         };
         key(self).cmp(&key(other))
     }
 
     fn cells(&self, now: SystemTime, for_terminal: bool) -> [String; 8] {
-        let socket = self.socket;
+        let (socket, holder) = match self {
+            Self::Socket { socket, holder } => (socket, holder),
+            Self::Published { port, container } => {
+                return [
+                    port.protocol.to_string(),
+                    port.ip.map_or_else(|| "*".into(), |ip| ip.to_string()),
+                    port.host_port.to_string(),
+                    "-".into(),
+                    "-".into(),
+                    "(container)".into(),
+                    "-".into(),
+                    containers::summary(container),
+                ];
+            }
+        };
         let protocol = match socket.state {
             SocketState::Bound => format!("{} bound", socket.protocol),
             _ => socket.protocol.to_string(),
         };
-        let (pid, user, name, since, command) = match self.holder {
+        let (pid, user, name, since, command) = match *holder {
             Ok(process) => (
                 process.pid.to_string(),
                 user(process.user.as_deref(), process.uid),
@@ -153,13 +174,22 @@ fn finish(table: &Table) -> String {
 /// Targets may overlap (`8080 8080/tcp`); every row is shown once.
 fn entries(listings: &[Listing]) -> Vec<Entry<'_>> {
     let mut seen = HashSet::new();
+    let mut published = HashSet::new();
     let mut entries = Vec::new();
     for listing in listings {
         for holder in &listing.holders {
             for socket in &holder.sockets {
                 if seen.insert((socket, Some(holder.process.pid))) {
                     let holder = Ok(&holder.process);
-                    entries.push(Entry { socket, holder });
+                    entries.push(Entry::Socket { socket, holder });
+                }
+            }
+        }
+        let target = listing.target;
+        for container in &listing.containers {
+            for port in container.ports.iter().filter(|port| port.serves(&target)) {
+                if published.insert((port, &container.id)) {
+                    entries.push(Entry::Published { port, container });
                 }
             }
         }
@@ -167,7 +197,7 @@ fn entries(listings: &[Listing]) -> Vec<Entry<'_>> {
             if seen.insert((&hidden.socket, None)) {
                 let socket = &hidden.socket;
                 let holder = Err(hidden);
-                entries.push(Entry { socket, holder });
+                entries.push(Entry::Socket { socket, holder });
             }
         }
     }

@@ -34,7 +34,11 @@ pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
         .map(|&target| (target, options.explain(target)))
         .collect();
     let statuses = answers.iter().map(|(_, answer)| match answer {
-        Ok(explanation) if explanation.survey.is_free() => Status::AlreadyFree,
+        Ok(explanation)
+            if explanation.survey.is_free() && explanation.plan.containers.is_empty() =>
+        {
+            Status::AlreadyFree
+        }
         // Shown is all that was asked for.
         Ok(_) => Status::Freed,
         Err(_) => Status::Failed,
@@ -99,7 +103,10 @@ fn print(
 }
 
 fn is_uninteresting(explanation: &Explanation) -> bool {
-    explanation.survey.is_free() && explanation.can_be_bound() && explanation.causes.is_empty()
+    explanation.survey.is_free()
+        && explanation.plan.containers.is_empty()
+        && explanation.can_be_bound()
+        && explanation.causes.is_empty()
 }
 
 /// All about one port.
@@ -123,7 +130,7 @@ fn screen(page: &Page, explanation: &Explanation) -> String {
             .collect();
         let _ = writeln!(text, "  and {} more: PIDs {}", more.len(), pids.join(", "));
     }
-    if !explanation.survey.is_free() {
+    if !explanation.survey.is_free() || !explanation.plan.containers.is_empty() {
         text.push_str(&what_would_happen(explanation));
     }
     text.push_str(&connections(&explanation.connections));
@@ -143,6 +150,9 @@ fn screen(page: &Page, explanation: &Explanation) -> String {
 fn verdict(explanation: &Explanation) -> String {
     let survey = &explanation.survey;
     match (survey.holders().len(), survey.hidden().len()) {
+        (0, 0) if !explanation.plan.containers.is_empty() => {
+            paint(BOLD, "published by a container; no socket holds it")
+        }
         (0, 0) if needs_no_option(explanation) => {
             paint(GOOD, "nobody holds it, and it can be bound")
         }

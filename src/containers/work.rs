@@ -114,7 +114,7 @@ fn plan_containers(
     engines: &Engines,
     published: &Published,
 ) {
-    let containers = published.publishing(&plan.target);
+    let mut containers = published.publishing(&plan.target);
     let conflicts = conflicts(&containers, &plan.target);
     if containers.is_empty() || !conflicts.is_empty() {
         let mut obstacles = conflicts;
@@ -122,6 +122,8 @@ fn plan_containers(
             obstacles = engine_obstacles(plan.error.as_ref(), engines, published);
         }
         plan.error = with_obstacles(plan.target, plan.error.take(), obstacles);
+        // Those in conflict are left alone, and the obstacles tell of them.
+        containers.clear();
     } else if let Some(error) = &plan.error
         && error.obstacles().iter().all(may_be_a_container)
     {

@@ -124,6 +124,102 @@ fn a_dry_run_names_the_container_and_stops_nothing() {
     assert!(published.orders().is_empty());
 }
 
+fn json(output: &std::process::Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", super::said(output)))
+}
+
+#[test]
+fn json_tells_of_the_container_in_place_of_its_forwarder() {
+    let published = publish(STOPPED);
+    for (options, outcome, container_outcome) in [
+        (&["--list", "--json"][..], "held", "seen"),
+        (&["--why", "--json"], "held", "would_stop"),
+        (&["--dry-run", "--json"], "would_free", "would_stop"),
+        (&["--json"], "freed", "stopped"),
+    ] {
+        let output = published.kill(options);
+        assert_code(&output, 0);
+        let told = &json(&output)["ports"][0];
+        assert_eq!(told["outcome"], outcome, "{options:?}: {told}");
+        // Why a port is held is told of the forwarder as well.
+        if options[0] != "--why" {
+            assert_eq!(told["holders"], serde_json::json!([]), "{options:?}");
+        }
+        let container = &told["containers"][0];
+        assert_eq!(container["outcome"], container_outcome, "{told}");
+        assert_eq!(container["id"], ID);
+        assert_eq!(container["compose_project"], "shop");
+        assert_eq!(container["compose_service"], "front");
+        assert_eq!(container["ports"][0]["host_port"], published.port.number());
+        let engine = format!("unix://{}", published.engine.socket().display());
+        assert_eq!(container["engine"], engine.as_str());
+    }
+}
+
+#[test]
+fn json_tells_why_an_engine_is_of_no_help() {
+    let port = Port::claim();
+    let _forwarder = forwarder(&port);
+    let engine = FakeEngine::new(|_| b"nonsense\r\n\r\n".to_vec());
+    let output = run(kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .args(["--json", &port.to_string()]));
+    assert_code(&output, 1);
+    let told = &json(&output)["ports"][0];
+    assert_eq!(told["errors"][0]["kind"], "spared");
+    assert_eq!(told["errors"][1]["kind"], "engine", "{told}");
+}
+
+#[test]
+fn a_list_shows_the_container_in_place_of_its_forwarder() {
+    let published = publish(STOPPED);
+    let output = published.kill(&["--list"]);
+    assert_code(&output, 0);
+    assert_says(
+        &output,
+        "web (0123456789ab), image nginx:1.27, compose service shop/front",
+    );
+    assert!(
+        !super::said(&output).contains("docker-proxy"),
+        "{}",
+        super::said(&output)
+    );
+    assert!(published.forwarder_lives());
+    assert!(published.orders().is_empty());
+}
+
+#[test]
+fn hostile_names_of_containers_are_escaped() {
+    let port = Port::claim();
+    let number = port.number();
+    let engine = FakeEngine::new(move |_| {
+        ok(&format!(
+            r#"[{{"Id":"{ID}","Names":["/\u001b[2Jevil\u202e"],"Image":"i\u0007mage","State":"\u001b","Labels":{{"com.docker.compose.project":"\u009b1m"}},
+                "Ports":[{{"PublicPort":{number},"PrivatePort":80,"Type":"tcp"}}]}}]"#
+        ))
+    });
+    for options in [&["--dry-run"][..], &["--list"], &["--list", "--json"]] {
+        let output = run(kill_port()
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", engine.socket().display()),
+            )
+            .args(options)
+            .arg(port.to_string()));
+        assert_code(&output, 0);
+        assert_says(&output, "evil");
+        let text = super::said(&output);
+        assert!(
+            !text.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']),
+            "{options:?}: {text:?}"
+        );
+    }
+}
+
 #[test]
 fn a_forwarder_is_spared_when_no_engine_may_be_asked() {
     let published = publish(STOPPED);

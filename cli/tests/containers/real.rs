@@ -271,6 +271,49 @@ fn a_dry_run_names_the_container_and_stops_nothing() {
     assert!(container.is_running());
 }
 
+#[test]
+fn json_tells_of_the_container() {
+    let Some(engine) = Engine::find() else { return };
+    let port = Port::claim();
+    let container = engine.start(&[&publish(format_args!("{port}:80"))], SERVE);
+    let output = engine.kill_port(&["--json", &port.to_string()]);
+    assert_code(&output, 0);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let told = &json["ports"][0];
+    assert_eq!(told["outcome"], "freed", "{}", said(&output));
+    assert_eq!(
+        told["containers"][0]["id"],
+        container.id.as_str(),
+        "{}",
+        said(&output)
+    );
+    assert_eq!(
+        told["containers"][0]["ports"][0]["host_port"],
+        port.number()
+    );
+}
+
+#[test]
+fn a_list_shows_the_container_and_leaves_it_alone() {
+    let Some(engine) = Engine::find() else { return };
+    let port = Port::claim();
+    let container = engine.start(&[&publish(format_args!("{port}:80"))], SERVE);
+    let (name, text) = (container.name(), port.to_string());
+    for arguments in [&["--list", &text][..], &["--list"], &["--why", &text]] {
+        let output = engine.kill_port(arguments);
+        assert_code(&output, 0);
+        assert_says(&output, &name);
+    }
+    let output = engine.kill_port(&["--list", "--json", &text]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let told = &json["ports"][0];
+    assert_eq!(told["outcome"], "held", "{}", said(&output));
+    assert_eq!(told["containers"][0]["name"], name.as_str());
+    // In place of the forwarder.
+    assert_eq!(told["holders"], serde_json::json!([]));
+    assert!(container.is_running());
+}
+
 /// Runs a copy of the command as an unprivileged user, who may not even look into the folder of this test program.
 fn as_nobody(engine: &Engine, groups: &str, port: &Port) -> Output {
     let folder = super::fixture::Folder::new();
