@@ -1,9 +1,13 @@
 //! A terminal for the command: what it shows, and keys.
 
+use std::ffi::{CStr, OsStr};
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd as _, FromRawFd as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Instant;
@@ -126,32 +130,42 @@ impl Screen {
     }
 }
 
-/// A new terminal: our side, and the command's.
-fn open(columns: u16) -> (File, OwnedFd) {
+/// A new terminal: our side, and the command's. Neither is ever inherited by processes of other tests, which would keep it open.
+fn open(columns: u16) -> (File, File) {
+    // SAFETY: it takes flags. The descriptor is new and belongs to nobody else.
+    let master = unsafe {
+        let master = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
+        assert!(
+            master >= 0,
+            "posix_openpt: {}",
+            std::io::Error::last_os_error()
+        );
+        File::from_raw_fd(master)
+    };
+    let mut name = [0_u8; 64];
     let size = libc::winsize {
         ws_row: 24,
         ws_col: columns,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    let (mut master, mut slave) = (-1, -1);
-    // SAFETY: both numbers and the size live through the call; no name and no settings are asked for.
-    let opened = unsafe {
-        libc::openpty(
-            &raw mut master,
-            &raw mut slave,
-            std::ptr::null_mut(),
-            std::ptr::null(),
-            &raw const size,
-        )
+    let fd = master.as_raw_fd();
+    // SAFETY: name and size live through the calls, and the name's length is given.
+    let made = unsafe {
+        libc::grantpt(fd) == 0
+            && libc::unlockpt(fd) == 0
+            && libc::ptsname_r(fd, name.as_mut_ptr().cast(), name.len()) == 0
+            && libc::ioctl(fd, libc::TIOCSWINSZ, &raw const size) == 0
     };
-    assert!(opened == 0, "openpty: {}", std::io::Error::last_os_error());
-    // SAFETY: both descriptors are new and belong to nobody else.
-    let (master, slave) = unsafe { (File::from_raw_fd(master), OwnedFd::from_raw_fd(slave)) };
-    for fd in [master.as_raw_fd(), slave.as_raw_fd()] {
-        // SAFETY: it sets a flag on a descriptor of ours, so that processes of other tests don't inherit it.
-        unsafe { libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC) };
-    }
+    assert!(made, "a terminal: {}", std::io::Error::last_os_error());
+    let name = CStr::from_bytes_until_nul(&name).expect("a name ends with a zero");
+    let path = Path::new(OsStr::from_bytes(name.to_bytes()));
+    let slave = File::options()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOCTTY)
+        .open(path)
+        .expect("the other side of the terminal");
     (master, slave)
 }
 
