@@ -215,7 +215,7 @@ impl Job {
             .filter_map(|member| Some((member, registry.get(member.identity)?)))
             .filter(|(_, known)| !free || !known.sent.is_empty())
             .collect();
-        members.sort_by_key(|(_, known)| known.first_sent.unwrap_or(now));
+        members.sort_by_key(|(_, known)| known.turn);
         members
             .into_iter()
             .filter_map(|(member, known)| {

@@ -24,6 +24,8 @@ pub(super) struct Known {
     /// What it was sent, in order.
     pub sent: Vec<Signal>,
     pub first_sent: Option<Instant>,
+    /// How many processes were told before this one: many are told at one and the same instant.
+    pub turn: usize,
     pub exited: Option<Instant>,
     pub denied: bool,
 }
@@ -60,6 +62,8 @@ impl Known {
 #[derive(Default)]
 pub(super) struct Registry {
     known: BTreeMap<Identity, Known>,
+    /// How many have been told.
+    told: usize,
     /// Ancestors by PID, each opened once.
     ancestors: HashMap<u32, Rc<Handle>>,
 }
@@ -86,6 +90,7 @@ impl Registry {
                 lineage,
                 sent: Vec::new(),
                 first_sent: None,
+                turn: usize::MAX,
                 exited: None,
                 denied: !handle.may_signal(),
                 process,
@@ -156,7 +161,11 @@ impl Registry {
         match known.handle.signal(signal)? {
             Delivery::Sent => {
                 known.sent.push(signal);
-                known.first_sent.get_or_insert(now);
+                if known.first_sent.is_none() {
+                    known.first_sent = Some(now);
+                    known.turn = self.told;
+                    self.told += 1;
+                }
                 if signal != Signal::Kill {
                     known.handle.wake();
                 }
