@@ -332,6 +332,8 @@ impl<'o> Engine<'o> {
             && !self.options.force
             && self.options.signal != Signal::Kill
             && job.clock.is_some_and(|clock| now - clock >= grace);
+        // Whether a socket without a holder is one that is just being closed, is known in a moment.
+        let is_known = job.unheld.is_none();
         let survived = job.killed.is_some_and(|killed| now - killed >= AFTER_KILL);
         // Whatever else happens, for example holders that go on appearing: there is an end.
         let longest = match job.clock {
@@ -339,13 +341,13 @@ impl<'o> Engine<'o> {
             Some(_) => grace.saturating_mul(2).saturating_add(4 * AFTER_KILL),
         };
         let endless = now - job.started >= longest;
-        let mut obstacles = if out_of_patience {
+        let mut obstacles = if out_of_patience && is_known {
             job.stubborn(&self.registry, |holder, known| Obstacle::TimedOut {
                 holder,
                 signal: known.sent.last().copied().unwrap_or_default(),
                 grace,
             })
-        } else if survived {
+        } else if survived && is_known {
             job.stubborn(&self.registry, |holder, _| Obstacle::Survived { holder })
         } else if endless {
             Vec::new()

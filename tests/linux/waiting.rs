@@ -8,41 +8,43 @@ use kill_port::{Event, KillOptions};
 use super::answer::kill_plainly;
 use crate::fixture::{Fixture, Port};
 
-/// Far more than it takes, far less than a try or the grace.
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// Less than a try, and than any wait that is not for the event itself.
+const AT_ONCE: Duration = Duration::from_millis(500);
+
+/// How long the call takes longer than the server, for a server that handles SIGTERM like this. The machine may be busy with
+/// other things at any moment: one time out of many is enough to show that nothing but the event is waited for.
+#[track_caller]
+fn the_call_returns_at_once(on_term: &str, time: Duration, fate: &str) {
+    let mut taken = Vec::new();
+    for _ in 0..30 {
+        let port = Port::claim();
+        let server = Fixture::role("server")
+            .port(&port)
+            .set("on_term", on_term)
+            .start();
+        let start = Instant::now();
+        kill_plainly(port.number()).freed(&[(server.pid(), fate, "TERM")]);
+        taken.push(start.elapsed().saturating_sub(time));
+        if taken.last().is_some_and(|taken| *taken < AT_ONCE) {
+            return;
+        }
+    }
+    panic!("it takes {taken:?} longer than the server");
+}
 
 #[test]
 fn the_call_returns_when_the_last_holder_has_exited() {
-    let port = Port::claim();
-    let server = Fixture::role("server")
-        .port(&port)
-        .set("on_term", "cleanup:600")
-        .start();
-    let start = Instant::now();
-    kill_plainly(port.number()).freed(&[(server.pid(), "exited", "TERM")]);
-    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+    the_call_returns_at_once("cleanup:600", Duration::from_millis(600), "exited");
 }
 
 #[test]
 fn the_call_returns_when_the_port_is_given_up_without_an_exit() {
-    let port = Port::claim();
-    let server = Fixture::role("server")
-        .port(&port)
-        .set("on_term", "release:600")
-        .start();
-    let start = Instant::now();
-    kill_plainly(port.number()).freed(&[(server.pid(), "released", "TERM")]);
-    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
-    assert!(server.is_alive());
+    the_call_returns_at_once("release:600", Duration::from_millis(600), "released");
 }
 
 #[test]
 fn a_server_that_ends_at_once_costs_nothing_but_that() {
-    let port = Port::claim();
-    let _server = Fixture::server(&port);
-    let start = Instant::now();
-    assert!(kill_plainly(port.number()).free);
-    assert!(start.elapsed() < AT_ONCE, "{:?}", start.elapsed());
+    the_call_returns_at_once("default", Duration::ZERO, "exited");
 }
 
 #[test]
