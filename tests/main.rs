@@ -7,7 +7,7 @@ mod linux;
 /// Roles of this test program alone.
 fn role(name: &str, params: &fixture::Params) -> bool {
     #[cfg(target_os = "linux")]
-    if linux::caller::play(name, params) {
+    if linux::play(name, params) {
         return true;
     }
     let _ = (name, params);

@@ -63,7 +63,8 @@ pub enum Cause {
         /// The address.
         address: IpAddr,
     },
-    /// Nobody holds the socket though every process could be looked at, in the PID namespace that has them all: it is the kernel's own.
+    /// No process holds the socket: every one could be looked at, in the PID namespace that has them all. It is the kernel's own, or its descriptor is
+    /// on its way through a Unix socket.
     Kernel {
         /// The socket.
         socket: Socket,
@@ -74,8 +75,8 @@ pub enum Cause {
         /// The socket.
         socket: Socket,
     },
-    /// Another user's process holds the socket, and the caller may not look at it.
-    OtherUser {
+    /// Nobody is seen to hold the socket, and there are processes that the caller may not look at: another user's, as a rule.
+    Unreadable {
         /// The socket, with its maker's name.
         socket: Socket,
         /// Processes that may have it: a guess, for a person to follow.
@@ -186,7 +187,7 @@ fn sockets(survey: &Survey, causes: &mut Vec<Cause>) {
         };
         let socket = socket.clone();
         causes.push(match hidden.cause {
-            HiddenCause::Unreadable => Cause::OtherUser {
+            HiddenCause::Unreadable => Cause::Unreadable {
                 socket,
                 candidates: hidden.candidates.clone(),
             },
@@ -353,7 +354,7 @@ fn owners(connections: &[&Connection]) -> io::Result<BTreeMap<SocketId, Vec<Proc
 
 impl Cause {
     /// The word for it in JSON: `lingering`, `bound_only`, `client`, `privileged`, `excluded`, `not_local`, `kernel`,
-    /// `outside_namespace` or `other_user`.
+    /// `outside_namespace` or `unreadable`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -365,7 +366,7 @@ impl Cause {
             Self::NotLocal { .. } => "not_local",
             Self::Kernel { .. } => "kernel",
             Self::OutsideNamespace { .. } => "outside_namespace",
-            Self::OtherUser { .. } => "other_user",
+            Self::Unreadable { .. } => "unreadable",
         }
     }
 
@@ -413,8 +414,12 @@ impl Cause {
                 "look from the host or outside the container: `ss -lnp sport = :{}`",
                 socket.port
             ),
-            Self::OtherUser { .. } if cfg!(windows) => "look as administrator".into(),
-            Self::OtherUser { .. } => format!("`sudo kill_port --why {target}` shows who it is"),
+            Self::Unreadable { .. } if cfg!(windows) => "look as administrator".into(),
+            Self::Unreadable { socket, .. } if sys::surroundings::is_root() => format!(
+                "even root may not look at every process here; look from the host: `ss -lnp sport = :{}`",
+                socket.port
+            ),
+            Self::Unreadable { .. } => format!("`sudo kill_port --why {target}` shows who it is"),
         }
     }
 }
@@ -518,7 +523,10 @@ impl fmt::Display for Cause {
             ),
             Self::NotLocal { address } => write!(f, "{address} is not an address of this machine"),
             Self::Kernel { socket } => {
-                write!(f, "{socket} belongs to no process: it is the kernel's own")?;
+                write!(
+                    f,
+                    "no process has {socket}: it is the kernel's own, or on its way from one process to another"
+                )?;
                 match service(socket) {
                     Some((name, _)) => write!(f, " ({name})"),
                     None => Ok(()),
@@ -528,8 +536,11 @@ impl fmt::Display for Cause {
                 f,
                 "{socket} belongs to no process that is visible here: its holder is outside this PID namespace, or the kernel itself"
             ),
-            Self::OtherUser { socket, candidates } => {
-                write!(f, "{socket} is held by another user's process")?;
+            Self::Unreadable { socket, candidates } => {
+                write!(
+                    f,
+                    "nobody is seen to hold {socket}, and not every process may be looked at"
+                )?;
                 if let Some(owner) = crate::error::owner(socket.uid, socket.user.as_deref()) {
                     write!(f, "; it was made by user {owner}")?;
                 }

@@ -305,7 +305,7 @@ fn of_holder(
         survey
             .holders()
             .iter()
-            .any(|other| other.process == *process)
+            .any(|other| same(&other.process, process))
     };
     let mut origins: Vec<Origin> = chain
         .iter()
@@ -360,6 +360,10 @@ fn of_holder(
         brought_back_by,
         stop_command,
     }
+}
+
+fn same(one: &Process, other: &Process) -> bool {
+    (one.pid, one.start_ticks) == (other.pid, other.start_ticks)
 }
 
 /// The ancestors, nearest first, and the one that can't be seen.

@@ -2,8 +2,9 @@
 
 mod addresses;
 mod answer;
-pub mod caller;
+mod caller;
 mod ending;
+mod explain;
 mod fallback;
 mod finding;
 mod hidden;
@@ -12,5 +13,15 @@ mod many;
 mod reuse;
 mod sharing;
 mod sparing;
+mod supervisor_option;
 mod supervisors;
+mod tree;
 mod waiting;
+
+/// Plays a role of these tests.
+pub fn play(role: &str, params: &crate::fixture::Params) -> bool {
+    caller::play(role, params)
+        || explain::play(role, params)
+        || supervisor_option::play(role, params)
+        || tree::play(role, params)
+}

@@ -1,0 +1,181 @@
+//! `supervisor`: whoever was seen to start a holder again is ended, before the holder.
+
+use std::time::Duration;
+
+use kill_port::KillOptions;
+
+use super::answer::{Answer, kill, kill_plainly};
+use crate::fixture::linux::{self, proc, signals};
+use crate::fixture::{Fixture, Params, Port, eventually, say};
+
+pub fn play(role: &str, params: &Params) -> bool {
+    match role {
+        "shell_loop" => shell_loop(),
+        "stubborn_supervisor" => stubborn_supervisor(params),
+        "supervising_ancestor" => supervising_ancestor(params),
+        _ => return false,
+    }
+    true
+}
+
+/// Becomes a shell that starts a server again and again.
+fn shell_loop() {
+    use std::os::unix::process::CommandExt;
+    say(&format!("pid shell {}", std::process::id()));
+    let program = std::env::current_exe().expect("the path of this program");
+    let error = std::process::Command::new("sh")
+        .arg("-c")
+        .arg(r#"while :; do KILL_PORT_ROLE=server "$0"; done"#)
+        .arg(program)
+        .exec();
+    panic!("sh: {error}");
+}
+
+/// Starts one server after the other, and takes no SIGTERM.
+fn stubborn_supervisor(params: &Params) {
+    signals::ignore(libc::SIGTERM);
+    start_for_ever(params);
+}
+
+/// Does the same as a shell that has started both the servers and the caller.
+fn supervising_ancestor(params: &Params) {
+    let port = params.port();
+    signals::fork(|| {
+        eventually("there is a server", || {
+            kill_port::survey(port).is_ok_and(|survey| !survey.is_free())
+        });
+        kill(KillOptions::new().supervisor(true), &port.to_string()).say();
+    });
+    start_for_ever(params);
+}
+
+/// Starts a server whenever the last one has ended.
+fn start_for_ever(params: &Params) {
+    loop {
+        let server = signals::fork(|| {
+            // SAFETY: it takes two numbers; what the parent ignores, the server need not.
+            unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
+            linux::play("server", params);
+        });
+        while signals::reap(true).is_some_and(|ended| ended != server) {}
+    }
+}
+
+/// Frees the port, and ends the supervisor too.
+fn kill_both(port: &Port) -> Answer {
+    kill(KillOptions::new().supervisor(true), &port.to_string())
+}
+
+#[test]
+fn a_shell_loop_that_starts_a_server_again_is_ended() {
+    let port = Port::claim();
+    let shell = Fixture::role("shell_loop").port(&port).start();
+    let answer = kill_both(&port);
+    assert!(answer.free, "{answer:#?}");
+    assert!(
+        answer
+            .holders
+            .iter()
+            .any(|told| told.pid == shell.pid_of("shell") && told.fate == "exited"),
+        "{answer:#?}"
+    );
+    assert!(!proc::is_running(shell.pid_of("shell")));
+}
+
+#[test]
+fn a_watcher_that_starts_a_server_again_is_ended_before_the_server() {
+    let port = Port::claim();
+    let watcher = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "nodemon")
+        .set("delay", 20)
+        .start();
+    let answer = kill_both(&port);
+    assert!(answer.free, "{answer:#?}");
+    watcher.wait_gone();
+}
+
+#[test]
+fn nobody_but_the_one_who_was_seen_to_start_it_again_is_ended() {
+    // Its parent starts nothing again, so the option changes nothing.
+    let port = Port::claim();
+    let parent = Fixture::role("supervisor")
+        .port(&port)
+        .set("limit", 0)
+        .start();
+    let answer = kill_both(&port);
+    assert!(answer.free, "{answer:#?}");
+    assert_eq!(answer.holders.len(), 1, "{answer:#?}");
+    parent.wait_line("gave up");
+    assert!(parent.is_alive());
+}
+
+#[test]
+fn a_supervisor_that_ignores_sigterm_gets_sigkill() {
+    let port = Port::claim();
+    let stubborn = Fixture::role("stubborn_supervisor").port(&port).start();
+    let mut options = KillOptions::new();
+    options.supervisor(true).grace(Duration::from_millis(300));
+    let answer = kill(&options, &port.to_string());
+    assert!(answer.free, "{answer:#?}");
+    assert!(
+        answer
+            .holders
+            .iter()
+            .any(|told| told.pid == stubborn.pid() && told.signals == "TERM,KILL"),
+        "{answer:#?}"
+    );
+    stubborn.wait_gone();
+}
+
+#[test]
+fn a_supervisor_that_is_an_ancestor_of_the_caller_is_never_ended() {
+    let port = Port::claim();
+    let ancestor = Fixture::role("supervising_ancestor").port(&port).start();
+    let answer = Answer::from_caller(&ancestor);
+    // Nobody waits for what an ancestor may start: the port is free until it does, unless it was faster.
+    assert!(
+        answer.free
+            || answer
+                .obstacles
+                .iter()
+                .all(|obstacle| obstacle.kind == "respawned"),
+        "{answer:#?}"
+    );
+    assert!(
+        answer
+            .holders
+            .iter()
+            .all(|told| told.pid != ancestor.pid() && told.signals == "TERM"),
+        "{answer:#?}"
+    );
+    // It lives, and goes on.
+    ancestor.wait_count("pid server", 2);
+}
+
+#[test]
+fn without_the_option_the_command_that_would_work_is_named() {
+    let port = Port::claim();
+    let supervisor = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "the watcher")
+        .start();
+    let answer = kill_plainly(port.number());
+    assert!(!answer.free, "{answer:#?}");
+    answer.mentions(&format!("kill_port --supervisor {port}"));
+    assert!(supervisor.is_alive());
+}
+
+#[test]
+fn a_supervisor_with_a_command_of_its_own_is_named_with_it() {
+    let port = Port::claim();
+    let runsv = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "runsv")
+        .cwd("/")
+        .start();
+    let answer = kill_plainly(port.number());
+    assert!(!answer.free, "{answer:#?}");
+    answer.mentions("`sv stop /`");
+    assert!(runsv.is_alive());
+}
