@@ -415,7 +415,7 @@ impl Cause {
                 socket.port
             ),
             Self::Unreadable { .. } if cfg!(windows) => "look as administrator".into(),
-            Self::Unreadable { socket, .. } if sys::surroundings::is_root() => format!(
+            Self::Unreadable { socket, .. } if sys::is_superuser() => format!(
                 "even root may not look at every process here; look from the host: `ss -lnp sport = :{}`",
                 socket.port
             ),

@@ -60,14 +60,6 @@ pub(crate) struct Job {
     pub domain: String,
 }
 
-/// Whether the caller acts as root, so that `sudo` would not help.
-pub(crate) fn is_root() -> bool {
-    #[cfg(unix)]
-    return nix::unistd::geteuid().is_root();
-    #[cfg(not(unix))]
-    false
-}
-
 #[cfg(target_os = "linux")]
 pub(crate) use super::linux::{
     connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
