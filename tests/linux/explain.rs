@@ -11,7 +11,7 @@ use kill_port::{
 
 use crate::fixture::linux::cgroup::ControlGroup;
 use crate::fixture::linux::{proc, root_or_skip, sockets};
-use crate::fixture::{Fixture, Params, Port, Role, eventually, say, skip};
+use crate::fixture::{Fixture, Params, Port, Role, eventually, no_forks, say, skip};
 
 pub fn play(role: &str, params: &Params) -> bool {
     if role != "explainer" {
@@ -165,6 +165,7 @@ fn a_server_is_no_cause_of_its_own_and_is_left_alone() {
 #[test]
 fn a_udp_servers_datagrams_are_not_taken_away() {
     let port = Port::claim();
+    let _alone = no_forks();
     let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, port.number())).expect("bind");
     let explanation = explained(port.number());
     // With the option, a second socket could be bound beside one that has it as well, and get its datagrams.
@@ -179,6 +180,7 @@ fn a_udp_servers_datagrams_are_not_taken_away() {
 #[test]
 fn a_server_that_closed_first_leaves_time_wait_and_reuse_helps_if_it_was_set() {
     let port = Port::claim();
+    let _alone = no_forks();
     // The standard library sets SO_REUSEADDR on listeners, and what they accept has it from them.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).expect("bind");
     for _ in 0..3 {
@@ -207,6 +209,7 @@ fn a_server_that_closed_first_leaves_time_wait_and_reuse_helps_if_it_was_set() {
 #[test]
 fn reuse_does_not_help_after_a_server_that_did_not_set_it() {
     let port = Port::claim();
+    let _alone = no_forks();
     let listener = listener_without_reuse(&port);
     let (server, client) = connect(&listener);
     drop(server);
@@ -227,6 +230,7 @@ fn reuse_does_not_help_after_a_server_that_did_not_set_it() {
 #[test]
 fn an_established_connection_that_outlives_its_listener_is_named_with_its_process() {
     let port = Port::claim();
+    let _alone = no_forks();
     let listener = listener_without_reuse(&port);
     let (server, client) = connect(&listener);
     drop(listener);
@@ -242,6 +246,7 @@ fn an_established_connection_that_outlives_its_listener_is_named_with_its_proces
 #[test]
 fn a_connection_that_the_other_end_has_closed_is_in_close_wait() {
     let port = Port::claim();
+    let _alone = no_forks();
     let listener = listener_without_reuse(&port);
     let (mut server, client) = connect(&listener);
     drop(listener);
@@ -256,6 +261,7 @@ fn a_connection_that_the_other_end_has_closed_is_in_close_wait() {
 #[test]
 fn a_connection_that_only_the_server_has_closed_is_in_fin_wait() {
     let port = Port::claim();
+    let _alone = no_forks();
     let listener = listener_without_reuse(&port);
     let (server, client) = connect(&listener);
     drop(listener);

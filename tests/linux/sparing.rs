@@ -7,7 +7,7 @@ use kill_port::KillOptions;
 use super::answer::{Answer, kill, kill_plainly};
 use super::caller::{answer, calling};
 use crate::fixture::linux::{proc, root_or_skip};
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Port, no_forks};
 
 #[test]
 fn clients_of_the_server_survive() {
@@ -74,6 +74,7 @@ fn a_udp_socket_below_the_ephemeral_range_is_a_server() {
 #[test]
 fn the_callers_own_forgotten_listener_is_an_error_that_names_the_caller() {
     let port = Port::claim();
+    let _alone = no_forks();
     let own = TcpListener::bind((Ipv4Addr::LOCALHOST, port.number())).expect("bind");
     let answer = kill_plainly(port.number());
     answer.held(&[("spared", std::process::id())]);
