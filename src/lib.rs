@@ -47,3 +47,13 @@ pub fn kill_port(port: u16) {
         Err(error) => log::error!("{error}"),
     }
 }
+
+/// The Rust blocks of the documents compile. None of them is run: that would end a server of whoever runs the tests.
+#[cfg(doctest)]
+mod documents {
+    #[doc = include_str!("../readme/en.md")]
+    mod english {}
+
+    #[doc = include_str!("../readme/zh.md")]
+    mod chinese {}
+}

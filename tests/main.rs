@@ -1,5 +1,6 @@
 //! The library's integration tests: real processes, real sockets, real signals.
 
+mod documents;
 mod fixture;
 #[cfg(target_os = "linux")]
 mod linux;

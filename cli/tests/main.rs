@@ -7,6 +7,7 @@ mod arguments;
 mod command;
 #[cfg(target_os = "linux")]
 mod containers;
+mod documents;
 #[cfg(target_os = "linux")]
 mod linux;
 

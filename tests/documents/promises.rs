@@ -1,0 +1,83 @@
+//! What the documents say about the crate is so.
+
+use std::fs;
+
+use super::{ALL, TWINS, path, read};
+
+/// A doctest that runs would end whatever server the reader has on that port.
+#[test]
+fn no_rust_block_is_ever_run() {
+    let mut seen = 0;
+    for name in ALL {
+        for block in read(name).blocks {
+            if block.language() == "rust" {
+                seen += 1;
+                assert_eq!(block.info, "rust,no_run", "{name}, line {}", block.line);
+            }
+        }
+    }
+    assert!(seen > 5);
+}
+
+/// Why each dependency is there stands in the chapter about them.
+#[test]
+fn every_dependency_is_explained() {
+    for name in TWINS {
+        let text = fs::read_to_string(path(name)).expect("a document");
+        for manifest in ["Cargo.toml", "cli/Cargo.toml"] {
+            for dependency in dependencies(manifest) {
+                assert!(
+                    text.contains(&format!("`{dependency}`")),
+                    "{name} does not say why {manifest} names {dependency}"
+                );
+            }
+        }
+    }
+}
+
+/// The names in every `[…dependencies]` table, those for tests and benches included.
+fn dependencies(manifest: &str) -> Vec<String> {
+    let text = fs::read_to_string(path(manifest)).expect("a manifest");
+    let mut names = Vec::new();
+    let mut is_dependencies = false;
+    for line in text.lines() {
+        if line.starts_with('[') {
+            is_dependencies = line.ends_with("dependencies]");
+        } else if is_dependencies && let Some((name, _)) = line.split_once(" =") {
+            names.push(name.trim().to_owned());
+        }
+    }
+    assert!(!names.is_empty(), "{manifest}");
+    names.retain(|name| name != "kill_port");
+    names
+}
+
+/// The files and folders in the picture of the project are there.
+#[test]
+fn the_picture_of_the_project_shows_what_is_there() {
+    for name in TWINS {
+        let document = read(name);
+        let picture = document
+            .blocks
+            .iter()
+            .find(|block| block.lines.iter().any(|line| line.contains("├──")))
+            .unwrap_or_else(|| panic!("{name} has no picture of the project"));
+        let mut folders: Vec<String> = Vec::new();
+        let mut seen = 0;
+        for line in &picture.lines {
+            let Some((indent, entry)) = line.split_once("── ") else {
+                continue;
+            };
+            let depth = indent.chars().count() / 4;
+            let entry = entry.split_whitespace().next().unwrap_or_default();
+            folders.truncate(depth);
+            let full = format!("{}{entry}", folders.concat());
+            assert!(path(&full).exists(), "{name} shows {full}");
+            seen += 1;
+            if entry.ends_with('/') {
+                folders.push(entry.to_owned());
+            }
+        }
+        assert!(seen > 20, "{name}");
+    }
+}

@@ -1,0 +1,89 @@
+//! English and Chinese stay in step.
+
+use super::{TWINS, twins};
+
+#[test]
+fn both_languages_have_the_same_chapters() {
+    let [english, chinese] = twins();
+    let levels = |document: &super::Document| -> Vec<usize> {
+        document
+            .headings
+            .iter()
+            .map(|heading| heading.level)
+            .collect()
+    };
+    for (one, other) in english.headings.iter().zip(&chinese.headings) {
+        assert_eq!(
+            one.level, other.level,
+            "'{}' and '{}' are of different levels",
+            one.text, other.text
+        );
+    }
+    assert_eq!(levels(&english), levels(&chinese));
+    assert!(english.headings.len() > 20);
+}
+
+#[test]
+fn both_languages_show_the_same_code() {
+    let [english, chinese] = twins();
+    for (one, other) in english.blocks.iter().zip(&chinese.blocks) {
+        let [first, second] = TWINS;
+        let place = format!("{first} line {} and {second} line {}", one.line, other.line);
+        assert_eq!(one.info, other.info, "{place}");
+        assert_eq!(one.skeleton(), other.skeleton(), "{place}");
+    }
+    assert_eq!(english.blocks.len(), chinese.blocks.len());
+    assert!(english.blocks.len() > 20);
+}
+
+#[test]
+fn both_languages_have_tables_of_the_same_shape() {
+    let [english, chinese] =
+        twins().map(|document| document.rows().map(|row| row.len()).collect::<Vec<usize>>());
+    assert_eq!(english, chinese);
+    assert!(english.len() > 20);
+}
+
+#[test]
+fn both_languages_link_to_the_same_places() {
+    let [english, chinese] = twins().map(|document| {
+        document
+            .links
+            .into_iter()
+            // Anchors and charts are named after the language, and each document links to the other.
+            .filter(|link| !link.starts_with('#') && !link.ends_with(".svg"))
+            .filter(|link| !matches!(link.as_str(), "en.md" | "zh.md"))
+            .collect::<Vec<String>>()
+    });
+    assert_eq!(english, chinese);
+}
+
+#[test]
+fn both_languages_name_the_same_exit_codes() {
+    let [english, chinese] = twins().map(|document| document.exit_codes());
+    assert_eq!(english, [0, 1, 2, 3, 130]);
+    assert_eq!(english, chinese);
+}
+
+/// A Chinese sentence has Chinese punctuation: `，` and not `,` between two Chinese characters.
+#[test]
+fn chinese_sentences_have_full_width_punctuation() {
+    let [_, chinese] = twins();
+    for line in &chinese.prose {
+        // Code has its own punctuation; what stands beside it is left alone.
+        for part in line.split('`').step_by(2) {
+            let characters: Vec<char> = part.chars().collect();
+            for window in characters.windows(2) {
+                let [before, mark] = window else { continue };
+                assert!(
+                    !(is_chinese(*before) && matches!(mark, ',' | ';' | ':' | '!' | '?')),
+                    "half-width punctuation: {line}"
+                );
+            }
+        }
+    }
+}
+
+fn is_chinese(character: char) -> bool {
+    ('\u{4e00}'..='\u{9fff}').contains(&character)
+}
