@@ -237,3 +237,28 @@ fn a_verbose_run_logs_its_tries_to_stderr() {
     let run = run(&format!("-v {port}")).exits(0).prints("freed in");
     assert!(run.err.contains(&port.to_string()), "{run:#?}");
 }
+
+#[test]
+fn a_tree_is_ended_whole_only_on_request() {
+    for (option, survives) in [("", true), ("--tree", false)] {
+        let port = Port::claim();
+        let tree = Fixture::role("tree")
+            .port(&port)
+            .set("children", 1)
+            .set("grandchildren", 1)
+            .start();
+        tree.wait_count("branch ready", 1);
+        let run = run(&format!("{option} {port}")).exits(0);
+        let descendants = [tree.pids("child"), tree.pids("grandchild")].concat();
+        assert_eq!(descendants.len(), 2, "{:?}", tree.lines());
+        for pid in descendants {
+            let alive = crate::fixture::linux::proc::is_running(pid);
+            assert_eq!(alive, survives, "PID {pid}: {run:#?}");
+            assert_eq!(
+                run.out.contains(&format!("(PID {pid})")),
+                !survives,
+                "{run:#?}"
+            );
+        }
+    }
+}
