@@ -357,7 +357,10 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
     match reason {
         SparedReason::Caller => write!(f, "{who} holds it, and that is the caller itself"),
         SparedReason::Ancestor => write!(f, "{who} holds it, and it is an ancestor of the caller"),
-        SparedReason::Init => write!(f, "{who} holds it, and PID 1 is never signalled"),
+        SparedReason::Init => write!(
+            f,
+            "{who} holds it, and a service manager is never signalled"
+        ),
         SparedReason::Kernel => write!(f, "{who} holds it, and it is a kernel thread"),
         SparedReason::System => write!(f, "{who} holds it, and it is a part of Windows"),
         SparedReason::Client => write!(
@@ -409,6 +412,7 @@ impl Obstacle {
                 SparedReason::Forwarder => Some(how_to_stop(&holder.process, target.port)),
                 #[cfg(feature = "containers")]
                 SparedReason::NoContainer => Some(format!("`kill_port {target}` ends it")),
+                SparedReason::Init if let Some(command) = crate::explain::socket_command(holder) => Some(format!("`{command}`")),
                 SparedReason::Init => Some("stop what it holds the port for: `systemctl list-sockets` shows the unit; in a container, stop the container".into()),
                 SparedReason::System => Some("`netsh http show servicestate` shows who is behind it".into()),
                 SparedReason::Kernel => None,

@@ -25,6 +25,8 @@ pub(crate) struct Candidate<'a> {
     pub pid: u32,
     /// A kernel thread, or Windows' System.
     pub is_kernel: bool,
+    /// PID 1, or a user's own service manager: everything that it has started would end with it.
+    pub is_init: bool,
     /// Whether it is known to only forward the port to a container.
     pub is_forwarder: bool,
     /// Whether the system lets the caller signal it.
@@ -112,7 +114,7 @@ fn obstacle(rules: &Rules, target: Target, candidate: &Candidate<'_>) -> Option<
         } else {
             SparedReason::Kernel
         }
-    } else if cfg!(unix) && candidate.pid == 1 {
+    } else if candidate.is_init {
         SparedReason::Init
     } else if rules.spare_ancestors && rules.ancestors.contains(&candidate.pid) {
         SparedReason::Ancestor
@@ -174,6 +176,7 @@ mod tests {
         Candidate {
             pid,
             is_kernel: false,
+            is_init: pid == 1,
             is_forwarder: false,
             permitted: true,
             sockets,

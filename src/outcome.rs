@@ -14,7 +14,7 @@ pub enum SparedReason {
     Caller,
     /// It is an ancestor of the caller (its shell, editor, test runner) or the leader of the caller's session.
     Ancestor,
-    /// It is PID 1.
+    /// It is PID 1, or a user's own systemd: everything that it has started would end with it.
     Init,
     /// It is a thread of the kernel.
     Kernel,

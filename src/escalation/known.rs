@@ -17,6 +17,8 @@ pub(super) struct Known {
     /// As it was when it was first seen: nothing can be read once it is gone.
     pub process: Process,
     pub is_kernel: bool,
+    /// PID 1, or a user's own service manager.
+    pub is_init: bool,
     pub is_forwarder: bool,
     /// The systemd unit it belongs to, if PID 1 is what would start it again.
     pub unit: Option<String>,
@@ -33,7 +35,7 @@ pub(super) struct Known {
 /// Where a process comes from.
 #[derive(Clone, Default)]
 pub(super) struct Lineage {
-    /// Its ancestors, nearest first, up to the first that can't be a supervisor to end: PID 1, the caller or one of its
+    /// Its ancestors, nearest first, up to the first that can't be a supervisor to end: PID 1, a service manager, the caller or one of its
     /// ancestors, an interactive shell.
     pub ancestors: Vec<Rc<Handle>>,
     /// That one, and why.
@@ -79,12 +81,11 @@ impl Registry {
         if !self.known.contains_key(&identity) {
             let process = handle.describe();
             let lineage = self.lineage(&handle, rules);
-            let unit = match process.parent_pid {
-                Some(1) => handle.unit(),
-                _ => None,
-            };
+            let from_init = lineage.parent().is_some_and(|parent| parent.is_init());
+            let unit = if from_init { handle.unit() } else { None };
             let known = Known {
                 is_kernel: handle.is_kernel(),
+                is_init: handle.is_init(),
                 is_forwarder: forwarder(&process).is_some(),
                 unit,
                 lineage,
@@ -115,7 +116,7 @@ impl Registry {
                 }
                 break;
             };
-            let reason = if pid == 1 {
+            let reason = if handle.is_init() {
                 Some(SparedReason::Init)
             } else if pid == rules.caller {
                 Some(SparedReason::Caller)

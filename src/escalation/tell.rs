@@ -88,12 +88,11 @@ impl Engine<'_> {
         let mut chosen = Vec::new();
         for handle in handles {
             let pid = handle.pid();
-            let spared = pid == rules.caller || pid == 1 || rules.ancestors.contains(&pid);
+            let spared = pid == rules.caller || rules.ancestors.contains(&pid);
             let identity = self.registry.add(handle, rules);
-            let permitted = self
-                .registry
-                .get(identity)
-                .is_some_and(|known| !known.denied && !known.is_kernel && !known.is_forwarder);
+            let permitted = self.registry.get(identity).is_some_and(|known| {
+                !known.denied && !known.is_kernel && !known.is_init && !known.is_forwarder
+            });
             if spared || !permitted || of.contains(&identity) {
                 continue;
             }
@@ -129,7 +128,7 @@ impl Engine<'_> {
             if let Some((starter, None)) = settle::starter(job, known)
                 && let Some(handle) = Handle::open(starter.pid())?
                 && handle.identity() == starter.identity()
-                && handle.unit().is_none_or(|_| handle.parent() != Some(1))
+                && handle.unit().is_none_or(|_| !has_init_as_parent(&handle))
             {
                 starters.push(handle);
             }
@@ -229,6 +228,7 @@ pub(super) fn apply_filter(job: &mut Job, registry: &Registry, rules: &Rules) ->
                 Candidate {
                     pid: member.identity.pid,
                     is_kernel: known.is_some_and(|known| known.is_kernel),
+                    is_init: known.is_some_and(|known| known.is_init),
                     is_forwarder: known.is_some_and(|known| known.is_forwarder),
                     permitted: known.is_some_and(|known| !known.denied),
                     sockets: &member.sockets,
@@ -305,4 +305,12 @@ fn respawned(job: &Job, registry: &Registry) -> Vec<Obstacle> {
         obstacles = job.obstacles(registry);
     }
     obstacles
+}
+
+/// Whether PID 1 or a user's service manager has started it: then its unit is what would have to be stopped.
+fn has_init_as_parent(handle: &Handle) -> bool {
+    handle
+        .parent()
+        .and_then(|pid| Handle::open(pid).ok().flatten())
+        .is_none_or(|parent| parent.is_init())
 }

@@ -580,6 +580,17 @@ pub(crate) fn stop_command(process: &Process) -> Option<String> {
     comeback(&origins).1
 }
 
+/// The command that stops the `.socket` unit by which a service manager holds a port, if its files name the port: for the help in an error.
+pub(crate) fn socket_command(holder: &Holder) -> Option<String> {
+    let process = &holder.process;
+    let user = (process.pid != 1).then_some(process.uid).flatten();
+    let unit = holder
+        .sockets
+        .iter()
+        .find_map(|socket| surroundings::socket_unit(socket.port, socket.protocol, user))?;
+    unit_comeback(&unit, process.pid != 1, None, Some(&unit)).1
+}
+
 /// The last part of a path.
 pub(super) fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())

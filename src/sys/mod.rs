@@ -15,7 +15,7 @@
 //!   `describe() -> Process` (everything that can be read), `signal(Signal) -> io::Result<Delivery>` (to this very process or to
 //!   nobody), `may_signal() -> bool`, `wake()` (SIGCONT to a stopped process), `has_exited() -> bool`,
 //!   `is_exiting() -> bool` (on its way out: its sockets may close before it has ended), `is_kernel() -> bool`,
-//!   `is_interactive_shell() -> bool`, `unit() -> Option<String>` (the service manager's unit that it belongs to).
+//!   `is_interactive_shell() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager), `unit() -> Option<String>` (the service manager's unit that it belongs to).
 //! - `wait(&[&Handle], Duration)`: returns when one of them has exited, or when the time is over.
 //! - `ancestors() -> Vec<u32>`: the caller's, nearest first, and the leader of its session.
 //! - `descendants(&[u32]) -> io::Result<Vec<Handle>>`: parents before children, without the processes given.

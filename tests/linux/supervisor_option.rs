@@ -5,8 +5,9 @@ use std::time::Duration;
 use kill_port::KillOptions;
 
 use super::answer::{Answer, kill, kill_plainly};
-use crate::fixture::linux::{self, proc, signals};
-use crate::fixture::{Fixture, Params, Port, eventually, say};
+use crate::fixture::linux::cgroup::ControlGroup;
+use crate::fixture::linux::{self, proc, root_or_skip, signals};
+use crate::fixture::{Fixture, Params, Port, eventually, say, skip};
 
 pub fn play(role: &str, params: &Params) -> bool {
     match role {
@@ -143,10 +144,7 @@ fn a_supervisor_that_is_an_ancestor_of_the_caller_is_never_ended() {
         "{answer:#?}"
     );
     assert!(
-        answer
-            .holders
-            .iter()
-            .all(|told| told.pid != ancestor.pid() && told.signals == "TERM"),
+        answer.holders.iter().all(|told| told.pid != ancestor.pid()),
         "{answer:#?}"
     );
     // It lives, and goes on.
@@ -178,4 +176,43 @@ fn a_supervisor_with_a_command_of_its_own_is_named_with_it() {
     assert!(!answer.free, "{answer:#?}");
     answer.mentions("`sv stop /`");
     assert!(runsv.is_alive());
+}
+
+#[test]
+fn a_users_own_systemd_is_neither_ended_as_a_holder_nor_as_a_supervisor() {
+    if !root_or_skip() {
+        return;
+    }
+    let place = |pid: u32| format!("kill_port-{pid}.slice/user@65534.service/init.scope");
+    let port = Port::claim();
+    let holder = Fixture::role("server")
+        .port(&port)
+        .set("name", "systemd")
+        .set("on_term", "swallow")
+        .start();
+    let group = match ControlGroup::enter(&place(holder.pid()), holder.pid()) {
+        Ok(group) => group,
+        Err(why) => return skip(&why),
+    };
+    let answer = kill_both(&port);
+    answer.held(&[("spared", holder.pid())]);
+    answer.mentions("service manager");
+    assert!(holder.signals().is_empty());
+    drop(group);
+
+    let port = Port::claim();
+    let starter = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "systemd")
+        .start();
+    let group = match ControlGroup::enter(&place(starter.pid()), starter.pid()) {
+        Ok(group) => group,
+        Err(why) => return skip(&why),
+    };
+    let answer = kill_both(&port);
+    assert!(!answer.free, "{answer:#?}");
+    assert_eq!(answer.obstacles.len(), 1, "{answer:#?}");
+    assert_eq!(answer.obstacles[0].kind, "respawned", "{answer:#?}");
+    assert!(starter.is_alive());
+    drop(group);
 }

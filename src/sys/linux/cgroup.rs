@@ -36,6 +36,18 @@ pub(super) fn unit_name(file: &[u8]) -> Option<UnitName> {
     })
 }
 
+/// Whether it is the place of a user's own manager: `…/user@1000.service/init.scope`.
+pub(super) fn is_user_manager(file: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(file);
+    text.lines().filter_map(systemd_path).any(|path| {
+        let mut parts = path.rsplit('/');
+        parts.next() == Some("init.scope")
+            && parts
+                .next()
+                .is_some_and(|part| part.starts_with("user@") && part.ends_with(".service"))
+    })
+}
+
 /// systemd writes a `_` before a name that would look like one of the kernel's own files.
 fn unescaped(part: &str) -> String {
     part.strip_prefix('_').unwrap_or(part).to_owned()
@@ -173,6 +185,21 @@ mod tests {
     }
 
     #[test]
+    fn a_users_manager_is_known_by_its_place() {
+        assert!(is_user_manager(
+            b"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n"
+        ));
+        for other in [
+            &b"0::/init.scope\n"[..],
+            b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n",
+            b"0::/user@1000.service/init.scope/x\n",
+            b"",
+        ] {
+            assert!(!is_user_manager(other));
+        }
+    }
+
+    #[test]
     fn a_login_and_a_container_are_no_unit() {
         assert_eq!(
             unit(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/vte.scope\n"),
@@ -251,7 +278,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (unit_name(&bytes), container(&bytes));
+            let _ = (unit_name(&bytes), container(&bytes), is_user_manager(&bytes));
         }
 
         #[test]

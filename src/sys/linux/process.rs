@@ -121,6 +121,15 @@ impl Handle {
             .is_some_and(|stat| stat.session == self.pid && stat.terminal != 0)
     }
 
+    /// Whether it is PID 1, or the systemd of a user: ended, it takes everything along that it has started.
+    pub(crate) fn is_init(&self) -> bool {
+        self.pid == 1
+            || (self.stat().is_some_and(|stat| stat.name == b"systemd")
+                && self
+                    .read("cgroup")
+                    .is_some_and(|file| cgroup::is_user_manager(&file)))
+    }
+
     /// The systemd unit that it belongs to, from its control group.
     pub(crate) fn unit(&self) -> Option<String> {
         cgroup::unit(&self.read("cgroup")?)

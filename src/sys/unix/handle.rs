@@ -73,6 +73,11 @@ impl Handle {
             .is_some_and(|info| info.session == self.pid && info.has_terminal)
     }
 
+    /// Whether it is PID 1.
+    pub(crate) fn is_init(&self) -> bool {
+        self.pid() == 1
+    }
+
     /// Which service it belongs to is not told by these systems' process tables.
     #[expect(clippy::unused_self, reason = "Linux can tell")]
     pub(crate) fn unit(&self) -> Option<String> {

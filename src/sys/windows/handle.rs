@@ -136,6 +136,11 @@ impl Handle {
         false
     }
 
+    /// There is no such process on Windows.
+    pub(crate) fn is_init(&self) -> bool {
+        false
+    }
+
     /// Which service it belongs to is not looked up.
     #[expect(clippy::unused_self, reason = "other systems can tell")]
     pub(crate) fn unit(&self) -> Option<String> {
