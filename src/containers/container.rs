@@ -55,15 +55,26 @@ impl Container {
     /// Whether it publishes the target.
     #[must_use]
     pub fn publishes(&self, target: &Target) -> bool {
-        self.ports.iter().any(|port| port.serves(target))
+        self.ports_for(target).next().is_some()
+    }
+
+    /// The ports that serve the target. They are sorted, and a container may publish all that there are.
+    fn ports_for(&self, target: &Target) -> impl Iterator<Item = &PublishedPort> {
+        let start = self
+            .ports
+            .partition_point(|port| port.host_port < target.port);
+        self.ports
+            .iter()
+            .skip(start)
+            .take_while(|port| port.host_port == target.port)
+            .filter(|port| port.serves(target))
     }
 
     /// Whether both publish the same port on addresses that exclude each other. Only one of them can be telling the
     /// truth then.
     pub(crate) fn contradicts(&self, other: &Self, target: &Target) -> bool {
-        let mine = self.ports.iter().filter(|port| port.serves(target));
-        mine.into_iter()
-            .any(|port| other.ports.iter().any(|theirs| port.overlaps(theirs)))
+        self.ports_for(target)
+            .any(|port| other.ports_for(target).any(|theirs| port.overlaps(theirs)))
     }
 }
 

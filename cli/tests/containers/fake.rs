@@ -271,6 +271,64 @@ fn an_engine_that_hangs_is_told_of_after_two_seconds() {
 }
 
 #[test]
+fn an_engine_that_hangs_does_not_keep_a_free_port_from_being_free() {
+    let port = Port::claim();
+    let engine = FakeEngine::new(|_| Vec::new());
+    let output = run(kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .arg(port.to_string()));
+    assert_code(&output, 0);
+    assert_says(&output, "free already");
+}
+
+#[test]
+fn ctrl_c_ends_the_wait_for_an_engine() {
+    let port = Port::claim();
+    let number = port.number();
+    let _forwarder = forwarder(&port);
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    // It never says that the container has ended.
+    let engine = FakeEngine::new(move |request| {
+        if request.starts_with("GET /containers/json") {
+            return ok(&format!("[{}]", listed(ID, "web", number)));
+        }
+        if request.starts_with("GET ") {
+            return ok("{}");
+        }
+        let _ = asked.send(());
+        Vec::new()
+    });
+    let child = kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .args(["--grace", "1h", &port.to_string()])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the command runs");
+    was_asked
+        .recv_timeout(crate::fixture::PATIENCE)
+        .expect("the engine is told to stop the container");
+    let pid = libc::pid_t::try_from(child.id()).expect("a PID");
+    // The command listens for the signal from its first wait on: one that comes earlier ends it as well.
+    // SAFETY: `kill` takes numbers, and the child has not been waited for yet.
+    unsafe { libc::kill(pid, libc::SIGINT) };
+    let output = child.wait_with_output().expect("the command ends");
+    use std::os::unix::process::ExitStatusExt;
+    assert!(
+        output.status.code() == Some(130) || output.status.signal() == Some(libc::SIGINT),
+        "{}",
+        super::said(&output)
+    );
+}
+
+#[test]
 fn an_engine_that_answers_nonsense_is_told_of() {
     let engine = FakeEngine::new(|_| b"220 mail.example.org ESMTP\r\n".to_vec());
     let (output, _forwarder) = with_engine(&format!("unix://{}", engine.socket().display()));
