@@ -81,3 +81,27 @@ fn the_picture_of_the_project_shows_what_is_there() {
         assert!(seen > 20, "{name}");
     }
 }
+
+/// Everything that the library offers stands in the chapter about it.
+#[test]
+fn every_public_item_is_named() {
+    let library = fs::read_to_string(path("src/lib.rs")).expect("the library");
+    let mut names: Vec<String> = Vec::new();
+    for part in library.split("\npub use ").skip(1) {
+        let (path, _) = part.split_once(';').expect("an end");
+        let (_, exported) = path.split_once("::").expect("a module");
+        let exported = exported.trim_matches(['{', '}']);
+        names.extend(exported.split(',').map(|name| name.trim().to_owned()));
+    }
+    names.retain(|name| !name.is_empty());
+    assert!(names.iter().any(|name| name == "KillOptions"), "{names:?}");
+    for document in TWINS {
+        let text = fs::read_to_string(path(document)).expect("a document");
+        for name in &names {
+            assert!(
+                text.contains(&format!("`{name}`")),
+                "{document} does not name {name}"
+            );
+        }
+    }
+}
