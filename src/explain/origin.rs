@@ -334,7 +334,12 @@ fn of_holder(
             .iter()
             .find_map(|socket| surroundings::socket_unit(target.port, socket.protocol, user))
     });
-    origins.extend(outermost(&holder.process, &origins, around, socket_unit));
+    let outer = outermost(&holder.process, &origins, around, socket_unit);
+    if matches!(outer, Some(Origin::Container { .. })) {
+        // Its runtime is an ancestor as well, and would name it again.
+        origins.retain(|origin| !matches!(origin, Origin::Container { .. }));
+    }
+    origins.extend(outer);
     if chain
         .iter()
         .any(|(_, process)| programs::is_wsl_relay(process))
@@ -594,4 +599,134 @@ pub(crate) fn socket_command(holder: &Holder) -> Option<String> {
 /// The last part of a path.
 pub(super) fn file_name(path: &Path) -> Option<&str> {
     path.file_name().and_then(|name| name.to_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn unit(name: &str, user_scope: bool, restart: Option<&str>, socket: Option<&str>) -> Origin {
+        Origin::SystemdUnit {
+            unit: name.to_owned(),
+            user_scope,
+            restart: restart.map(str::to_owned),
+            socket_unit: socket.map(str::to_owned),
+        }
+    }
+
+    fn shell(interactive: bool) -> Origin {
+        Origin::Shell {
+            process: Process::unknown(7),
+            interactive,
+        }
+    }
+
+    /// What brings it back, and the command.
+    fn told(origins: &[Origin]) -> (String, String) {
+        let (by, command) = comeback(origins);
+        (by.unwrap_or_default(), command.unwrap_or_default())
+    }
+
+    fn both(by: &str, command: &str) -> (String, String) {
+        (by.to_owned(), command.to_owned())
+    }
+
+    #[test]
+    fn a_unit_is_stopped_by_its_manager() {
+        assert_eq!(
+            told(&[
+                shell(false),
+                unit("web.service", false, Some("always"), None)
+            ]),
+            both(
+                "Restart=always of web.service",
+                "systemctl stop web.service"
+            )
+        );
+        assert_eq!(
+            told(&[unit("web.service", false, Some("no"), None)]),
+            both("", "systemctl stop web.service")
+        );
+        assert_eq!(
+            told(&[unit("dev.service", true, None, None)]),
+            both("", "systemctl --user stop dev.service")
+        );
+    }
+
+    #[test]
+    fn a_socket_unit_is_stopped_before_its_service() {
+        let (by, command) = told(&[unit("web.service", false, None, Some("web.socket"))]);
+        assert!(by.starts_with("web.socket"), "{by}");
+        assert_eq!(command, "systemctl stop web.socket web.service");
+        let (_, command) = told(&[unit("web.socket", false, None, Some("web.socket"))]);
+        assert_eq!(command, "systemctl stop web.socket");
+    }
+
+    #[test]
+    fn other_managers_have_commands_of_their_own() {
+        let job = Origin::LaunchdJob {
+            label: "com.example.web".into(),
+            domain: "gui/501".into(),
+        };
+        assert_eq!(told(&[job]).1, "launchctl bootout gui/501/com.example.web");
+        let service = Origin::WindowsService {
+            name: "W3SVC".into(),
+        };
+        assert_eq!(told(&[service]).1, "sc stop W3SVC");
+        for (runtime, command) in [
+            ("docker", "docker stop web"),
+            ("podman", "podman stop web"),
+            ("cri-o", "crictl stop web"),
+            ("containerd", "nerdctl stop web"),
+            ("lxc", "lxc-stop -n web"),
+            ("systemd-nspawn", "machinectl poweroff web"),
+        ] {
+            let container = Origin::Container {
+                runtime: Some(runtime),
+                id: Some("web".into()),
+            };
+            // Even where a person has a shell in it.
+            assert_eq!(told(&[shell(true), container]).1, command);
+        }
+        let nameless = Origin::Container {
+            runtime: None,
+            id: None,
+        };
+        assert_eq!(told(&[nameless]), both("", ""));
+    }
+
+    #[test]
+    fn what_a_person_started_comes_back_by_nobody() {
+        let supervisor = Origin::Supervisor {
+            process: Process::unknown(9),
+            name: "pm2",
+            app: Some("web".into()),
+        };
+        assert_eq!(
+            told(&[supervisor.clone(), shell(true)]),
+            both("pm2 (PID 9)", "pm2 stop web")
+        );
+        // What keeps the person's shell alive does not start servers.
+        assert_eq!(told(&[shell(true), supervisor]), both("", ""));
+        assert_eq!(told(&[Origin::Init]), both("", ""));
+    }
+
+    #[test]
+    fn names_from_others_are_quoted_and_escaped() {
+        assert_eq!(quoted("web@1.service"), "web@1.service");
+        assert_eq!(quoted("a b; rm -rf ~"), "'a b; rm -rf ~'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted("--now"), "'--now'");
+        assert_eq!(quoted(""), "''");
+        assert_eq!(quoted("a\u{1b}[2J"), r"'a\u{1b}[2J'");
+    }
+
+    proptest! {
+        #[test]
+        fn a_quoted_word_is_safe_to_print(word in any::<String>()) {
+            let quoted = quoted(&word);
+            prop_assert_eq!(printable(&quoted).into_owned(), quoted);
+        }
+    }
 }
