@@ -154,15 +154,38 @@ pub(crate) fn excluded_ports(_: Protocol) -> Vec<RangeInclusive<u16>> {
     Vec::new()
 }
 
-/// What one of the system's own programs prints; nothing if it can't be run.
+/// What one of the system's own programs prints; nothing if it can't be run, or takes too long.
 #[cfg(any(target_os = "macos", windows))]
 fn output(program: &str, arguments: &[&str]) -> String {
-    let output = std::process::Command::new(program)
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+    const MOST: u64 = 4 << 20;
+    let child = Command::new(program)
         .args(arguments)
-        .stdin(std::process::Stdio::null())
-        .output();
-    output.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).into_owned(),
-    )
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else {
+        return String::new();
+    };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let stdout = child.stdout.take();
+    let reader = std::thread::Builder::new().spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stdout) = stdout {
+            // What could be read until it broke off is better than nothing.
+            let _ = stdout.take(MOST).read_to_end(&mut bytes);
+        }
+        let _ = sender.send(bytes);
+    });
+    let bytes = match reader {
+        Ok(_) => receiver.recv_timeout(PATIENCE).unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    // It has ended by itself, as a rule; then there is nobody to end.
+    let _ = child.kill();
+    let _ = child.wait();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
