@@ -105,3 +105,18 @@ fn every_public_item_is_named() {
         }
     }
 }
+
+/// Nobody is promised a compiler that was not tried.
+#[test]
+fn the_oldest_compiler_is_that_of_the_manifest() {
+    let manifest = fs::read_to_string(path("Cargo.toml")).expect("a manifest");
+    let version = manifest
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = "))
+        .expect("a version")
+        .trim_matches('"');
+    for document in TWINS {
+        let text = fs::read_to_string(path(document)).expect("a document");
+        assert!(text.contains(&format!("Rust {version}")), "{document}");
+    }
+}
