@@ -235,6 +235,7 @@ fn a_hidden_socket_in_json() {
         ("--verbose", "still_held"),
         ("--list", "held"),
         ("--dry-run", "would_fail"),
+        ("--why", "held"),
     ] {
         let command = Fixture::role("exec")
             .set("program", env!("CARGO_BIN_EXE_kill_port"))
