@@ -291,7 +291,11 @@ impl fmt::Display for Obstacle {
                     write!(f, "; it was made by user {owner}")?;
                 }
                 if *cause == HiddenCause::Elsewhere {
-                    f.write_str("; every process was looked at, so the holder is outside this PID namespace or the kernel itself")?;
+                    f.write_str(if cfg!(windows) {
+                        "; Windows names no living process as its owner: it has ended, and a process that inherited the socket keeps it"
+                    } else {
+                        "; every process was looked at, so the holder is outside this PID namespace or the kernel itself"
+                    })?;
                 }
                 if candidates.is_empty() {
                     return Ok(());
@@ -457,6 +461,12 @@ fn as_root(target: Target) -> String {
 }
 
 fn elsewhere(socket: &Socket) -> String {
+    if cfg!(windows) {
+        return format!(
+            "end what that process had started; `netstat -ano | findstr :{}` shows its former PID",
+            socket.port
+        );
+    }
     format!(
         "look from the host or outside the container with `ss -lnp sport = :{}`; a kernel service such as NFS or WireGuard has no process",
         socket.port

@@ -193,6 +193,7 @@ mod tests {
         for (pid, reason) in [
             (50, SparedReason::Caller),
             (40, SparedReason::Ancestor),
+            #[cfg(unix)]
             (1, SparedReason::Init),
         ] {
             assert_eq!(
@@ -205,6 +206,7 @@ mod tests {
         for (pid, verdict) in [
             (50, Verdict::Spared(SparedReason::Caller)),
             (40, Verdict::Signal),
+            #[cfg(unix)]
             (1, Verdict::Spared(SparedReason::Init)),
         ] {
             let candidates = [candidate(pid, &sockets)];

@@ -10,6 +10,7 @@ mod containers;
 mod documents;
 #[cfg(target_os = "linux")]
 mod linux;
+mod portable;
 
 /// Roles of this test program alone.
 fn role(_name: &str, _params: &fixture::Params) -> bool {

@@ -13,7 +13,7 @@
 //! - On OpenBSD it writes past the end of a buffer that it made for smaller records. It is not used there.
 
 use std::io;
-use std::net::{IpAddr, UdpSocket};
+use std::net::IpAddr;
 
 use super::{Depth, Found, Handle, Ports};
 use crate::holder::{Socket, SocketId, SocketState};
@@ -198,10 +198,10 @@ fn listed() -> io::Result<Vec<Row>> {
     Ok(Vec::new())
 }
 
-/// Whether a socket of this machine can have this address. It is tried out with a UDP socket on a port of the system's choice.
+/// Whether a socket of this machine can have this address. It is tried out on a port of the system's choice, without listening.
 pub(crate) fn is_local(address: IpAddr) -> io::Result<bool> {
-    match UdpSocket::bind((address, 0)) {
-        Ok(_) => Ok(true),
+    match super::try_bind(Protocol::Tcp, (address, 0).into(), false) {
+        Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(false),
         // A machine without IPv6 has no such addresses.
         Err(_) if address.is_ipv6() => Ok(false),

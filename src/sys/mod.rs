@@ -100,7 +100,10 @@ compile_error!(
 pub(crate) fn is_superuser() -> bool {
     #[cfg(target_os = "linux")]
     return rustix::process::geteuid().is_root();
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(all(unix, not(target_os = "linux")))]
+    return nix::unistd::geteuid().is_root();
+    // There is no such user on Windows: an administrator may be denied as well.
+    #[cfg(windows)]
     false
 }
 
