@@ -43,6 +43,13 @@ pub(super) fn list(engines: &[Endpoint]) -> (Vec<Container>, Vec<EngineError>) {
                     }
                 }
             }
+            // Whether a pipe exists shows only when it is opened: one that does not is no engine.
+            Some(Err(error))
+                if matches!(engine, Endpoint::Pipe(_))
+                    && error.kind == EngineErrorKind::NotRunning =>
+            {
+                log::debug!("{error}");
+            }
             Some(Err(error)) => errors.push(error),
             None => errors.push(EngineError::not_answering(engine)),
         }
