@@ -64,7 +64,7 @@ pub enum Cause {
         address: IpAddr,
     },
     /// No process holds the socket: every one could be looked at, in the PID namespace that has them all. It is the kernel's own, or its descriptor is
-    /// on its way through a Unix socket.
+    /// on its way through a Unix socket. On Windows it may also have been left to a child by a process that has ended.
     Kernel {
         /// The socket.
         socket: Socket,
@@ -404,7 +404,13 @@ impl Cause {
                 "choose another port; as administrator, `net stop winnat` and `net start winnat` let the range be chosen anew".into()
             }
             Self::NotLocal { .. } => {
-                "bind an address that `ip address` shows, or a wildcard".into()
+                "bind an address that one of this machine's interfaces has, or a wildcard".into()
+            }
+            Self::Kernel { .. } if cfg!(windows) => {
+                "look for a child that a process which has ended has left its sockets to; `netstat -abno` as administrator shows more".into()
+            }
+            Self::Kernel { socket } if cfg!(not(target_os = "linux")) => {
+                format!("`sudo lsof -nP -i :{}` shows more", socket.port)
             }
             Self::Kernel { socket } => match service(socket) {
                 Some((_, remedy)) => remedy.into(),

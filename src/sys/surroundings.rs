@@ -88,9 +88,9 @@ mod elsewhere {
         if cfg!(unix) { 1024 } else { 0 }
     }
 
-    /// There are no PID namespaces: a socket without a holder is the kernel's own, or nobody's that can be seen.
+    /// There are no others here.
     pub(crate) fn in_first_pid_namespace() -> bool {
-        false
+        true
     }
 
     pub(crate) fn is_wsl() -> bool {
