@@ -6,7 +6,20 @@ use std::process::{Command, Output, Stdio};
 pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kill_port"));
     command.args(arguments).stdin(Stdio::null());
-    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "RUST_BACKTRACE"] {
+    // On a terminal, a machine that says it is CI gets colours even if the terminal is called dumb.
+    for name in [
+        "CI",
+        "NO_COLOR",
+        "CLICOLOR",
+        "CLICOLOR_FORCE",
+        "COLORTERM",
+        "COLUMNS",
+        "LINES",
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "RUST_BACKTRACE",
+    ] {
         command.env_remove(name);
     }
     command.env("TERM", "xterm-256color");
