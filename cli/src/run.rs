@@ -8,6 +8,7 @@ use kill_port::{Event, Target};
 use crate::args::Args;
 use crate::exit::Exit;
 use crate::human::{Answer, Page};
+use crate::interactive::Consent;
 use crate::interrupt::Interrupt;
 use crate::json::{Document, Port};
 use crate::output;
@@ -16,17 +17,20 @@ use crate::progress::{self, Progress};
 
 /// Ends the holders of everything that was asked for.
 pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
-    free(args, request, page, &request.targets, Vec::new())
+    free(args, request, page, &request.targets, Vec::new(), None)
 }
 
-/// Ends the holders of these targets. `settled` are answers about others.
+/// Ends the holders of these targets. `settled` are answers about others; with a `consent`, nobody is signalled whom it does not
+/// cover.
 pub fn free(
     args: &Args,
     request: &Request,
     page: &Page,
     targets: &[Target],
     settled: Vec<Answer>,
+    consent: Option<&Consent>,
 ) -> Exit {
+    let mut surprise: Option<Target> = None;
     let mut progress = Progress::new(!args.quiet);
     let mut interrupt = Interrupt::default();
     let options = args.kill_options();
@@ -35,12 +39,31 @@ pub fn free(
             interrupt.watch();
         }
         progress.follow(event);
+        if let (
+            Some(consent),
+            Event::Try {
+                target,
+                number: 1,
+                holders,
+                ..
+            },
+        ) = (consent, event)
+            && !consent.covers(*target, holders)
+        {
+            surprise = Some(*target);
+            return ControlFlow::Break(());
+        }
         match interrupt.signal() {
             Some(_) => ControlFlow::Break(()),
             None => ControlFlow::Continue(()),
         }
     });
     progress::clear();
+    if let Some(target) = surprise {
+        output::error_line(&format!(
+            "{target}: another process has taken it since you were asked and is left alone; run it again"
+        ));
+    }
     let mut answers = settled;
     let is_mixed = !answers.is_empty();
     answers.extend(

@@ -73,3 +73,18 @@ fn without_a_terminal_nobody_can_be_asked() {
         .complains("--interactive needs a terminal");
     assert!(server.is_alive());
 }
+
+#[test]
+fn who_takes_the_port_while_the_question_stands_is_left_alone() {
+    let ports = Port::claim_many(1);
+    let first = Fixture::server(&ports[0]);
+    let mut terminal = start(&ports);
+    terminal.wait_for("[y/N]");
+    drop(first);
+    let second = Fixture::server(&ports[0]);
+    terminal.press("y\r");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(second.is_alive());
+    assert!(text.contains("another process has taken it"), "{text}");
+}
