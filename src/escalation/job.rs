@@ -1,6 +1,7 @@
 //! One target on its way to being free.
 
 use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::known::{Known, Registry};
@@ -58,6 +59,8 @@ pub(super) struct Job {
     /// Since when a socket has had no holder to be seen.
     pub unheld: Option<Instant>,
     pub hidden: Vec<HiddenSocket>,
+    /// Who was there at a first look that may have missed holders.
+    pub present: Rc<[u32]>,
     /// How many generations were ended.
     pub generations: u32,
     /// Everyone above the holders of the last generation.
@@ -84,6 +87,7 @@ impl Job {
             exits: false,
             unheld: None,
             hidden: Vec::new(),
+            present: Rc::default(),
             generations: 0,
             forebears: HashSet::new(),
             earlier_forebears: HashSet::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use log::info;
@@ -116,6 +117,7 @@ impl Engine<'_> {
         let found = self.find(&sockets, depth)?;
         let cost = begun.elapsed();
         let held = found.held();
+        let present: Rc<[u32]> = found.present.into();
         let mut of: HashMap<SocketId, Vec<Identity>> = HashMap::new();
         let rules = rules(&mut self.rules, self.options);
         for (handle, ids) in found.holders {
@@ -130,6 +132,9 @@ impl Engine<'_> {
             };
             note_holders(job, &of);
             job.surveyed = Some(begun);
+            if first {
+                job.present = Rc::clone(&present);
+            }
             job.survey_cost = cost;
             job.exits = false;
             job.hidden = job

@@ -32,7 +32,10 @@ pub(super) fn shared_with_unseen(
             None if known.lineage.unseen_parent.is_some_and(|pid| pid != 1) => None,
             None => continue,
         };
+        // One that was there all along was missed by the first look, and replaces nobody.
+        let is_late = job.present.binary_search(&member.identity.pid).is_err();
         let replaced = known.sent.is_empty()
+            && is_late
             && job.members.iter().any(|other| {
                 let other = registry.get(other.identity);
                 other.is_some_and(|other| {
@@ -45,7 +48,7 @@ pub(super) fn shared_with_unseen(
                     .as_ref()
                     .is_none_or(|parent| parent.uid == socket.uid);
             let was_there = job.seen.contains(&socket.id);
-            let is_noted = shared.iter().any(|hidden| hidden.socket == *socket);
+            let is_noted = shared.iter().any(|hidden| hidden.socket.id == socket.id);
             if (made_by_parent || (replaced && was_there)) && !is_noted {
                 let mut hidden = survey::hidden(socket.clone(), &[]);
                 hidden.cause = HiddenCause::Unreadable;

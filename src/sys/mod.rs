@@ -133,6 +133,8 @@ pub(crate) struct Found {
     pub holders: Vec<(Handle, Vec<SocketId>)>,
     /// The processes whose descriptors this user can't read.
     pub unreadable: Vec<u32>,
+    /// The processes that were there, after a look that may have missed holders among them.
+    pub present: Vec<u32>,
 }
 
 /// What became of a signal.

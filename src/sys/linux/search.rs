@@ -55,6 +55,9 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
     found.holders.sort_by_key(|(handle, _)| handle.pid());
     found.unreadable.sort_unstable();
     found.unreadable.dedup();
+    if depth == Depth::Quick {
+        found.present = pids;
+    }
     Ok(found)
 }
 
