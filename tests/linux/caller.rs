@@ -1,12 +1,13 @@
 //! A process that calls the library, in surroundings of its own: another user, another namespace, below a server.
 
 use std::ops::ControlFlow;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use kill_port::{Event, KillOptions, Target};
 
 use super::answer::Answer;
-use crate::fixture::linux::{signals, sockets, surroundings};
+use crate::fixture::linux::{server, signals, sockets, surroundings};
 use crate::fixture::{Fixture, Params, Port, Role, say};
 
 pub fn play(role: &str, params: &Params) -> bool {
@@ -15,9 +16,11 @@ pub fn play(role: &str, params: &Params) -> bool {
         "seed_call" => seed_call(params),
         "holder_calls_below" => holder_calls_below(params),
         "holder_calls" => {
-            let _held = sockets::open_all(params);
+            signals::block();
+            let _held = open_moved(params);
             caller(params);
         }
+        "ancestor_beyond_root" => ancestor_beyond_root(params),
         "pid_reuse" => pid_reuse(params),
         _ => return false,
     }
@@ -42,10 +45,11 @@ fn options(params: &Params) -> KillOptions {
     if params.has("include_ancestors") {
         options.spare_ancestors(false);
     }
+    options.thorough(params.has("thorough"));
     options
 }
 
-/// Frees `target` (or `port`) with `grace` and `include_ancestors`, tells the answer, and ends.
+/// Frees `target` (or `port`) with `grace`, `thorough` and `include_ancestors`, tells the answer, and ends.
 fn caller(params: &Params) {
     let target: Target = params
         .parse("target")
@@ -75,21 +79,83 @@ fn seed_call(params: &Params) {
     say("returned");
 }
 
-/// Holds the port; a child of a child of it calls.
+/// Holds the port; a child of a child of it calls. With `fd` it has the socket on that descriptor; with `near` an unrelated process has
+/// it as well, among its lowest descriptors.
 fn holder_calls_below(params: &Params) {
     signals::block();
-    let held = sockets::open_all(params);
+    let held = open_moved(params);
     say(&format!("pid server {}", std::process::id()));
     signals::fork(|| {
-        for fd in &held {
-            // SAFETY: this process ends without using or closing them again.
-            unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(fd)) };
-        }
+        close_all(&held);
         signals::unblock();
         signals::fork(|| caller(params));
         signals::reap(true);
     });
     // Whoever is told to end, says so and goes.
+    while !matches!(signals::take(None), Some(libc::SIGTERM)) {}
+}
+
+/// Opens the sockets, gives them to the `near` process, if there is to be one, and then moves the first to the descriptor `fd`.
+fn open_moved(params: &Params) -> Vec<OwnedFd> {
+    let mut held = sockets::open_all(params);
+    if params.has("near") {
+        near(params, &held);
+    }
+    if let Some(fd) = params.parse("fd") {
+        let first = held.remove(0);
+        held.insert(0, sockets::move_to(first, fd));
+    }
+    held
+}
+
+/// A process that is nobody's child here and holds the same sockets. It tells of signals and stays.
+fn near(params: &Params, held: &[OwnedFd]) {
+    signals::fork(|| {
+        let pid = signals::fork(|| {
+            let copies = held.iter().map(|fd| fd.try_clone().expect("dup")).collect();
+            server::serve(params, "near_on_term", copies, "near ready");
+        });
+        say(&format!("pid near {pid}"));
+    });
+    signals::reap(true);
+}
+
+fn close_all(held: &[OwnedFd]) {
+    for fd in held {
+        // SAFETY: this process ends without using or closing them again.
+        unsafe { libc::close(std::os::fd::AsRawFd::as_raw_fd(fd)) };
+    }
+}
+
+/// An unprivileged process that holds the port, a child of it that belongs to root, and below that a caller of the holder's user,
+/// to whom `hidepid` (as `hidden` says) hides the one between. With `stay_root` the holder belongs to root as well.
+fn ancestor_beyond_root(params: &Params) {
+    signals::block();
+    let held = sockets::open_all(params);
+    say(&format!("pid server {}", std::process::id()));
+    let (changed, tell) = std::io::pipe().expect("a pipe");
+    signals::fork(|| {
+        close_all(&held);
+        signals::unblock();
+        // The other has changed its user when it has written.
+        std::io::Read::read_exact(&mut &changed, &mut [0]).expect("a word from the holder");
+        signals::fork(|| {
+            let mut own = Params::default();
+            own.set("hidepid", params.text("hidden", "2"));
+            own.set("uid", 65534);
+            surroundings::enter(&own);
+            caller(params);
+        });
+        signals::reap(true);
+    });
+    if !params.has("stay_root") {
+        // The kernel still names root as the one who made it, which would speak for a holder among root's processes.
+        for socket in &held {
+            sockets::give_to(socket, 65534);
+        }
+        surroundings::become_user(65534, true);
+    }
+    std::io::Write::write_all(&mut &tell, b"!").expect("a word to the caller");
     while !matches!(signals::take(None), Some(libc::SIGTERM)) {}
 }
 

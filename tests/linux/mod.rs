@@ -2,15 +2,18 @@
 
 mod addresses;
 mod answer;
+mod both_ways;
 mod caller;
 mod ending;
 mod explain;
 mod fallback;
 mod finding;
 mod hidden;
+mod hidepid;
 mod look_before_you_shoot;
 mod many;
 mod reuse;
+mod second_look;
 mod sharing;
 mod sparing;
 mod supervisor_option;
