@@ -69,3 +69,43 @@ fn the_exit_codes_are_those_of_the_help() {
         assert_eq!(of_document, of_help, "{name}");
     }
 }
+
+/// The words by which a program tells one answer from another.
+#[test]
+fn every_word_of_the_schema_stands_in_both_documents() {
+    let schema: serde_json::Value = serde_json::from_str(&read("cli/schema.json")).expect("JSON");
+    let mut words = Vec::new();
+    gather(&schema, &mut words);
+    assert!(words.len() > 50, "{words:?}");
+    for name in DOCUMENTS {
+        let text = read(name);
+        for word in &words {
+            assert!(
+                text.contains(&format!("`{word}`")),
+                "{name} does not name {word}"
+            );
+        }
+    }
+}
+
+/// Every word of this project's own; those in capitals (signals, states of TCP) and protocols are everybody's.
+fn gather(value: &serde_json::Value, words: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Array(items) => items.iter().for_each(|item| gather(item, words)),
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                if name != "enum" {
+                    gather(field, words);
+                    continue;
+                }
+                let own = |word: &&str| {
+                    !word.starts_with(char::is_uppercase) && !matches!(*word, "tcp" | "udp")
+                };
+                let options = field.as_array().into_iter().flatten();
+                let options = options.filter_map(serde_json::Value::as_str).filter(own);
+                words.extend(options.map(str::to_owned));
+            }
+        }
+        _ => {}
+    }
+}
