@@ -252,6 +252,12 @@ fn spared(reason: SparedReason) -> &'static str {
 /// One line for each obstacle and one for each next step.
 pub fn error_text(error: &Error) -> String {
     let target = error.target();
+    // Port 0 stands for all ports at once.
+    let about = if target.port == 0 {
+        String::new()
+    } else {
+        format!("{target}: ")
+    };
     let mut text = String::new();
     let mut helps: Vec<String> = Vec::new();
     let mut told = 0;
@@ -269,7 +275,7 @@ pub fn error_text(error: &Error) -> String {
         }
         if told < OBSTACLES {
             told += 1;
-            let _ = writeln!(text, "{} {target}: {obstacle}", paint(BAD, "error:"));
+            let _ = writeln!(text, "{} {about}{obstacle}", paint(BAD, "error:"));
         } else {
             untold += 1;
         }
@@ -277,7 +283,7 @@ pub fn error_text(error: &Error) -> String {
     if untold > 0 {
         let _ = writeln!(
             text,
-            "{} {target}: and {untold} more like these",
+            "{} {about}and {untold} more like these",
             paint(BAD, "error:")
         );
     }

@@ -80,7 +80,7 @@ fn print(
                 ));
             }
         }
-        if text.is_empty() {
+        if text.is_empty() && errors.is_empty() {
             text.push_str("nobody listens\n");
         }
         printed = output::document(&text);

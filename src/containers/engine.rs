@@ -82,7 +82,7 @@ impl Engines {
         let selected = environment.selected();
         for address in selected.iter().chain(&environment.contexts()) {
             match parse_address(address) {
-                Some(endpoint) => engines.add(endpoint, &mut seen),
+                Some(endpoint) => engines.add(endpoint, true, &mut seen),
                 None if selected.as_ref() == Some(address) => {
                     engines.remote = Some(address.clone())
                 }
@@ -90,15 +90,15 @@ impl Engines {
             }
         }
         for path in environment.usual_sockets() {
-            engines.add(Endpoint::Unix(path), &mut seen);
+            engines.add(Endpoint::Unix(path), false, &mut seen);
         }
         for pipe in &environment.pipes {
-            engines.add(Endpoint::Pipe(PathBuf::from(pipe)), &mut seen);
+            engines.add(Endpoint::Pipe(PathBuf::from(pipe)), false, &mut seen);
         }
         engines
     }
 
-    fn add(&mut self, endpoint: Endpoint, seen: &mut HashSet<Identity>) {
+    fn add(&mut self, endpoint: Endpoint, is_named: bool, seen: &mut HashSet<Identity>) {
         match identify(&endpoint) {
             Ok(Some(identity)) => {
                 if seen.insert(identity) {
@@ -107,13 +107,23 @@ impl Engines {
             }
             Ok(None) => {}
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                if !self.out_of_reach.contains(&endpoint) {
+                if (is_named || is_seen_closed(&endpoint)) && !self.out_of_reach.contains(&endpoint)
+                {
                     self.out_of_reach.push(endpoint);
                 }
             }
             Err(_) => {}
         }
     }
+}
+
+/// Whether the directory that would have the socket is there, though closed to this user: an engine made it. Where not even that can be
+/// seen, as in another user's home, nothing says that there is an engine at all.
+fn is_seen_closed(endpoint: &Endpoint) -> bool {
+    endpoint
+        .path()
+        .parent()
+        .is_some_and(|directory| fs::metadata(directory).is_ok())
 }
 
 /// What tells two sockets apart, however many paths lead to them.

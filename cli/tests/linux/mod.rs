@@ -9,6 +9,7 @@ mod permission;
 mod pipes;
 mod pty;
 mod ranges;
+mod scarcity;
 mod snapshots;
 mod terminal;
 mod why;

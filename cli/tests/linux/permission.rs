@@ -43,3 +43,49 @@ fn the_user_is_named_where_it_is_not_the_caller() {
     let _server = Fixture::server(&own);
     assert!(!run(&own.to_string()).exits(0).out.contains("  user "));
 }
+
+#[test]
+fn a_home_that_is_closed_is_no_sign_of_a_container_engine() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    let home = Closed::new();
+    let command = Fixture::role("exec")
+        .set("program", env!("CARGO_BIN_EXE_kill_port"))
+        .set("argv", port.to_string())
+        .set("exec_uid", NOBODY)
+        .env("HOME", home.0.join("home"))
+        .spawn();
+    command.wait_gone();
+    let said = command.lines().join("\n");
+    assert!(said.contains("no holder to be seen"), "{said}");
+    for engine in ["Docker", "OrbStack", "Colima", "Rancher"] {
+        assert!(
+            !said.contains(&format!("{engine} at {}", home.0.join("home").display())),
+            "{said}"
+        );
+    }
+    assert!(server.is_alive());
+}
+
+/// A folder that only its owner may enter, with a home in it.
+struct Closed(std::path::PathBuf);
+
+impl Closed {
+    fn new() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("kill_port-closed-{}", std::process::id()));
+        std::fs::create_dir_all(path.join("home/.docker/run")).expect("a folder");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700))
+            .expect("permissions");
+        Self(path)
+    }
+}
+
+impl Drop for Closed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -13,8 +13,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal as RawSignal, kill_process, pidfd_open, pidfd_send_signal,
-    test_kill_process,
+    Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
+    pidfd_send_signal, test_kill_process,
 };
 
 use super::super::Delivery;
@@ -47,7 +47,7 @@ impl Handle {
     pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = match openat(CWD, proc_path(pid, ""), flags, Mode::empty()) {
-            Ok(directory) => Some(directory),
+            Ok(directory) => keep(directory),
             Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => return Ok(None),
             Err(Errno::MFILE | Errno::NFILE) => None,
             Err(error) => return Err(error.into()),
@@ -232,10 +232,21 @@ impl Handle {
             let pidfd = pidfd_open(self.raw_pid()?, PidfdFlags::empty()).ok()?;
             // The PID may have been given to another before it was opened, but not after: still being there now means
             // having been there all along.
-            self.stat().map(|_| pidfd)
+            self.stat()?;
+            keep(pidfd)
         };
         self.pidfd.get_or_init(open).as_ref().map(AsFd::as_fd)
     }
+}
+
+/// How many descriptors are left for looking around, however many processes are being dealt with.
+const RESERVE: u64 = 32;
+
+/// This descriptor, unless it is one of the last that the caller may have: a handle can do without, a look at the processes can't.
+fn keep(descriptor: OwnedFd) -> Option<OwnedFd> {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let number = u64::try_from(descriptor.as_raw_fd()).ok()?;
+    (number.saturating_add(RESERVE) < limit).then_some(descriptor)
 }
 
 /// Waits until one of the processes has exited or the time is over, whichever is first.

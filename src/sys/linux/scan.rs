@@ -1,5 +1,6 @@
 //! The complete look: every descriptor of every process that can be read.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
@@ -20,6 +21,8 @@ pub(super) struct Look {
     pub denied: bool,
     /// Whether only its lowest descriptors were looked at.
     pub is_partial: bool,
+    /// Whether the caller had no descriptor left to look with: then nothing is known.
+    pub is_failed: bool,
 }
 
 /// How many of the lowest descriptors a quick look takes in.
@@ -33,6 +36,8 @@ pub(super) struct Scanner<'a> {
     /// Whether the size of a directory of descriptors is their number (Linux 6.2 and later).
     sizes_count: bool,
     entries: Vec<MaybeUninit<u8>>,
+    /// Whether the caller ran out of descriptors during this look.
+    has_run_out: Cell<bool>,
 }
 
 /// The IDs of all processes, in the kernel's order: ascending.
@@ -93,17 +98,20 @@ impl<'a> Scanner<'a> {
             wanted,
             sizes_count: own.is_ok_and(|stat| stat.st_size > 0),
             entries: vec![MaybeUninit::uninit(); 32 * 1024],
+            has_run_out: Cell::new(false),
         })
     }
 
     /// All descriptors of a process, those of threads with a table of their own included.
     pub(super) fn look(&mut self, pid: u32) -> Look {
         let mut look = Look::default();
+        self.has_run_out.set(false);
         self.read_table(&format!("{pid}/fd"), &format!("{pid}/fdinfo"), &mut look);
         look.denied &= self.is_closed(pid);
         if !look.denied && self.threads(pid) != 1 {
             self.read_private_tables(pid, &mut look);
         }
+        look.is_failed = self.has_run_out.get();
         look.held.sort_unstable();
         look.held.dedup();
         look
@@ -123,10 +131,15 @@ impl<'a> Scanner<'a> {
         let directory = match openat(&self.proc, path.of(pid, c"/fd"), directory(), Mode::empty()) {
             Ok(directory) => directory,
             Err(Errno::ACCESS | Errno::PERM) => {
+                self.has_run_out.set(false);
                 look.denied = self.is_closed(pid);
+                look.is_failed = self.has_run_out.get();
                 return look;
             }
-            Err(_) => return look,
+            Err(error) => {
+                look.is_failed = has_run_out(error);
+                return look;
+            }
         };
         let mut left = match fstat(&directory) {
             Ok(stat) if self.sizes_count => stat.st_size,
@@ -166,7 +179,7 @@ impl<'a> Scanner<'a> {
         if owner.st_uid != rustix::process::geteuid().as_raw() {
             return true;
         }
-        read_at(&self.proc, &format!("{pid}/stat"))
+        read_at(&self.proc, &format!("{pid}/stat"), &self.has_run_out)
             .and_then(|line| Stat::parse(&line))
             .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
     }
@@ -201,8 +214,13 @@ impl<'a> Scanner<'a> {
     }
 
     fn numbers(&mut self, path: &str) -> Vec<u32> {
-        let Ok(directory) = openat(&self.proc, path, directory(), Mode::empty()) else {
-            return Vec::new();
+        let directory = match openat(&self.proc, path, directory(), Mode::empty()) {
+            Ok(directory) => directory,
+            Err(error) => {
+                self.has_run_out
+                    .set(self.has_run_out.get() || has_run_out(error));
+                return Vec::new();
+            }
         };
         let mut numbers = Vec::new();
         let mut entries = RawDir::new(&directory, &mut self.entries);
@@ -219,8 +237,12 @@ impl<'a> Scanner<'a> {
                 look.denied = true;
                 return;
             }
-            // It ended in between.
-            Err(_) => return,
+            // Without a descriptor nothing is known; otherwise it ended in between.
+            Err(error) => {
+                self.has_run_out
+                    .set(self.has_run_out.get() || has_run_out(error));
+                return;
+            }
         };
         let mut link = [MaybeUninit::uninit(); 64];
         let mut entries = RawDir::new(&directory, &mut self.entries);
@@ -252,7 +274,7 @@ impl<'a> Scanner<'a> {
             } else if target == b"anon_inode:[io_uring]" {
                 let path = format!("{fdinfo}/{}", name.to_string_lossy());
                 look.held.extend(
-                    read_at(&self.proc, &path)
+                    read_at(&self.proc, &path, &self.has_run_out)
                         .as_deref()
                         .map(fixed_files)
                         .into_iter()
@@ -289,9 +311,16 @@ impl Path {
     }
 }
 
-fn read_at(proc: &OwnedFd, path: &str) -> Option<Vec<u8>> {
+/// Whether this says that the caller, or the system, has no descriptor left.
+fn has_run_out(error: Errno) -> bool {
+    matches!(error, Errno::MFILE | Errno::NFILE)
+}
+
+fn read_at(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> {
     use std::io::Read as _;
-    let file = openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let file = openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .inspect_err(|&error| run_out.set(run_out.get() || has_run_out(error)))
+        .ok()?;
     let mut content = Vec::new();
     std::fs::File::from(file).read_to_end(&mut content).ok()?;
     Some(content)
@@ -338,6 +367,7 @@ mod tests {
                 held: wanted.to_vec(),
                 denied: false,
                 is_partial: false,
+                is_failed: false,
             }
         );
         drop(copy);

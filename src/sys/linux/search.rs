@@ -3,6 +3,8 @@
 use std::collections::HashSet;
 use std::io;
 
+use rustix::io::Errno;
+
 use super::super::{Depth, Found};
 use super::lineage::{ancestors, ancestors_of};
 use super::process::{Handle, caller};
@@ -23,10 +25,13 @@ struct Seen {
 /// Finds the holders of these sockets, which have to be sorted.
 pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
     let pids = pids()?;
-    let seen = match depth {
+    let mut seen = match depth {
         Depth::Complete => share(&pids, wanted, |scanner, pid| note(pid, scanner.look(pid)))?,
         Depth::Quick => quick(&pids, wanted)?,
     };
+    if seen.iter().any(|one| one.look.is_failed) {
+        seen = sparingly(&pids, wanted)?;
+    }
     let mut found = Found::default();
     if !is_everyone_visible() {
         found.unreadable.push(1);
@@ -48,6 +53,9 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
         } else {
             scanner.look(pid)
         };
+        if again.is_failed {
+            return Err(Errno::MFILE.into());
+        }
         if !again.held.is_empty() && !handle.has_exited() {
             found.holders.push((handle, again.held));
         }
@@ -62,7 +70,22 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
 }
 
 fn note(pid: u32, look: Look) -> Option<Seen> {
-    (look.denied || !look.held.is_empty()).then_some(Seen { pid, look })
+    (look.denied || look.is_failed || !look.held.is_empty()).then_some(Seen { pid, look })
+}
+
+/// A complete look with as few descriptors as possible, where those of several threads at once were too many. Somebody who was not looked
+/// at may be somebody to be spared, so there is no answer if these are too many as well.
+fn sparingly(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
+    let mut scanner = Scanner::new(wanted)?;
+    let mut seen = Vec::new();
+    for &pid in pids {
+        let look = scanner.look(pid);
+        if look.is_failed {
+            return Err(Errno::MFILE.into());
+        }
+        seen.extend(note(pid, look));
+    }
+    Ok(seen)
 }
 
 /// Under `hidepid`, those that can't be read are not even listed.
@@ -135,7 +158,7 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
 
 /// Puts a complete look in the place of a partial one.
 fn replace(seen: &mut Vec<Seen>, pid: u32, look: Look) {
-    if look.denied || !look.held.is_empty() {
+    if look.denied || look.is_failed || !look.held.is_empty() {
         seen.retain(|other| other.pid != pid);
         seen.push(Seen { pid, look });
     }
