@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use log::debug;
 
@@ -44,6 +44,8 @@ const LAST_PAUSE: Duration = Duration::from_millis(25);
 const EXIT_LINGER: Duration = Duration::from_millis(20);
 /// The same for one that is known to be on its way out.
 const EXITING_LINGER: Duration = Duration::from_secs(1);
+/// How long a process that a supervisor has just started is given to take the port.
+const STARTUP: Duration = Duration::from_secs(2);
 /// After so many generations it is certain that something starts them again and again.
 const GENERATIONS: u32 = 3;
 
@@ -283,6 +285,7 @@ impl<'o> Engine<'o> {
             Phase::Done => Ok(false),
             Phase::Held if job.sockets.is_empty() => {
                 job.phase = Phase::Free(now);
+                job.newcomers = None;
                 self.settle(index, now, now, callback)
             }
             Phase::Free(_) if !job.sockets.is_empty() => {
@@ -377,8 +380,36 @@ impl<'o> Engine<'o> {
         if job.pending(&self.registry).any(is_awaited) {
             return Some(());
         }
-        (free_for < self.options.settle && !settle::watch(job, &self.registry).is_over())
-            .then_some(())
+        let is_unsettled =
+            free_for < self.options.settle && !settle::watch(job, &self.registry).is_over();
+        let is_starting = || {
+            let newcomers = job.newcomers.iter().flatten();
+            free_for < self.options.settle + STARTUP
+                && newcomers.into_iter().any(|newcomer| !newcomer.has_exited())
+        };
+        (is_unsettled || is_starting()).then_some(())
+    }
+
+    /// Looks for what the supervisors have started since the holders were told to end: servers take their time until they listen.
+    fn seek_newcomers(&mut self, index: usize) -> io::Result<()> {
+        let Some(job) = self.jobs.get_mut(index) else {
+            return Ok(());
+        };
+        let supervisors: Vec<u32> = settle::watch(job, &self.registry)
+            .handles
+            .iter()
+            .map(|handle| handle.pid())
+            .collect();
+        let mut newcomers = Vec::new();
+        if let (false, Some(told)) = (supervisors.is_empty(), job.clock.and_then(wall_clock)) {
+            newcomers = sys::descendants(&supervisors)?;
+            newcomers.retain(|newcomer| {
+                let started = newcomer.describe().started;
+                started.is_some_and(|started| started >= told) && !newcomer.has_exited()
+            });
+        }
+        job.newcomers = Some(newcomers);
+        Ok(())
     }
 
     fn settle(
@@ -394,6 +425,13 @@ impl<'o> Engine<'o> {
         if self.free_wait(job, since, now).is_some() {
             self.check_time(index, now, callback)?;
             return Ok(false);
+        }
+        if job.newcomers.is_none() && !self.options.settle.is_zero() {
+            self.seek_newcomers(index)?;
+            let job = self.jobs.get(index);
+            if job.is_some_and(|job| self.free_wait(job, since, now).is_some()) {
+                return Ok(false);
+            }
         }
         let Some(job) = self.jobs.get_mut(index) else {
             return Ok(false);
@@ -469,6 +507,11 @@ impl<'o> Engine<'o> {
         handles.extend(watched.iter().map(AsRef::as_ref));
         sys::wait(&handles, timeout);
     }
+}
+
+/// That instant as the wall clock tells it, less what the start times of processes are rounded by.
+fn wall_clock(instant: Instant) -> Option<SystemTime> {
+    SystemTime::now().checked_sub(instant.elapsed() + Duration::from_millis(10))
 }
 
 fn rules<'a>(rules: &'a mut Option<Rules>, options: &KillOptions) -> &'a Rules {

@@ -11,6 +11,7 @@ use crate::holder::{Holder, Identity, Socket, SocketId};
 use crate::outcome::{Fate, Freed, HolderReport};
 use crate::signal::Signal;
 use crate::survey::HiddenSocket;
+use crate::sys::Handle;
 use crate::target::Target;
 
 /// A process that this target has to do with.
@@ -68,6 +69,8 @@ pub(super) struct Job {
     /// Forebears of the generations before.
     pub earlier_forebears: HashSet<Identity>,
     pub tries: u32,
+    /// What supervisors have started since the target became free; `None` until they were looked for.
+    pub newcomers: Option<Vec<Handle>>,
     pub result: Option<Result<Freed, Error>>,
 }
 
@@ -92,6 +95,7 @@ impl Job {
             forebears: HashSet::new(),
             earlier_forebears: HashSet::new(),
             tries: 0,
+            newcomers: None,
             result: None,
         }
     }

@@ -11,12 +11,13 @@ use crate::fixture::linux::{proc, root_or_skip};
 use crate::fixture::{Fixture, Port, skip};
 
 /// A supervisor that starts its server again after so many milliseconds is named, after three generations.
-fn a_supervisor_is_named(delay: u32) {
+fn a_supervisor_is_named(delay: u32, startup: u32) {
     let port = Port::claim();
     let supervisor = Fixture::role("supervisor")
         .port(&port)
         .set("name", "the watcher")
         .set("delay", delay)
+        .set("startup", startup)
         .start();
     let answer = kill_plainly(port.number());
     assert!(!answer.free, "{answer:#?}");
@@ -39,12 +40,17 @@ fn a_supervisor_is_named(delay: u32) {
 
 #[test]
 fn a_supervisor_that_starts_the_server_again_at_once_is_named() {
-    a_supervisor_is_named(0);
+    a_supervisor_is_named(0, 0);
 }
 
 #[test]
 fn a_supervisor_that_starts_the_server_again_after_100_ms_is_named() {
-    a_supervisor_is_named(100);
+    a_supervisor_is_named(100, 0);
+}
+
+#[test]
+fn a_supervisor_whose_server_takes_its_time_to_listen_is_named() {
+    a_supervisor_is_named(20, 600);
 }
 
 #[test]
