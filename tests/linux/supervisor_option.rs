@@ -116,7 +116,7 @@ fn a_supervisor_that_ignores_sigterm_gets_sigkill() {
     let port = Port::claim();
     let stubborn = Fixture::role("stubborn_supervisor").port(&port).start();
     let mut options = KillOptions::new();
-    options.supervisor(true).grace(Duration::from_millis(300));
+    options.supervisor(true).grace(Duration::from_secs(3));
     let answer = kill(&options, &port.to_string());
     assert!(answer.free, "{answer:#?}");
     assert!(
