@@ -366,7 +366,10 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
             "{who} holds it, and a service manager is never signalled"
         ),
         SparedReason::Kernel => write!(f, "{who} holds it, and it is a kernel thread"),
-        SparedReason::System => write!(f, "{who} holds it, and it is a part of Windows"),
+        SparedReason::System => write!(
+            f,
+            "{who} holds it, which is Windows itself: HTTP.sys, or a service behind it, listens in its name"
+        ),
         SparedReason::Client => write!(
             f,
             "{who} has an unconnected UDP socket on it and is perhaps only a client"

@@ -70,7 +70,8 @@ pub struct Args {
 
     /// The first signal: TERM, INT, HUP, QUIT, ABRT, USR1, USR2 or KILL [default: TERM]
     ///
-    /// With or without SIG, in any case, or its number. SIGKILL follows all of them when the grace is over.
+    /// With or without SIG, in any case, or its number. SIGKILL follows all of them when the grace is over. Windows
+    /// has no signals: TERM, INT and KILL all end the process tree at once there, and the others are refused.
     #[arg(short, long, value_name = "SIGNAL", value_parser = signal, value_hint = ValueHint::Other)]
     pub signal: Option<Signal>,
 
@@ -282,7 +283,9 @@ fn signal(text: &str) -> Result<Signal, String> {
     if signal.is_supported() {
         Ok(signal)
     } else {
-        Err(format!("{signal} means nothing on this system"))
+        Err(format!(
+            "Windows has no {signal}; TERM, INT and KILL all end the process tree at once"
+        ))
     }
 }
 

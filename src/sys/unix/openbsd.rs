@@ -107,7 +107,7 @@ pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
         files(libc::KERN_FILE_BYPID, EVERY_PROCESS)?
             .iter()
             .filter_map(|file| {
-                let pid = u32::try_from(file.p_pid).ok();
+                let pid = Some(file.p_pid);
                 row(file).map(|row| Row { pid, ..row })
             }),
     );
