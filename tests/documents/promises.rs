@@ -125,4 +125,9 @@ fn the_oldest_compiler_is_that_of_the_manifest() {
         let text = fs::read_to_string(path(document)).expect("a document");
         assert!(text.contains(&format!("Rust {version}")), "{document}");
     }
+    let workflow = fs::read_to_string(path(".github/workflows/ci.yml")).expect("a workflow");
+    assert!(
+        workflow.contains(&format!("cargo +{version} ")),
+        "{version}"
+    );
 }
