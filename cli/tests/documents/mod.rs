@@ -64,7 +64,7 @@ fn the_exit_codes_are_those_of_the_help() {
     for name in DOCUMENTS {
         let of_document: Vec<u8> = read(name)
             .lines()
-            .filter_map(|line| line.strip_prefix("| ")?.split(' ').next()?.parse().ok())
+            .filter_map(|line| line.strip_prefix("| ")?.split(" |").next()?.parse().ok())
             .collect();
         assert_eq!(of_document, of_help, "{name}");
     }
