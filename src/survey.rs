@@ -13,6 +13,10 @@ use crate::target::Target;
 /// has no holder is called hidden only if it is still there after this time.
 pub(crate) const LINGER: Duration = Duration::from_millis(50);
 
+/// How often a look is repeated for the sake of sockets whose last holder may just have ended. Where processes come and go all the
+/// time, there is always one.
+pub(crate) const LOOKS: usize = 4;
+
 /// What was found at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -84,12 +88,18 @@ pub fn survey_all() -> Result<Survey, Error> {
 
 fn take(ports: Ports<'_>, wanted: impl Fn(&Socket) -> bool) -> io::Result<Survey> {
     let mut table = Table::open()?;
-    let mut look = look(&mut table, ports, &wanted)?;
-    if !look.1.is_complete_for(&look.0) {
+    let (mut sockets, mut found) = look(&mut table, ports, &wanted)?;
+    let mut before = HashSet::new();
+    for _ in 0..LOOKS {
+        let unheld = found.unheld(&sockets);
+        // Those that had no holder at the last look have been given their time.
+        if unheld.is_subset(&before) {
+            break;
+        }
+        before = unheld;
         std::thread::sleep(LINGER);
-        look = self::look(&mut table, ports, &wanted)?;
+        (sockets, found) = look(&mut table, ports, &wanted)?;
     }
-    let (sockets, found) = look;
     Ok(join(sockets, &found))
 }
 
@@ -111,10 +121,11 @@ fn look(
 }
 
 impl Found {
-    /// Whether each of these sockets has a holder.
-    fn is_complete_for(&self, sockets: &[Socket]) -> bool {
+    /// Those of these sockets that have no holder.
+    fn unheld(&self, sockets: &[Socket]) -> HashSet<SocketId> {
         let held = self.held();
-        sockets.iter().all(|socket| held.contains(&socket.id))
+        let ids = sockets.iter().map(|socket| socket.id);
+        ids.filter(|id| !held.contains(id)).collect()
     }
 
     /// The sockets that have a holder.

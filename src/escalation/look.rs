@@ -137,6 +137,7 @@ impl Engine<'_> {
             }
             job.survey_cost = cost;
             job.exits = false;
+            let before: Vec<SocketId> = job.hidden.iter().map(|hidden| hidden.socket.id).collect();
             job.hidden = job
                 .sockets
                 .iter()
@@ -144,11 +145,13 @@ impl Engine<'_> {
                 .map(|socket| survey::hidden(socket.clone(), &found.unreadable))
                 .collect();
             let shared = unseen::shared_with_unseen(job, &self.registry, &found.unreadable);
-            job.unheld = match job.unheld {
-                // It was given its time.
-                Some(_) => None,
-                None => (!job.hidden.is_empty()).then_some(begun),
-            };
+            // Each of them is given its time: one that was not there at the last look has not had it.
+            let had_time = job.unheld.is_some()
+                && job
+                    .hidden
+                    .iter()
+                    .all(|hidden| before.contains(&hidden.socket.id));
+            job.unheld = (!job.hidden.is_empty() && !had_time).then_some(begun);
             job.hidden.extend(shared);
             job.seen.extend(job.sockets.iter().map(|socket| socket.id));
         }

@@ -4,23 +4,27 @@ use std::collections::HashMap;
 use std::io;
 use std::time::Instant;
 
+use super::job::Job;
 use super::look::{blocking, by_port, ports};
 use super::tell::apply_filter;
 use super::{Engine, rules};
 use crate::error::Error;
 use crate::outcome::{Fate, Plan};
 use crate::signal::Signal;
-use crate::survey::LINGER;
+use crate::survey::{LINGER, LOOKS};
 use crate::sys::{self, Ports};
 use crate::target::Target;
 
 impl Engine<'_> {
     /// Looks once, completely, and decides without signalling anybody.
     pub(super) fn plan(&mut self) -> io::Result<HashMap<Target, Plan>> {
-        self.look_once()?;
-        if self.jobs.iter().any(|job| job.unheld.is_some()) {
+        self.look_once(|_| true)?;
+        for _ in 0..LOOKS {
+            if self.jobs.iter().all(|job| job.unheld.is_none()) {
+                break;
+            }
             std::thread::sleep(LINGER);
-            self.look_once()?;
+            self.look_once(|job| job.unheld.is_some())?;
         }
         let now = Instant::now();
         let mut plans = HashMap::new();
@@ -72,18 +76,27 @@ impl Engine<'_> {
         Ok(plans)
     }
 
-    pub(super) fn look_once(&mut self) -> io::Result<()> {
+    /// One complete look at some of the targets.
+    fn look_once(&mut self, which: impl Fn(&Job) -> bool) -> io::Result<()> {
         let mut sockets = Vec::new();
-        let wanted = ports(&self.jobs, |_| true);
+        let wanted = ports(&self.jobs, &which);
         self.table.listening(Ports::These(&wanted), &mut sockets)?;
         self.table.bound(Ports::These(&wanted), &mut sockets)?;
         let sockets = by_port(sockets);
         let mut due = Vec::new();
         for (index, job) in self.jobs.iter_mut().enumerate() {
+            if !which(job) {
+                continue;
+            }
             job.sockets = blocking(&sockets, job.target);
             // A generation counts as known, so that the look is a complete one.
             job.surveyed = Some(job.started);
-            if !job.sockets.is_empty() {
+            if job.sockets.is_empty() {
+                // What an earlier look found is gone.
+                job.hidden.clear();
+                job.unheld = None;
+                job.members.clear();
+            } else {
                 due.push(index);
             }
         }

@@ -112,3 +112,23 @@ fn events_tell_the_story_in_order() {
         ]
     );
 }
+
+#[test]
+fn a_plan_for_a_port_that_is_given_up_meanwhile_says_that_it_is_free() {
+    for _ in 0..20 {
+        let port = Port::claim();
+        let server = Fixture::server(&port);
+        let pid = libc::pid_t::try_from(server.pid()).expect("a PID");
+        std::thread::scope(|scope| {
+            // Somewhere between the look at the sockets and the one at the processes.
+            scope.spawn(|| {
+                // SAFETY: `kill` takes two numbers.
+                unsafe { libc::kill(pid, libc::SIGKILL) }
+            });
+            let plan = KillOptions::new().plan(port.number()).expect("a plan");
+            assert!(plan.error.is_none(), "{plan:#?}");
+            let survey = kill_port::survey(port.number()).expect("a survey");
+            assert!(survey.hidden().is_empty(), "{survey:#?}");
+        });
+    }
+}
