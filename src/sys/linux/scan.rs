@@ -274,7 +274,7 @@ impl<'a> Scanner<'a> {
             } else if target == b"anon_inode:[io_uring]" {
                 let path = format!("{fdinfo}/{}", name.to_string_lossy());
                 look.held.extend(
-                    read_at(&self.proc, &path, &self.has_run_out)
+                    read_ring(&self.proc, &path, &self.has_run_out)
                         .as_deref()
                         .map(fixed_files)
                         .into_iter()
@@ -324,6 +324,20 @@ fn read_at(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> 
     let mut content = Vec::new();
     std::fs::File::from(file).read_to_end(&mut content).ok()?;
     Some(content)
+}
+
+/// The `fdinfo` of an io_uring. The kernel leaves out what the ring holds while somebody else has its lock, another reader of the same
+/// file included, so that is asked for again.
+fn read_ring(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> {
+    const ATTEMPTS: usize = 8;
+    for _ in 1..ATTEMPTS {
+        let content = read_at(proc, path, run_out)?;
+        if content.windows(9).any(|window| window == b"UserFiles") {
+            return Some(content);
+        }
+        std::thread::yield_now();
+    }
+    read_at(proc, path, run_out)
 }
 
 /// Whether two threads use the same table of descriptors, as kcmp(2) with `KCMP_FILES` tells. `false` where the kernel doesn't say:
