@@ -15,7 +15,10 @@ fn main() {
     if !is_wanted {
         return;
     }
-    let Ok(output) = Command::new("cc").arg("-print-file-name=libgcc_eh.a").output() else {
+    let Ok(output) = Command::new("cc")
+        .arg("-print-file-name=libgcc_eh.a")
+        .output()
+    else {
         return;
     };
     let path = String::from_utf8_lossy(&output.stdout);

@@ -444,7 +444,11 @@ impl Obstacle {
                 who(supervisor)
             )),
             Self::Respawned { .. } => Some("stop what starts it".into()),
-            Self::Survived { .. } => Some("it is stuck in the kernel or frozen: `cat /proc/PID/wchan`, or thaw its control group".into()),
+            Self::Survived { holder } if cfg!(target_os = "linux") => Some(format!(
+                "it is stuck in the kernel or frozen: `cat /proc/{0}/wchan` shows where, `cat /proc/{0}/cgroup` the group to thaw",
+                holder.process.pid
+            )),
+            Self::Survived { .. } => Some("it is stuck in the kernel; only a restart of the machine helps".into()),
             Self::TimedOut { .. } => Some(format!("`kill_port --force {target}` sends SIGKILL")),
             #[cfg(feature = "containers")]
             Self::Container { error, .. } | Self::Engine { error } => {
