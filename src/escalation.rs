@@ -24,7 +24,7 @@ use self::known::{Known, Registry};
 use crate::error::{Error, Obstacle};
 use crate::event::Event;
 use crate::filter::Rules;
-use crate::holder::Identity;
+use crate::holder::{Identity, Process};
 use crate::options::KillOptions;
 use crate::outcome::{Fate, Freed, Plan};
 use crate::signal::Signal;
@@ -403,9 +403,17 @@ impl<'o> Engine<'o> {
         let mut newcomers = Vec::new();
         if let (false, Some(told)) = (supervisors.is_empty(), job.clock.and_then(wall_clock)) {
             newcomers = sys::descendants(&supervisors)?;
+            let ended: Vec<&Process> = job
+                .told_and_gone(&self.registry)
+                .map(|known| &known.process)
+                .collect();
             newcomers.retain(|newcomer| {
-                let started = newcomer.describe().started;
-                started.is_some_and(|started| started >= told) && !newcomer.has_exited()
+                let process = newcomer.describe();
+                process.started.is_some_and(|started| started >= told)
+                    && !newcomer.has_exited()
+                    && ended
+                        .iter()
+                        .any(|ended| settle::is_in_place_of(&process, ended))
             });
         }
         job.newcomers = Some(newcomers);

@@ -147,6 +147,17 @@ impl Job {
         })
     }
 
+    /// Members that were told to end, and did.
+    pub(super) fn told_and_gone<'a>(
+        &'a self,
+        registry: &'a Registry,
+    ) -> impl Iterator<Item = &'a Known> {
+        self.members
+            .iter()
+            .filter_map(|member| registry.get(member.identity))
+            .filter(|known| known.exited.is_some() && !known.sent.is_empty())
+    }
+
     /// The target is free: that is the result.
     pub(super) fn finish(&mut self, registry: &Registry, now: Instant) {
         let ended = self.reports(registry, now, true);

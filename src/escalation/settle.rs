@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::job::Job;
 use super::known::{Known, Lineage, Registry};
+use crate::holder::Process;
 use crate::outcome::SparedReason;
 use crate::sys::Handle;
 
@@ -29,12 +30,7 @@ impl Watch {
 /// its ancestors, or an interactive shell.
 pub(super) fn watch(job: &Job, registry: &Registry) -> Watch {
     let mut watch = Watch::default();
-    let ended = job
-        .members
-        .iter()
-        .filter_map(|member| registry.get(member.identity))
-        .filter(|known| known.exited.is_some() && !known.sent.is_empty());
-    for known in ended {
+    for known in job.told_and_gone(registry) {
         watch.unseen |= known.unit.is_some() || known.lineage.unseen_parent.is_some();
         if let Some(handle) = living(&known.lineage)
             && !watch.handles.iter().any(|other| Rc::ptr_eq(other, handle))
@@ -63,4 +59,20 @@ pub(super) fn starter(job: &Job, known: &Known) -> Option<(Rc<Handle>, Option<Sp
     job.earlier_forebears
         .contains(&handle.identity())
         .then(|| (Rc::clone(handle), *reason))
+}
+
+/// Whether a process that was started since may be the next one in the place of an ended holder: it runs the same program, or is a
+/// shell that was given the same command line. A script that just goes on to its next command starts something else.
+pub(super) fn is_in_place_of(newcomer: &Process, ended: &Process) -> bool {
+    let line = |process: &Process| {
+        let words: Vec<_> = process
+            .command
+            .iter()
+            .map(|word| word.to_string_lossy())
+            .collect();
+        words.join(" ")
+    };
+    let same_program = newcomer.executable.is_some() && newcomer.executable == ended.executable;
+    let wanted = line(ended);
+    same_program || (!wanted.is_empty() && line(newcomer).contains(&wanted))
 }

@@ -91,6 +91,26 @@ fn a_supervisor_that_ends_with_its_server_need_not_be_waited_for() {
 }
 
 #[test]
+fn a_script_that_goes_on_to_another_command_is_not_waited_for() {
+    // A busy machine may delay a run, so one that shows it is enough. Whoever waits for the command never has such a run.
+    let waited_for_it = Duration::from_secs(2);
+    let is_quick = || {
+        let port = Port::claim();
+        let script = Fixture::role("supervisor")
+            .port(&port)
+            .set("limit", 0)
+            .set("goes_on", 1)
+            .start();
+        let start = Instant::now();
+        let answer = kill_plainly(port.number());
+        assert!(answer.free, "{answer:#?}");
+        assert!(script.is_alive());
+        start.elapsed() < waited_for_it
+    };
+    assert!((0..10).any(|_| is_quick()));
+}
+
+#[test]
 fn where_no_supervisor_can_be_at_work_nothing_has_to_settle() {
     // The parent of this server is the caller.
     let port = Port::claim();
