@@ -361,6 +361,9 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
     match reason {
         SparedReason::Caller => write!(f, "{who} holds it, and that is the caller itself"),
         SparedReason::Ancestor => write!(f, "{who} holds it, and it is an ancestor of the caller"),
+        SparedReason::Init if holder.process.pid == 1 => {
+            write!(f, "{who} holds it, and PID 1 is never signalled")
+        }
         SparedReason::Init => write!(
             f,
             "{who} holds it, and a service manager is never signalled"

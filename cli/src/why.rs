@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::net::IpAddr;
 use std::time::SystemTime;
 
 use kill_port::{
@@ -309,11 +310,15 @@ fn binds(probes: &[BindProbe]) -> String {
             other.reuse_address
                 && (other.protocol, other.address) == (probe.protocol, probe.address)
         });
+        let address = match probe.address {
+            // The colon behind it would be taken for a part of the address.
+            IpAddr::V6(address) => format!("[{address}]"),
+            IpAddr::V4(address) => address.to_string(),
+        };
         let _ = write!(
             text,
-            "  bind {} {}: {}",
+            "  bind {} {address}: {}",
             probe.protocol,
-            probe.address,
             kernels_answer(probe)
         );
         if let Some(with) = with {
