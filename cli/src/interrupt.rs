@@ -20,9 +20,10 @@ impl Interrupt {
             return;
         }
         self.watching = true;
+        let ignored = ignored();
         for signal in [SIGINT, SIGTERM] {
             // A job that a shell started in the background ignores Ctrl-C, and has to go on ignoring it.
-            if is_ignored(signal) {
+            if ignored >> (signal - 1) & 1 == 1 {
                 continue;
             }
             if let Ok(number) = usize::try_from(signal) {
@@ -41,20 +42,18 @@ impl Interrupt {
     }
 }
 
-/// Whether the signal was inherited as ignored. The kernel shows it in a mask; elsewhere it can't be asked safely.
+/// The mask of the signals that were inherited as ignored. The kernel shows it; elsewhere it can't be asked safely.
 #[cfg(target_os = "linux")]
-fn is_ignored(signal: i32) -> bool {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        return false;
-    };
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))
         .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+        .unwrap_or_default()
 }
 
 #[cfg(not(target_os = "linux"))]
-fn is_ignored(_signal: i32) -> bool {
-    false
+fn ignored() -> u64 {
+    0
 }
