@@ -33,9 +33,9 @@ if ((${#missing[@]})); then
   [[ $(id -u) == 0 ]] || skip "missing, and only root can install them: ${missing[*]}"
   say "installing ${missing[*]}"
   {
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-  } >/dev/null </dev/null
+    apt-get update -qq &&
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  } >/dev/null </dev/null || skip "could not install ${missing[*]}"
 fi
 
 # One folder of its own, for another compiler than the usual one. Nothing in it is for debuggers, so that it stays small.
