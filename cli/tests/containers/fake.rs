@@ -306,7 +306,7 @@ fn ctrl_c_ends_the_wait_for_an_engine() {
             "DOCKER_HOST",
             format!("unix://{}", engine.socket().display()),
         )
-        .args(["--grace", "1h", &port.to_string()])
+        .args(["--grace", "60s", &port.to_string()])
         .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
