@@ -10,7 +10,7 @@ use kill_port::{
 };
 
 use crate::fixture::linux::cgroup::ControlGroup;
-use crate::fixture::linux::{proc, root_or_skip, sockets};
+use crate::fixture::linux::{init_adopts_or_skip, proc, root_or_skip, sockets};
 use crate::fixture::{Fixture, Params, Port, Role, eventually, no_forks, say, skip};
 
 pub fn play(role: &str, params: &Params) -> bool {
@@ -499,6 +499,9 @@ fn a_daemon_is_known_by_the_leader_of_its_session() {
         .port(&port)
         .set("name", "bash")
         .start();
+    if !init_adopts_or_skip(daemon.pid_of("server")) {
+        return;
+    }
     let found = provenance(&port);
     let leader = found.session_leader.expect("its session has a leader");
     assert_eq!(leader.pid, daemon.pid());
@@ -521,6 +524,9 @@ fn a_systemd_unit_is_known_by_the_control_group() {
         let port = Port::claim();
         let server = Fixture::role("daemon").port(&port).set("setsid", 1).start();
         let pid = server.pid_of("server");
+        if !init_adopts_or_skip(pid) {
+            return;
+        }
         let unit = format!("kill_port-test-{pid}.service");
         let group = match ControlGroup::enter(&format!("kill_port-{pid}.slice/{path}{unit}"), pid) {
             Ok(group) => group,

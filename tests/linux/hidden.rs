@@ -4,7 +4,7 @@ use kill_port::{HiddenCause, survey};
 
 use super::answer::kill_plainly;
 use super::caller::{answer, calling};
-use crate::fixture::linux::{is_root, proc, root_or_skip};
+use crate::fixture::linux::{init_adopts_or_skip, is_root, proc, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
 #[test]
@@ -123,6 +123,9 @@ fn a_users_process_with_a_socket_that_root_made_is_ended_by_that_user() {
         .port(&port)
         .set("late_uid", 65534)
         .start();
+    if !init_adopts_or_skip(daemon.pid_of("server")) {
+        return;
+    }
     answer(calling(&port).set("uid", 65534)).freed(&[(daemon.pid_of("server"), "exited", "TERM")]);
 }
 
