@@ -68,6 +68,8 @@ pub(super) struct Registry {
     told: usize,
     /// Ancestors by PID, each opened once.
     ancestors: HashMap<u32, Rc<Handle>>,
+    /// Lineages by the parent's PID, for the length of one look.
+    lineages: HashMap<u32, Lineage>,
 }
 
 impl Registry {
@@ -80,7 +82,7 @@ impl Registry {
         let identity = handle.identity();
         if !self.known.contains_key(&identity) {
             let process = handle.describe();
-            let lineage = self.lineage(&handle, rules);
+            let lineage = self.lineage(&handle, process.parent_pid, rules);
             let from_init = lineage.parent().is_some_and(|parent| parent.is_init());
             let unit = if from_init { handle.unit() } else { None };
             let known = Known {
@@ -102,9 +104,25 @@ impl Registry {
         identity
     }
 
-    fn lineage(&mut self, of: &Handle, rules: &Rules) -> Lineage {
+    /// Forgets who descends from whom: processes find new parents when theirs end.
+    pub(super) fn begin_look(&mut self) {
+        self.lineages.clear();
+    }
+
+    /// Where a process comes from. The children of one parent, such as a thousand workers, are looked into once.
+    fn lineage(&mut self, of: &Handle, parent: Option<u32>, rules: &Rules) -> Lineage {
+        if let Some(known) = parent.and_then(|pid| self.lineages.get(&pid)) {
+            return known.clone();
+        }
+        let lineage = self.climb(of, parent, rules);
+        if let (Some(pid), None) = (parent, lineage.unseen_parent) {
+            self.lineages.insert(pid, lineage.clone());
+        }
+        lineage
+    }
+
+    fn climb(&mut self, of: &Handle, mut parent: Option<u32>, rules: &Rules) -> Lineage {
         let mut lineage = Lineage::default();
-        let mut parent = of.parent();
         while let Some(pid) = parent.filter(|&pid| pid != 0) {
             // Every lineage is finite, but the process table changes while it is read.
             if lineage.ancestors.len() >= 64 {

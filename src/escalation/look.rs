@@ -101,6 +101,7 @@ impl Engine<'_> {
     /// Finds the holders of these targets, with one look at the processes.
     pub(super) fn survey(&mut self, due: &[usize]) -> io::Result<()> {
         let begun = Instant::now();
+        self.registry.begin_look();
         let mut sockets: Vec<Socket> = Vec::new();
         let mut first = true;
         for &index in due {

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 
+use super::files;
 use super::process::{Handle, caller, proc_path};
 use super::stat::Stat;
 
@@ -24,10 +25,12 @@ pub(crate) fn ancestors() -> Vec<u32> {
     found
 }
 
-/// A process's own ancestors, nearest first.
-pub(super) fn ancestors_of(pid: u32) -> Vec<u32> {
+/// Everyone above these processes, each once.
+pub(super) fn ancestors_of(pids: &[u32]) -> Vec<u32> {
     let mut found = Vec::new();
-    climb(pid, &mut found);
+    for &pid in pids {
+        climb(pid, &mut found);
+    }
     found
 }
 
@@ -44,7 +47,8 @@ fn climb(from: u32, found: &mut Vec<u32>) {
 }
 
 fn stat_of(pid: u32) -> Option<Stat> {
-    Stat::parse(&std::fs::read(proc_path(pid, "stat")).ok()?)
+    let file = std::fs::File::open(proc_path(pid, "stat")).ok()?;
+    Stat::parse(&files::content(file)?)
 }
 
 /// Every descendant of these processes, parents before their children, without the processes themselves.

@@ -1,6 +1,7 @@
 //! Linux: sock_diag(7) for sockets, `/proc` for who holds them, pidfds for signals and waiting.
 
 mod cgroup;
+mod files;
 mod lineage;
 mod names;
 mod netlink;

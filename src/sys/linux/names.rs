@@ -1,12 +1,44 @@
 //! User names.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use nix::unistd::{Uid, User};
 
 /// The name of a user ID, from `/etc/passwd` and, for users that are not in it, from what nsswitch.conf(5) names.
 ///
 /// The file comes first because the C library loads modules for the others, which takes longer than all the rest of a
-/// run; most users are in the file.
+/// run; most users are in the file. An answer is good for a second: a thousand servers of one user are one question.
 pub(crate) fn user_name(uid: u32) -> Option<String> {
+    static ANSWERS: Mutex<Option<Answers>> = Mutex::new(None);
+    let mut answers = ANSWERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if answers
+        .as_ref()
+        .is_none_or(|answers| answers.since.elapsed() >= FRESH)
+    {
+        *answers = None;
+    }
+    let answers = answers.get_or_insert_with(|| Answers {
+        since: Instant::now(),
+        names: HashMap::new(),
+    });
+    answers
+        .names
+        .entry(uid)
+        .or_insert_with(|| look_up(uid))
+        .clone()
+}
+
+/// How long an answer is good for.
+const FRESH: Duration = Duration::from_secs(1);
+
+struct Answers {
+    since: Instant,
+    names: HashMap<u32, Option<String>>,
+}
+
+fn look_up(uid: u32) -> Option<String> {
     let listed = std::fs::read("/etc/passwd")
         .ok()
         .and_then(|file| name_in(&file, uid));

@@ -19,6 +19,7 @@ use rustix::process::{
 
 use super::super::Delivery;
 use super::cgroup;
+use super::files;
 use super::stat::Stat;
 use crate::holder::Process;
 use crate::signal::Signal;
@@ -32,6 +33,10 @@ pub(crate) struct Handle {
     /// `None` when the caller has no descriptor left; then each use compares the start time first.
     directory: Option<OwnedFd>,
     start_ticks: u64,
+    /// Read once, when it is opened: a process is a thread of the kernel from its start to its end.
+    is_kernel: bool,
+    /// Whether it called itself systemd then.
+    is_systemd: bool,
     /// For poll(2), opened when it is first waited for. `None` inside where the kernel (before 5.3) or a seccomp filter has no
     /// `pidfd_open(2)`, or where the process had already ended.
     pidfd: OnceCell<Option<OwnedFd>>,
@@ -56,12 +61,16 @@ impl Handle {
             pid,
             directory,
             start_ticks: 0,
+            is_kernel: false,
+            is_systemd: false,
             pidfd: OnceCell::new(),
         };
         let Some(stat) = handle.read("stat").and_then(|line| Stat::parse(&line)) else {
             return Ok(None);
         };
         handle.start_ticks = stat.start_ticks;
+        handle.is_kernel = stat.is_kernel();
+        handle.is_systemd = stat.name == b"systemd";
         Ok(Some(handle))
     }
 
@@ -75,17 +84,12 @@ impl Handle {
 
     /// A file of this process's directory, whole.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        use std::io::Read as _;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match &self.directory {
             Some(directory) => openat(directory, name, flags, Mode::empty()),
             None => openat(CWD, proc_path(self.pid, name), flags, Mode::empty()),
         };
-        let mut content = Vec::new();
-        std::fs::File::from(file.ok()?)
-            .read_to_end(&mut content)
-            .ok()?;
-        Some(content)
+        files::content(file.ok()?)
     }
 
     fn link(&self, name: &str) -> Option<PathBuf> {
@@ -112,7 +116,7 @@ impl Handle {
     }
 
     pub(crate) fn is_kernel(&self) -> bool {
-        self.stat().is_some_and(|stat| stat.is_kernel())
+        self.is_kernel
     }
 
     /// The leader of a session with a terminal: a shell that a person types into does not restart servers.
@@ -124,7 +128,7 @@ impl Handle {
     /// Whether it is PID 1, or the systemd of a user: ended, it takes everything along that it has started.
     pub(crate) fn is_init(&self) -> bool {
         self.pid == 1
-            || (self.stat().is_some_and(|stat| stat.name == b"systemd")
+            || (self.is_systemd
                 && self
                     .read("cgroup")
                     .is_some_and(|file| cgroup::is_user_manager(&file)))

@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
+use super::files;
 use super::stat::Stat;
 use crate::holder::SocketId;
 
@@ -320,13 +321,10 @@ fn has_run_out(error: Errno) -> bool {
 }
 
 fn read_at(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> {
-    use std::io::Read as _;
     let file = openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         .inspect_err(|&error| run_out.set(run_out.get() || has_run_out(error)))
         .ok()?;
-    let mut content = Vec::new();
-    std::fs::File::from(file).read_to_end(&mut content).ok()?;
-    Some(content)
+    files::content(file)
 }
 
 /// The `fdinfo` of an io_uring. The kernel leaves out what the ring holds while somebody else has its lock, another reader of the same

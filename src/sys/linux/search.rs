@@ -145,12 +145,10 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
         .filter(|one| !one.look.held.is_empty())
         .map(|one| one.pid)
         .collect();
-    for holder in holders {
-        for pid in ancestors_of(holder) {
-            if done.insert(pid) {
-                let look = scanner.look(pid);
-                replace(&mut seen, pid, look);
-            }
+    for pid in ancestors_of(&holders) {
+        if done.insert(pid) {
+            let look = scanner.look(pid);
+            replace(&mut seen, pid, look);
         }
     }
     Ok(seen)

@@ -1,0 +1,41 @@
+//! Files of `/proc`, which have no size that could be asked for.
+
+use std::os::fd::AsFd;
+
+use rustix::io::{Errno, read};
+
+/// Most files of a process are shorter than this, and then take two calls: one for the content, one for the end. Asking for the size
+/// first and growing from a small buffer, as the standard library does, takes seven.
+const USUAL: usize = 4096;
+
+/// The whole content, or `None` if it can't be read: the process has ended, or is another user's.
+pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {
+    let mut content = Vec::with_capacity(USUAL);
+    loop {
+        if content.capacity() == content.len() {
+            content.reserve(content.len());
+        }
+        match read(&file, rustix::buffer::spare_capacity(&mut content)) {
+            Ok(0) => return Some(content),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_any_length_comes_whole() {
+        for name in ["/proc/self/stat", "/proc/self/maps", "/proc/self/environ"] {
+            let file = std::fs::File::open(name).unwrap();
+            let content = content(&file).unwrap();
+            assert!(!content.is_empty() || name.ends_with("environ"), "{name}");
+        }
+        let long = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
+        let size = long.metadata().unwrap().len();
+        assert_eq!(content(&long).unwrap().len() as u64, size);
+    }
+}
