@@ -284,7 +284,7 @@ def machine():
         if line.startswith(("model name", "Model", "Processor")):
             cpu = " ".join(line.split(":", 1)[1].split())
             break
-    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": os.uname().release, "date": datetime.date.today().isoformat()}
+    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": ".".join(os.uname().release.split(".")[:2]), "date": datetime.date.today().isoformat()}
 
 
 def milliseconds(value):
