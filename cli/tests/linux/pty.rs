@@ -166,7 +166,23 @@ fn open(columns: u16) -> (File, File) {
         .custom_flags(libc::O_NOCTTY)
         .open(path)
         .expect("the other side of the terminal");
+    keep_output(&slave);
     (master, slave)
+}
+
+/// On Ctrl-C a terminal drops what was written and not yet read, after it has sent the signal: a command that is quick enough loses
+/// what it says about it. A test could not tell that from a command that says nothing.
+fn keep_output(terminal: &File) {
+    let fd = terminal.as_raw_fd();
+    // SAFETY: the settings are filled in before they are read, and live through both calls.
+    let kept = unsafe {
+        let mut settings = std::mem::zeroed::<libc::termios>();
+        libc::tcgetattr(fd, &raw mut settings) == 0 && {
+            settings.c_lflag |= libc::NOFLSH;
+            libc::tcsetattr(fd, libc::TCSANOW, &raw const settings) == 0
+        }
+    };
+    assert!(kept, "settings: {}", std::io::Error::last_os_error());
 }
 
 /// What the lines of a terminal show in the end: a carriage return goes back to the start of the line.
