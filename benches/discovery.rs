@@ -77,8 +77,8 @@ impl Port {
     fn parse(text: &str) -> Self {
         let target: Target = text.parse().expect("PORT/PROTOCOL");
         Self {
-            number: target.port,
-            protocol: if target.protocol == Some(Protocol::Udp) {
+            number: target.port(),
+            protocol: if target.protocol() == Some(Protocol::Udp) {
                 listeners::Protocol::UDP
             } else {
                 listeners::Protocol::TCP

@@ -36,7 +36,9 @@ fn explain(target: Target) {
     }
     for cause in &explanation.causes {
         println!("{target}: {cause}");
-        println!("  {}", cause.remedy(target));
+        if let Some(advice) = cause.advice() {
+            println!("  {advice}");
+        }
     }
     for probe in &explanation.bind {
         let how = if probe.reuse_address {

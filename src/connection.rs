@@ -1,11 +1,12 @@
 //! Sockets that use a port without holding it: connections, which explain why a port is busy.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::holder::SocketId;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
+use crate::socket::SocketId;
 
 /// A socket whose local port is the port and which is no listening one. It may keep a bind from succeeding, and is never a
 /// reason to signal anybody.
@@ -86,4 +87,49 @@ impl fmt::Display for ConnectionState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
     }
+}
+
+/// The connections in one state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LingeringState {
+    /// The state.
+    pub state: ConnectionState,
+    /// How many are in it.
+    pub count: usize,
+    /// How long the last of them takes at most until the kernel gives it up; `None` where that depends on the other end or on a process.
+    pub longest: Option<Duration>,
+}
+
+impl LingeringState {
+    /// Counts connections by their state.
+    pub(crate) fn count(connections: &[&Connection]) -> Vec<Self> {
+        let mut states: BTreeMap<ConnectionState, Self> = BTreeMap::new();
+        for connection in connections {
+            let entry = states.entry(connection.state).or_insert_with(|| Self {
+                state: connection.state,
+                count: 0,
+                longest: connection.remaining,
+            });
+            entry.count += 1;
+            // One that has no end of its own makes the whole state endless.
+            entry.longest = entry
+                .longest
+                .zip(connection.remaining)
+                .map(|(one, other)| one.max(other));
+        }
+        states.into_values().collect()
+    }
+}
+
+/// `3 in TIME_WAIT for 60 s at most, 1 in FIN_WAIT_1`
+pub(crate) fn counted(f: &mut fmt::Formatter<'_>, states: &[LingeringState]) -> fmt::Result {
+    for (index, state) in states.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        write!(f, "{comma}{} in {}", state.count, state.state)?;
+        if let Some(longest) = state.longest {
+            write!(f, " for {} s at most", longest.as_secs().saturating_add(1))?;
+        }
+    }
+    Ok(())
 }

@@ -1,33 +1,92 @@
-//! Why a target is not free: what is in the way, and what to do about it.
+//! Why a target is not free: what is in the way, and what to do about it. All of it is data: formatting asks nobody.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::forwarder::how_to_stop;
-use crate::holder::{Holder, Process, Socket};
-use crate::outcome::{HolderReport, SparedReason};
+use crate::connection::{Connection, LingeringState, counted};
+#[cfg(feature = "containers")]
+use crate::container::{Container, EngineError, StoppedContainer};
+use crate::options::Include;
 use crate::printable::printable;
+use crate::process::Process;
+use crate::protocol::Protocol;
+use crate::report::{Fate, HolderReport, SparedReason};
 use crate::signal::Signal;
+use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket};
 use crate::target::Target;
 
 /// The target could not be freed.
 ///
 /// Small (one pointer); tells what is in the way ([`Error::obstacles`]), and what had happened to each holder before it
 /// was given up ([`Error::holders`]). Its `Display` is one sentence a person can act on, in which control characters of
-/// other processes' names are escaped.
-#[derive(Debug, Clone)]
+/// other processes' names are escaped; its `Debug` is the same, since that is what `unwrap` prints.
+#[derive(Clone)]
 pub struct Error(Box<Inner>);
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Inner {
     target: Target,
     obstacles: Vec<Obstacle>,
     holders: Vec<HolderReport>,
     #[cfg(feature = "containers")]
-    containers: Vec<crate::containers::StoppedContainer>,
+    containers: Vec<StoppedContainer>,
     elapsed: Duration,
+}
+
+/// A next step for a person, as far as one helps. It is found when the obstacle is made.
+///
+/// Displays in the words of this library; a program that uses it has its own names for its options.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Advice {
+    /// A command of the system, of a process manager or of a container engine, ready to be typed.
+    Run(String),
+    /// Free the target: [`KillOptions::kill`](crate::KillOptions::kill) ends who has it.
+    Kill,
+    /// Ask again with more rights: as root, or as administrator on Windows.
+    MoreRights,
+    /// Ask again with [`KillOptions::include`](crate::KillOptions::include).
+    Include(Include),
+    /// Ask again for this protocol by name: see [`Target::with_protocol`].
+    Protocol(Protocol),
+    /// Ask again with [`KillOptions::force`](crate::KillOptions::force).
+    Force,
+    /// Ask again with [`KillOptions::supervisor`](crate::KillOptions::supervisor), which ends this process as well.
+    Supervisor(Process),
+    /// Ask again without [`Containers::Only`](crate::containers::Containers::Only).
+    #[cfg(feature = "containers")]
+    Processes,
+    /// Ask again with the plans of today, as others hold the target now: see
+    /// [`KillOptions::agreed`](crate::KillOptions::agreed).
+    AgreeAgain,
+    /// What to do, in words.
+    Text(String),
+}
+
+impl fmt::Display for Advice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run(command) => write!(f, "`{}`", printable(command)),
+            Self::Kill => f.write_str("free the port, which ends who has it"),
+            Self::MoreRights if cfg!(windows) => f.write_str("ask as administrator"),
+            Self::MoreRights => f.write_str("ask as root"),
+            Self::Include(Include::Ancestors) => {
+                f.write_str("include ancestors, and it is ended all the same")
+            }
+            Self::Include(Include::Clients) => f.write_str("include clients, and it is ended"),
+            Self::Protocol(protocol) => write!(f, "ask for {protocol} by name, and it is ended"),
+            Self::Force => f.write_str("force it, which sends SIGKILL at once"),
+            Self::Supervisor(process) => {
+                write!(f, "end its supervisor as well, which is {process}")
+            }
+            #[cfg(feature = "containers")]
+            Self::Processes => f.write_str("ask for processes as well, and it is ended"),
+            Self::AgreeAgain => f.write_str("look again, and agree to what is there now"),
+            Self::Text(text) => f.write_str(&printable(text)),
+        }
+    }
 }
 
 /// One thing that is in the way.
@@ -35,28 +94,38 @@ struct Inner {
 #[non_exhaustive]
 pub enum Obstacle {
     /// A holder that is never signalled.
+    #[non_exhaustive]
     Spared {
         /// The holder.
         holder: Holder,
         /// Why it is spared.
         reason: SparedReason,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// A holder that the system does not permit the caller to signal (`EPERM`, access denied).
+    #[non_exhaustive]
     NotPermitted {
         /// The holder.
         holder: Holder,
+        /// What helps.
+        advice: Option<Advice>,
     },
-    /// A listening socket without a holder to be seen.
+    /// A listening socket whose holder can't be determined.
+    #[non_exhaustive]
     Hidden {
         /// The socket.
         socket: Socket,
-        /// Why nobody is seen.
+        /// Why its holder is unknown.
         cause: HiddenCause,
         /// Processes whose descriptors can't be read and that may hold it: a guess, for a person to follow. None of
         /// them is signalled.
         candidates: Vec<Process>,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// Holders were ended and others came in their place.
+    #[non_exhaustive]
     Respawned {
         /// The holder that was there at the end.
         holder: Holder,
@@ -68,13 +137,19 @@ pub enum Obstacle {
         unit: Option<String>,
         /// How many generations were ended before it was given up.
         generations: u32,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// A holder that was sent SIGKILL and is still there, or whose socket is.
+    #[non_exhaustive]
     Survived {
         /// The holder.
         holder: Holder,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// A holder that was told to end, did not within the grace, and was not to be sent SIGKILL.
+    #[non_exhaustive]
     TimedOut {
         /// The holder.
         holder: Holder,
@@ -82,24 +157,60 @@ pub enum Obstacle {
         signal: Signal,
         /// How long it was given.
         grace: Duration,
+        /// What helps.
+        advice: Option<Advice>,
+    },
+    /// A process whose connections have the port as their local port, so that it can't be bound although nobody listens.
+    #[non_exhaustive]
+    Client {
+        /// The process; `None` where it can't be determined.
+        process: Option<Process>,
+        /// Its connections.
+        connections: Vec<Connection>,
+        /// What helps.
+        advice: Option<Advice>,
+    },
+    /// Connections that no process has any more, or none has yet: the kernel keeps them, and the port with them.
+    #[non_exhaustive]
+    Lingering {
+        /// TCP or UDP.
+        protocol: Protocol,
+        /// How many there are in each state.
+        states: Vec<LingeringState>,
+        /// What helps.
+        advice: Option<Advice>,
+    },
+    /// Nothing is known to hold the target, and yet the kernel says that it is in use: a socket that this system does not
+    /// list is bound there.
+    #[non_exhaustive]
+    Unbindable {
+        /// TCP or UDP.
+        protocol: Protocol,
+        /// The address that was tried.
+        address: std::net::IpAddr,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// A container that publishes the target and was not stopped.
     #[cfg(feature = "containers")]
+    #[non_exhaustive]
     Container {
         /// The container.
-        container: Box<crate::containers::Container>,
+        container: Box<Container>,
         /// Why it was not stopped, or why that did not help.
-        error: crate::containers::EngineError,
+        error: EngineError,
     },
     /// A container engine that could not be asked who publishes the target.
     #[cfg(feature = "containers")]
+    #[non_exhaustive]
     Engine {
         /// Why it could not be asked.
-        error: crate::containers::EngineError,
+        error: EngineError,
     },
     /// The caller's own callback broke it off.
     Cancelled,
     /// The system did not answer, or answered with an error.
+    #[non_exhaustive]
     System {
         /// What was asked, as a short phrase.
         doing: &'static str,
@@ -108,19 +219,25 @@ pub enum Obstacle {
     },
 }
 
-/// Why a socket has no holder to be seen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HiddenCause {
-    /// Some processes' descriptors can't be read by this user; one of them may hold it.
-    Unreadable,
-    /// Everything could be read: the holder is outside this PID namespace or the kernel itself.
-    Elsewhere,
-}
-
 impl Obstacle {
-    /// The word for it in JSON: `spared`, `not_permitted`, `hidden`, `respawned`, `survived`, `timed_out`, `cancelled`
-    /// or `system`.
+    pub(crate) fn hidden(hidden: HiddenSocket) -> Self {
+        Self::Hidden {
+            socket: hidden.socket,
+            cause: hidden.cause,
+            candidates: hidden.candidates,
+            advice: None,
+        }
+    }
+
+    pub(crate) fn system(doing: &'static str, error: &Arc<io::Error>) -> Self {
+        Self::System {
+            doing,
+            error: Arc::clone(error),
+        }
+    }
+
+    /// The word for it in JSON: `spared`, `not_permitted`, `hidden`, `respawned`, `survived`, `timed_out`, `client`,
+    /// `lingering`, `unbindable`, `container`, `engine`, `cancelled` or `system`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -130,6 +247,9 @@ impl Obstacle {
             Self::Respawned { .. } => "respawned",
             Self::Survived { .. } => "survived",
             Self::TimedOut { .. } => "timed_out",
+            Self::Client { .. } => "client",
+            Self::Lingering { .. } => "lingering",
+            Self::Unbindable { .. } => "unbindable",
             #[cfg(feature = "containers")]
             Self::Container { .. } => "container",
             #[cfg(feature = "containers")]
@@ -144,13 +264,55 @@ impl Obstacle {
     pub fn holder(&self) -> Option<&Holder> {
         match self {
             Self::Spared { holder, .. }
-            | Self::NotPermitted { holder }
+            | Self::NotPermitted { holder, .. }
             | Self::Respawned { holder, .. }
-            | Self::Survived { holder }
+            | Self::Survived { holder, .. }
             | Self::TimedOut { holder, .. } => Some(holder),
+            _ => None,
+        }
+    }
+
+    /// The process that is in the way, if it is one: a holder or a client.
+    #[must_use]
+    pub fn process(&self) -> Option<&Process> {
+        match self {
+            Self::Client { process, .. } => process.as_ref(),
+            _ => self.holder().map(|holder| &holder.process),
+        }
+    }
+
+    /// A next step for a person, if there is one that helps.
+    #[must_use]
+    pub fn advice(&self) -> Option<&Advice> {
+        match self {
+            Self::Spared { advice, .. }
+            | Self::NotPermitted { advice, .. }
+            | Self::Hidden { advice, .. }
+            | Self::Respawned { advice, .. }
+            | Self::Survived { advice, .. }
+            | Self::TimedOut { advice, .. }
+            | Self::Client { advice, .. }
+            | Self::Lingering { advice, .. }
+            | Self::Unbindable { advice, .. } => advice.as_ref(),
             #[cfg(feature = "containers")]
-            Self::Container { .. } | Self::Engine { .. } => None,
-            Self::Hidden { .. } | Self::Cancelled | Self::System { .. } => None,
+            Self::Container { error, .. } | Self::Engine { error } => error.help.as_ref(),
+            Self::Cancelled | Self::System { .. } => None,
+        }
+    }
+
+    /// Where its advice is kept, if it is not the engine's own.
+    pub(crate) fn advice_mut(&mut self) -> Option<&mut Option<Advice>> {
+        match self {
+            Self::Spared { advice, .. }
+            | Self::NotPermitted { advice, .. }
+            | Self::Hidden { advice, .. }
+            | Self::Respawned { advice, .. }
+            | Self::Survived { advice, .. }
+            | Self::TimedOut { advice, .. }
+            | Self::Client { advice, .. }
+            | Self::Lingering { advice, .. }
+            | Self::Unbindable { advice, .. } => Some(advice),
+            _ => None,
         }
     }
 }
@@ -172,33 +334,26 @@ impl Error {
         }))
     }
 
-    /// Adds what the way through the container engines brought.
-    #[cfg(feature = "containers")]
-    pub(crate) fn add(
-        &mut self,
-        obstacles: Vec<Obstacle>,
-        mut earlier: Vec<HolderReport>,
-        containers: Vec<crate::containers::StoppedContainer>,
-        elapsed: Duration,
-    ) {
-        self.0.obstacles.extend(obstacles);
-        earlier.append(&mut self.0.holders);
-        self.0.holders = earlier;
-        self.0.containers.extend(containers);
-        self.0.elapsed += elapsed;
+    pub(crate) fn system(target: Target, doing: &'static str, error: &Arc<io::Error>) -> Self {
+        let obstacle = Obstacle::system(doing, error);
+        Self::new(target, vec![obstacle], Vec::new(), Duration::ZERO)
     }
 
     /// The containers that had been stopped by their engines, although the target is not free.
     #[cfg(feature = "containers")]
     #[must_use]
-    pub fn containers(&self) -> &[crate::containers::StoppedContainer] {
+    pub fn containers(&self) -> &[StoppedContainer] {
         &self.0.containers
     }
 
-    pub(crate) fn system(target: Target, doing: &'static str, error: io::Error) -> Self {
-        let error = Arc::new(error);
-        let obstacle = Obstacle::System { doing, error };
-        Self::new(target, vec![obstacle], Vec::new(), Duration::ZERO)
+    #[cfg(feature = "containers")]
+    pub(crate) fn with_containers(mut self, containers: Vec<StoppedContainer>) -> Self {
+        self.0.containers = containers;
+        self
+    }
+
+    pub(crate) fn obstacles_mut(&mut self) -> &mut [Obstacle] {
+        &mut self.0.obstacles
     }
 
     /// What was to be freed.
@@ -221,11 +376,8 @@ impl Error {
 
     /// Those who had been signalled and are gone, or have given up the port, although the target is not free.
     pub fn ended(&self) -> impl Iterator<Item = &HolderReport> {
-        use crate::outcome::Fate;
-        self.0
-            .holders
-            .iter()
-            .filter(|report| matches!(report.fate, Fate::Exited | Fate::Released))
+        let is_over = |report: &&HolderReport| matches!(report.fate, Fate::Exited | Fate::Released);
+        self.0.holders.iter().filter(is_over)
     }
 
     /// How long it took to find out.
@@ -233,16 +385,40 @@ impl Error {
     pub fn elapsed(&self) -> Duration {
         self.0.elapsed
     }
+
+    fn system_error(&self) -> Option<&Arc<io::Error>> {
+        self.0.obstacles.iter().find_map(|obstacle| match obstacle {
+            Obstacle::System { error, .. } => Some(error),
+            _ => None,
+        })
+    }
 }
 
 impl std::error::Error for Error {
+    /// The system's own error, where there is one. The text does not repeat it.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.obstacles.iter().find_map(|obstacle| match obstacle {
-            Obstacle::System { error, .. } => {
-                Some(error.as_ref() as &(dyn std::error::Error + 'static))
-            }
-            _ => None,
-        })
+        let error = self.system_error()?;
+        Some(error.as_ref())
+    }
+}
+
+impl From<Error> for io::Error {
+    /// With the kind of what is in the way first; the [`Error`] itself is inside.
+    fn from(error: Error) -> Self {
+        let kind = match error.obstacles().first() {
+            Some(Obstacle::NotPermitted { .. }) => io::ErrorKind::PermissionDenied,
+            Some(Obstacle::TimedOut { .. }) => io::ErrorKind::TimedOut,
+            Some(Obstacle::Cancelled) => io::ErrorKind::Interrupted,
+            Some(Obstacle::System { error, .. }) => error.kind(),
+            _ => io::ErrorKind::AddrInUse,
+        };
+        Self::new(kind, error)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -253,14 +429,18 @@ impl fmt::Display for Error {
             if index > 0 {
                 f.write_str("; ")?;
             }
-            write!(f, "{obstacle}")?;
-            if let Some(help) = obstacle.help(self.0.target) {
-                write!(f, " ({help})")?;
+            match obstacle {
+                // What the system answered is the source of this error.
+                Obstacle::System { doing, .. } => write!(f, "{doing} failed")?,
+                obstacle => write!(f, "{obstacle}")?,
+            }
+            if let Some(advice) = obstacle.advice() {
+                write!(f, " ({advice})")?;
             }
         }
         let ended: Vec<String> = self
             .ended()
-            .map(|report| who(&report.holder.process))
+            .map(|report| report.holder.process.to_string())
             .collect();
         if ended.is_empty() {
             return Ok(());
@@ -272,10 +452,10 @@ impl fmt::Display for Error {
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Spared { holder, reason } => spared(f, holder, *reason),
-            Self::NotPermitted { holder } => {
+            Self::Spared { holder, reason, .. } => spared(f, holder, *reason),
+            Self::NotPermitted { holder, .. } => {
                 let process = &holder.process;
-                write!(f, "not permitted to signal {}", who(process))?;
+                write!(f, "not permitted to signal {process}")?;
                 match owner(process.uid, process.user.as_deref()) {
                     Some(owner) => write!(f, " of user {owner}"),
                     None => Ok(()),
@@ -285,24 +465,8 @@ impl fmt::Display for Obstacle {
                 socket,
                 cause,
                 candidates,
-            } => {
-                write!(f, "{socket} ({}) has no holder to be seen", socket.state)?;
-                if let Some(owner) = owner(socket.uid, socket.user.as_deref()) {
-                    write!(f, "; it was made by user {owner}")?;
-                }
-                if *cause == HiddenCause::Elsewhere {
-                    f.write_str(if cfg!(windows) {
-                        "; Windows names no living process as its owner: it has ended, and a process that inherited the socket keeps it"
-                    } else {
-                        "; every process was looked at, so the holder is outside this PID namespace or the kernel itself"
-                    })?;
-                }
-                if candidates.is_empty() {
-                    return Ok(());
-                }
-                let names: Vec<String> = candidates.iter().take(3).map(who).collect();
-                write!(f, "; perhaps {}", names.join(" or "))
-            }
+                ..
+            } => hidden(f, socket, *cause, candidates),
             Self::Respawned {
                 holder,
                 supervisor,
@@ -313,34 +477,49 @@ impl fmt::Display for Obstacle {
                 write!(
                     f,
                     "{generations} generations were ended and {} took the port again",
-                    who(&holder.process)
+                    holder.process
                 )?;
                 match (unit, supervisor) {
                     (Some(unit), _) => {
                         write!(f, ", started by the systemd unit {}", printable(unit))
                     }
-                    (None, Some(supervisor)) => write!(f, ", started by {}", who(supervisor)),
+                    (None, Some(supervisor)) => write!(f, ", started by {supervisor}"),
                     (None, None) => Ok(()),
                 }
             }
-            Self::Survived { holder } => {
-                write!(
-                    f,
-                    "{} was sent SIGKILL and still holds it",
-                    who(&holder.process)
-                )
+            Self::Survived { holder, .. } => {
+                write!(f, "{} was sent SIGKILL and still holds it", holder.process)
             }
             Self::TimedOut {
                 holder,
                 signal,
                 grace,
+                ..
+            } => write!(
+                f,
+                "{} did not end within {grace:?} of {signal}",
+                holder.process
+            ),
+            Self::Client {
+                process,
+                connections,
+                ..
+            } => client(f, process.as_ref(), connections),
+            Self::Lingering {
+                protocol, states, ..
             } => {
                 write!(
                     f,
-                    "{} did not end within {grace:?} of {signal}",
-                    who(&holder.process)
-                )
+                    "the kernel keeps {protocol} connections that no process has: "
+                )?;
+                counted(f, states)
             }
+            Self::Unbindable {
+                protocol, address, ..
+            } => write!(
+                f,
+                "{protocol} {address} can't be bound, though nothing is known to hold it: a socket that this system does not list is bound there"
+            ),
             #[cfg(feature = "containers")]
             Self::Container { container, error } => write!(
                 f,
@@ -357,11 +536,15 @@ impl fmt::Display for Obstacle {
 }
 
 fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> fmt::Result {
-    let who = who(&holder.process);
+    let who = &holder.process;
     match reason {
         SparedReason::Caller => write!(f, "{who} holds it, and that is the caller itself"),
         SparedReason::Ancestor => write!(f, "{who} holds it, and it is an ancestor of the caller"),
-        SparedReason::Init if holder.process.pid == 1 => {
+        SparedReason::PerhapsAncestor => write!(
+            f,
+            "{who} holds it, and it may be an ancestor of the caller, whose ancestors can't all be seen"
+        ),
+        SparedReason::Init if who.pid == 1 => {
             write!(f, "{who} holds it, and PID 1 is never signalled")
         }
         SparedReason::Init => write!(
@@ -380,6 +563,9 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
         SparedReason::Forwarder => {
             write!(f, "{who} holds it, and it forwards the port to a container")
         }
+        SparedReason::NotAgreed => {
+            write!(f, "{who} holds it, and was not among those agreed to")
+        }
         #[cfg(feature = "containers")]
         SparedReason::NoContainer => {
             write!(f, "{who} holds it, and only containers were to be stopped")
@@ -387,14 +573,55 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
     }
 }
 
-/// `node (PID 4711)`, safe to print.
-pub(crate) fn who(process: &Process) -> String {
-    let name = if process.name.is_empty() {
-        "a process"
-    } else {
-        &process.name
-    };
-    format!("{} (PID {})", printable(name), process.pid)
+fn hidden(
+    f: &mut fmt::Formatter<'_>,
+    socket: &Socket,
+    cause: HiddenCause,
+    candidates: &[Process],
+) -> fmt::Result {
+    write!(
+        f,
+        "the holder of {socket} ({}) can't be determined",
+        socket.state
+    )?;
+    if let Some(owner) = owner(socket.uid, socket.user.as_deref()) {
+        write!(f, "; it was made by user {owner}")?;
+    }
+    if cause == HiddenCause::Elsewhere {
+        f.write_str(if cfg!(windows) {
+            "; Windows names no living process as its owner: it has ended, and a process that inherited the socket keeps it"
+        } else {
+            "; no descriptor of any process here leads to it: the holder is outside this PID namespace, it is the kernel itself, or a process keeps it without a descriptor (a thread that waits in accept, a message on its way, a mapping, an io_uring)"
+        })?;
+    }
+    if candidates.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = candidates.iter().take(3).map(ToString::to_string).collect();
+    write!(f, "; perhaps {}", names.join(" or "))
+}
+
+fn client(
+    f: &mut fmt::Formatter<'_>,
+    process: Option<&Process>,
+    connections: &[Connection],
+) -> fmt::Result {
+    match process {
+        Some(process) => write!(f, "{process}")?,
+        None => f.write_str("a process that can't be determined")?,
+    }
+    f.write_str(" has it as the local port of ")?;
+    match connections {
+        [one] => write!(f, "its connection to {} ({})", one.remote, one.state),
+        [first, ..] => write!(
+            f,
+            "{} connections, one of them to {} ({})",
+            connections.len(),
+            first.remote,
+            first.state
+        ),
+        [] => f.write_str("a connection"),
+    }
 }
 
 /// A user by name and ID, as far as both are known.
@@ -405,80 +632,4 @@ pub(crate) fn owner(uid: Option<u32>, user: Option<&str>) -> Option<String> {
         (None, Some(user)) => Some(printable(user).into_owned()),
         (None, None) => None,
     }
-}
-
-impl Obstacle {
-    /// A next step for a person, if there is one that helps: a command, or where to look.
-    #[must_use]
-    pub fn help(&self, target: Target) -> Option<String> {
-        match self {
-            Self::Spared { reason, holder } => match reason {
-                SparedReason::Caller => Some("close the listener in this program".into()),
-                SparedReason::Ancestor => Some(format!("`kill_port --include-ancestors {target}` ends it all the same")),
-                SparedReason::Client => Some(format!(
-                    "`kill_port {}` ends it",
-                    target.protocol(crate::Protocol::Udp)
-                )),
-                SparedReason::Forwarder => Some(how_to_stop(&holder.process, target.port)),
-                #[cfg(feature = "containers")]
-                SparedReason::NoContainer => Some(format!("`kill_port {target}` ends it")),
-                SparedReason::Init if let Some(command) = crate::explain::socket_command(holder) => Some(format!("`{command}`")),
-                SparedReason::Init => Some("stop what it holds the port for: `systemctl list-sockets` shows the unit; in a container, stop the container".into()),
-                SparedReason::System => Some("`netsh http show servicestate` shows who is behind it".into()),
-                SparedReason::Kernel => None,
-            },
-            Self::NotPermitted { .. } => Some(as_root(target)),
-            // Root can't do more than it has done, even where it was refused a look at somebody.
-            Self::Hidden { cause: HiddenCause::Unreadable, .. } if !crate::sys::is_superuser() => Some(as_root(target)),
-            Self::Hidden { socket, .. } => Some(elsewhere(socket)),
-            // What keeps it alive may have a command of its own: a unit of a user, a process manager, a container engine.
-            Self::Respawned { holder, unit, .. }
-                if let Some(command) = crate::explain::stop_command(&holder.process)
-                    .or_else(|| Some(format!("systemctl stop {}", printable(unit.as_deref()?)))) =>
-            {
-                Some(format!("`{command}`"))
-            }
-            Self::Respawned {
-                supervisor_spared: Some(_),
-                ..
-            } => Some("stop what starts it first".into()),
-            Self::Respawned { supervisor: Some(supervisor), .. } => Some(format!(
-                "`kill_port --supervisor {target}` ends {} as well",
-                who(supervisor)
-            )),
-            Self::Respawned { .. } => Some("stop what starts it".into()),
-            Self::Survived { holder } if cfg!(target_os = "linux") => Some(format!(
-                "it is stuck in the kernel or frozen: `cat /proc/{0}/wchan` shows where, `cat /proc/{0}/cgroup` the group to thaw",
-                holder.process.pid
-            )),
-            Self::Survived { .. } => Some("it is stuck in the kernel; only a restart of the machine helps".into()),
-            Self::TimedOut { .. } => Some(format!("`kill_port --force {target}` sends SIGKILL")),
-            #[cfg(feature = "containers")]
-            Self::Container { error, .. } | Self::Engine { error } => {
-                error.help.as_deref().map(|help| printable(help).into_owned())
-            }
-            Self::Cancelled | Self::System { .. } => None,
-        }
-    }
-}
-
-fn as_root(target: Target) -> String {
-    if cfg!(windows) {
-        "run it as administrator".into()
-    } else {
-        format!("`sudo kill_port {target}`")
-    }
-}
-
-fn elsewhere(socket: &Socket) -> String {
-    if cfg!(windows) {
-        return format!(
-            "end what that process had started; `netstat -ano | findstr :{}` shows its former PID",
-            socket.port
-        );
-    }
-    format!(
-        "look from the host or outside the container with `ss -lnp sport = :{}`; a kernel service such as NFS or WireGuard has no process",
-        socket.port
-    )
 }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use crate::holder::{Holder, Process};
-use crate::outcome::Fate;
+#[cfg(feature = "containers")]
+use crate::container::Container;
+use crate::process::Process;
+use crate::report::Fate;
 use crate::signal::Signal;
+use crate::socket::Holder;
 use crate::target::Target;
 
 /// Something that happened, or that is still being waited for.
@@ -12,6 +15,7 @@ use crate::target::Target;
 #[non_exhaustive]
 pub enum Event<'a> {
     /// A try begins: the target is held, and its holders have been looked at.
+    #[non_exhaustive]
     Try {
         /// The target.
         target: Target,
@@ -21,6 +25,7 @@ pub enum Event<'a> {
         holders: &'a [Holder],
     },
     /// A process was sent a signal.
+    #[non_exhaustive]
     Signalled {
         /// The target.
         target: Target,
@@ -30,6 +35,7 @@ pub enum Event<'a> {
         signal: Signal,
     },
     /// A process that was signalled ended or gave up the port.
+    #[non_exhaustive]
     Ended {
         /// The target.
         target: Target,
@@ -42,23 +48,26 @@ pub enum Event<'a> {
     },
     /// A container's engine was told to end it.
     #[cfg(feature = "containers")]
+    #[non_exhaustive]
     Stopping {
         /// The target.
         target: Target,
         /// The container that publishes it.
-        container: &'a crate::containers::Container,
+        container: &'a Container,
     },
     /// A container was ended by its engine.
     #[cfg(feature = "containers")]
+    #[non_exhaustive]
     Stopped {
         /// The target.
         target: Target,
         /// The container.
-        container: &'a crate::containers::Container,
+        container: &'a Container,
         /// From the order on.
         elapsed: Duration,
     },
     /// Nothing new; sent at least every 50 ms as long as anything is waited for.
+    #[non_exhaustive]
     Waiting {
         /// The target.
         target: Target,
@@ -70,11 +79,13 @@ pub enum Event<'a> {
         until_kill: Option<Duration>,
     },
     /// The target is free.
+    #[non_exhaustive]
     Freed {
         /// The target.
         target: Target,
     },
     /// The target can't be freed; the result of the call says why.
+    #[non_exhaustive]
     GaveUp {
         /// The target.
         target: Target,

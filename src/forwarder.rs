@@ -11,7 +11,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use crate::holder::Process;
+use crate::process::Process;
 
 /// Programs by their file name, in lower case and without `.exe`, with what they are called in messages.
 const FORWARDERS: &[(&str, &str)] = &[
@@ -78,25 +78,6 @@ pub(crate) fn forwarder(process: &Process) -> Option<&'static str> {
                 .is_some_and(|argument| argument.to_string_lossy().starts_with("ssh:"));
             (is_ssh && belongs_to_lima(process)).then_some("Lima's ssh")
         })
-}
-
-/// What a person does about a forwarder: a command, where one is sure to do the right thing.
-pub(crate) fn how_to_stop(process: &Process, port: u16) -> String {
-    // With a remote DOCKER_HOST the same command would stop another host's container.
-    let is_local = std::env::var("DOCKER_HOST").map_or(true, |host| {
-        host.is_empty() || host.starts_with("unix://") || host.starts_with("npipe://")
-    });
-    match forwarder(process) {
-        Some("docker-proxy" | "dockerd" | "Docker Desktop") if is_local => {
-            format!(
-                "stop its container: `docker stop $(docker ps --quiet --filter publish={port})`"
-            )
-        }
-        Some("rootlessport" | "conmon" | "pasta" | "slirp4netns") => {
-            "stop its container: `podman ps` shows which, `podman stop NAME` ends it".to_owned()
-        }
-        _ => "stop the container that publishes the port, by its engine's own command".to_owned(),
-    }
 }
 
 /// A full file name, in any case, with or without `.exe`.

@@ -1,36 +1,43 @@
 #![doc = include_str!("../README.md")]
 
+mod advice;
 mod connection;
 #[cfg(feature = "containers")]
+mod container;
+#[cfg(feature = "containers")]
 pub mod containers;
+mod discovery;
 mod error;
 mod escalation;
 mod event;
 mod explain;
-mod filter;
+mod filtration;
 mod forwarder;
-mod holder;
 mod options;
-mod outcome;
 mod printable;
+mod process;
+mod protocol;
+mod report;
 mod signal;
-mod survey;
+mod socket;
 mod sys;
 mod target;
+mod verbs;
+mod verification;
 
-pub use connection::{Connection, ConnectionState};
-pub use error::{Error, HiddenCause, Obstacle};
+pub use connection::{Connection, ConnectionState, LingeringState};
+pub use error::{Advice, Error, Obstacle};
 pub use event::Event;
-pub use explain::{
-    BindError, BindProbe, Cause, Explanation, LingeringState, Origin, Provenance, explain,
-};
-pub use holder::{Holder, Process, Socket, SocketState};
-pub use options::KillOptions;
-pub use outcome::{Fate, Freed, HolderReport, Plan, SparedReason};
+pub use explain::{BindError, BindProbe, Cause, Explanation, Origin, Provenance};
+pub use options::{Include, KillOptions};
 pub use printable::printable;
+pub use process::Process;
+pub use protocol::Protocol;
+pub use report::{Fate, Freed, HolderReport, Plan, SparedReason};
 pub use signal::{ParseSignalError, Signal};
-pub use survey::{HiddenSocket, Survey, survey, survey_all};
-pub use target::{Address, ParseTargetError, Protocol, Target};
+pub use socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketState, Survey};
+pub use target::{Address, ParseTargetError, ParseTargetErrorKind, Target};
+pub use verbs::{explain, is_local, survey, survey_all};
 
 /// Frees a port: ends every process that listens on it, over TCP and UDP, on any address.
 ///
@@ -44,7 +51,10 @@ pub fn kill_port(port: u16) {
     match KillOptions::new().kill(port) {
         Ok(freed) if freed.was_free() => log::info!("port {port} was free already"),
         Ok(freed) => log::info!("port {port} is free; {} ended", freed.ended.len()),
-        Err(error) => log::error!("{error}"),
+        Err(error) => match std::error::Error::source(&error) {
+            Some(source) => log::error!("{error}: {source}"),
+            None => log::error!("{error}"),
+        },
     }
 }
 

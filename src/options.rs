@@ -1,14 +1,12 @@
-//! How to end the holders: a builder in the manner of [`std::fs::OpenOptions`].
+//! How to end the holders: a builder in the manner of [`std::fs::OpenOptions`]. What can be done with it is in `verbs`.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
-use crate::error::Error;
-use crate::escalation;
-use crate::event::Event;
-use crate::outcome::{Freed, Plan};
+#[cfg(feature = "containers")]
+use crate::container::Containers;
+use crate::process::Identity;
+use crate::report::Plan;
 use crate::signal::Signal;
-use crate::target::Target;
 
 /// How holders are ended, and how patiently.
 ///
@@ -16,25 +14,44 @@ use crate::target::Target;
 /// use std::time::Duration;
 /// use kill_port::KillOptions;
 ///
-/// let freed = KillOptions::new()
-///     .grace(Duration::from_secs(3))
-///     .kill(8080)?;
+/// let patient = KillOptions::new().grace(Duration::from_secs(30));
+/// let freed = patient.kill(8080)?;
 /// println!("{} processes ended", freed.ended.len());
 /// # Ok::<(), kill_port::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "nothing is done until it is asked to kill, plan or explain"]
 pub struct KillOptions {
     pub(crate) signal: Signal,
     pub(crate) grace: Duration,
     pub(crate) force: bool,
     pub(crate) escalate: bool,
     pub(crate) settle: Duration,
-    pub(crate) spare_ancestors: bool,
     pub(crate) tree: bool,
     pub(crate) supervisor: bool,
-    pub(crate) thorough: bool,
+    pub(crate) ancestors: bool,
+    pub(crate) clients: bool,
+    pub(crate) agreed: Option<Agreed>,
     #[cfg(feature = "containers")]
-    pub(crate) containers: crate::containers::Containers,
+    pub(crate) containers: Containers,
+}
+
+/// Those who are spared unless they are included: see [`KillOptions::include`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Include {
+    /// The ancestors of the caller: its shell, editor or test runner. The caller itself and PID 1 are always spared.
+    Ancestors,
+    /// Processes that use the port as the local port of a connection of their own, or whose UDP socket perhaps only sends.
+    Clients,
+}
+
+/// Whom and what a person has agreed to end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    pub processes: Vec<Identity>,
+    #[cfg(feature = "containers")]
+    pub containers: Vec<String>,
 }
 
 impl Default for KillOptions {
@@ -44,8 +61,7 @@ impl Default for KillOptions {
 }
 
 impl KillOptions {
-    /// SIGTERM, ten seconds of grace, then SIGKILL; ancestors of the caller are spared.
-    #[must_use]
+    /// SIGTERM, ten seconds of grace, then SIGKILL; ancestors of the caller and clients are spared.
     pub const fn new() -> Self {
         Self {
             signal: Signal::Term,
@@ -53,156 +69,108 @@ impl KillOptions {
             force: false,
             escalate: true,
             settle: Duration::from_millis(200),
-            spare_ancestors: true,
             tree: false,
             supervisor: false,
-            thorough: false,
+            ancestors: false,
+            clients: false,
+            agreed: None,
             #[cfg(feature = "containers")]
-            containers: crate::containers::Containers::Never,
+            containers: Containers::Never,
         }
     }
 
     /// The first signal. [`Signal::Kill`] is the same as [`KillOptions::force`].
-    pub fn signal(&mut self, signal: Signal) -> &mut Self {
+    pub fn signal(mut self, signal: Signal) -> Self {
         self.signal = signal;
         self
     }
 
     /// How long holders have to end by themselves before SIGKILL. It is one clock per target, from the first signal on.
-    pub fn grace(&mut self, grace: Duration) -> &mut Self {
+    pub fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
         self
     }
 
-    /// Another spelling of a grace of `tries` seconds, since one try lasts at most a second. The last call wins.
-    pub fn retries(&mut self, tries: u32) -> &mut Self {
-        self.grace(Duration::from_secs(tries.into()))
-    }
-
     /// SIGKILL at once.
-    pub fn force(&mut self, force: bool) -> &mut Self {
+    pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
     }
 
     /// Whether SIGKILL follows when the grace is over. If not, a holder that is still there is an error.
-    pub fn escalate(&mut self, escalate: bool) -> &mut Self {
+    pub fn escalate(mut self, escalate: bool) -> Self {
         self.escalate = escalate;
         self
     }
 
-    /// How long the target has to stay free where a supervisor may start the next server: when the parent of an ended
-    /// holder lives on and is neither an ancestor of the caller, nor an interactive shell, nor PID 1.
-    pub fn settle(&mut self, settle: Duration) -> &mut Self {
+    /// How long the target has to stay free where the next server may be started: when the parent of an ended holder lives
+    /// on and is neither an ancestor of the caller, nor an interactive shell, nor PID 1; when a holder gave up the port and
+    /// lives on; and when a holder has started the same program again.
+    pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = settle;
         self
     }
 
-    /// Whether the caller's ancestors are spared. The caller itself and PID 1 always are.
-    pub fn spare_ancestors(&mut self, spare: bool) -> &mut Self {
-        self.spare_ancestors = spare;
-        self
-    }
-
     /// Whether the holders' descendants are ended as well. On Windows they always are.
-    pub fn tree(&mut self, tree: bool) -> &mut Self {
+    pub fn tree(mut self, tree: bool) -> Self {
         self.tree = tree;
         self
     }
 
     /// Whether a parent that was seen to start a holder again is ended too, before the holder.
-    pub fn supervisor(&mut self, supervisor: bool) -> &mut Self {
+    pub fn supervisor(mut self, supervisor: bool) -> Self {
         self.supervisor = supervisor;
+        self
+    }
+
+    /// Ends these as well, who are spared otherwise. It may be called more than once.
+    pub fn include(mut self, include: Include) -> Self {
+        match include {
+            Include::Ancestors => self.ancestors = true,
+            Include::Clients => self.clients = true,
+        }
+        self
+    }
+
+    /// Ends nobody, and stops no container, that these plans did not name: whoever takes the target later is spared.
+    ///
+    /// For programs that show a person a [`Plan`] and ask. Processes are told apart by their identity, not by their PID.
+    pub fn agreed<'a>(mut self, plans: impl IntoIterator<Item = &'a Plan>) -> Self {
+        let mut agreed = Agreed {
+            processes: Vec::new(),
+            #[cfg(feature = "containers")]
+            containers: Vec::new(),
+        };
+        for plan in plans {
+            let reports = plan.holders.iter();
+            agreed
+                .processes
+                .extend(reports.map(|report| report.holder.process.identity()));
+            #[cfg(feature = "containers")]
+            agreed.containers.extend(
+                plan.containers
+                    .iter()
+                    .map(|container| container.id.clone()),
+            );
+        }
+        self.agreed = Some(agreed);
         self
     }
 
     /// Whether a container that publishes the target is stopped, through its engine. Not by default.
     #[cfg(feature = "containers")]
-    pub fn containers(&mut self, containers: crate::containers::Containers) -> &mut Self {
+    pub fn containers(mut self, containers: Containers) -> Self {
         self.containers = containers;
         self
     }
 
-    /// Whether every descriptor of every process is looked at before anybody is signalled, at a cost that grows with their
-    /// number. Not by default: then the lowest descriptors come first, where servers have their listeners, and a holder that
-    /// this misses is found when its socket outlives the others'. Either way the target is not called free while anybody holds
-    /// it; the difference is that a holder who is out of reach may be found only after others were ended, which the error
-    /// then says. Only Linux makes the difference.
-    pub fn thorough(&mut self, thorough: bool) -> &mut Self {
-        self.thorough = thorough;
-        self
+    /// The signal that comes first.
+    pub(crate) fn first_signal(&self) -> Signal {
+        if self.force { Signal::Kill } else { self.signal }
     }
 
-    /// Frees one target. `Ok` means that it is free now.
-    ///
-    /// # Errors
-    /// [`Error`] tells what is in the way and who was ended before.
-    pub fn kill(&self, target: impl Into<Target>) -> Result<Freed, Error> {
-        self.kill_with(target, |_| ControlFlow::Continue(()))
-    }
-
-    /// Frees one target, tells of progress, and can be cancelled: the callback is called at least every 50 ms, and when
-    /// it breaks, the call returns with [`Obstacle::Cancelled`](crate::Obstacle::Cancelled). Signals that were sent
-    /// are not taken back.
-    ///
-    /// # Errors
-    /// [`Error`] tells what is in the way and who was ended before.
-    pub fn kill_with(
-        &self,
-        target: impl Into<Target>,
-        callback: impl FnMut(&Event<'_>) -> ControlFlow<()>,
-    ) -> Result<Freed, Error> {
-        let target = target.into();
-        let mut results = self.kill_all_with([target], callback);
-        match results.pop() {
-            Some((_, result)) => result,
-            None => Ok(escalation::nothing_to_do(target)),
-        }
-    }
-
-    /// Frees several targets side by side, with one look at the process table for all. The results are in the order
-    /// asked; a target that is named twice is freed once and answered twice.
-    pub fn kill_all<T: Into<Target>>(
-        &self,
-        targets: impl IntoIterator<Item = T>,
-    ) -> Vec<(Target, Result<Freed, Error>)> {
-        self.kill_all_with(targets, |_| ControlFlow::Continue(()))
-    }
-
-    /// [`KillOptions::kill_all`] with progress and cancellation, as in [`KillOptions::kill_with`].
-    pub fn kill_all_with<T: Into<Target>>(
-        &self,
-        targets: impl IntoIterator<Item = T>,
-        mut callback: impl FnMut(&Event<'_>) -> ControlFlow<()>,
-    ) -> Vec<(Target, Result<Freed, Error>)> {
-        let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
-        #[cfg(feature = "containers")]
-        return crate::containers::run(self, &targets, &mut callback);
-        #[cfg(not(feature = "containers"))]
-        escalation::run(self, &targets, &mut callback)
-    }
-
-    /// What [`KillOptions::kill`] would do; nobody is signalled.
-    ///
-    /// # Errors
-    /// Only where the system could not be asked. A target that would not become free is a [`Plan`] with an error in it.
-    pub fn plan(&self, target: impl Into<Target>) -> Result<Plan, Error> {
-        let target = target.into();
-        match self.plan_all([target]).pop() {
-            Some((_, plan)) => plan,
-            None => Ok(escalation::empty_plan(target)),
-        }
-    }
-
-    /// [`KillOptions::plan`] for several targets, with one look at the process table for all.
-    pub fn plan_all<T: Into<Target>>(
-        &self,
-        targets: impl IntoIterator<Item = T>,
-    ) -> Vec<(Target, Result<Plan, Error>)> {
-        let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
-        #[cfg(feature = "containers")]
-        return crate::containers::plan(self, &targets);
-        #[cfg(not(feature = "containers"))]
-        escalation::plan(self, &targets)
+    /// Whether SIGKILL comes at all, if another signal comes before it.
+    pub(crate) fn escalates(&self) -> bool {
+        self.escalate && self.first_signal() != Signal::Kill
     }
 }

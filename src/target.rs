@@ -1,39 +1,14 @@
 //! What is to be freed: a port, with a protocol and a local address if they matter.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::num::NonZeroU16;
 use std::str::FromStr;
 
-use crate::holder::Socket;
+use crate::printable::printable;
+use crate::protocol::Protocol;
 
-/// TCP or UDP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// TCP, Multipath TCP included.
-    Tcp,
-    /// UDP.
-    Udp,
-}
-
-impl Protocol {
-    /// `tcp` or `udp`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tcp => "tcp",
-            Self::Udp => "udp",
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-/// A local address that narrows a [`Target`]. A wildcard narrows nothing and is no address here.
+/// A local address that narrows a [`Target`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Address {
@@ -57,6 +32,12 @@ impl Address {
     }
 }
 
+impl From<IpAddr> for Address {
+    fn from(ip: IpAddr) -> Self {
+        Self::Ip(ip)
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -69,33 +50,30 @@ impl fmt::Display for Address {
 /// What is to be freed: a port from 1 to 65535, with a protocol (both if none is named) and a local address (any if none
 /// is named).
 ///
-/// Made from a number or from text:
+/// Made from a number, from a socket address or from text:
 ///
 /// ```
 /// use kill_port::{Protocol, Target};
 ///
 /// let any: Target = 8080.into();
 /// let dns: Target = "53/udp".parse()?;
-/// let local: Target = "127.0.0.1:3000".parse()?;
-/// assert_eq!(dns.protocol, Some(Protocol::Udp));
+/// let local = Target::try_from("127.0.0.1:3000")?;
+/// assert_eq!(any, Target::new(8080));
+/// assert_eq!(dns.protocol(), Some(Protocol::Udp));
 /// assert_eq!(local.to_string(), "127.0.0.1:3000");
 /// # Ok::<(), kill_port::ParseTargetError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
 pub struct Target {
-    /// The port. 0 is nobody's port: nothing is ever signalled for it.
-    pub port: u16,
-    /// The protocol; `None` means both.
-    pub protocol: Option<Protocol>,
-    /// The local address; `None` means any.
-    pub address: Option<Address>,
+    port: u16,
+    protocol: Option<Protocol>,
+    address: Option<Address>,
 }
 
 impl Target {
-    /// The port, with both protocols, on any address.
+    /// The port, with both protocols, on any address. Port 0 is nobody's port: nothing is ever signalled for it.
     #[must_use]
-    pub const fn port(port: u16) -> Self {
+    pub const fn new(port: u16) -> Self {
         Self {
             port,
             protocol: None,
@@ -105,48 +83,59 @@ impl Target {
 
     /// The same target narrowed to one protocol.
     #[must_use]
-    pub const fn protocol(self, protocol: Protocol) -> Self {
+    pub const fn with_protocol(self, protocol: Protocol) -> Self {
         Self {
             protocol: Some(protocol),
             ..self
         }
     }
 
-    /// The same target narrowed to one local address. A wildcard (`0.0.0.0`, `::`) narrows nothing.
+    /// The same target narrowed to one local address. A wildcard (`0.0.0.0`, `::`) narrows nothing, and an IPv4-mapped
+    /// IPv6 address (`::ffff:127.0.0.1`) is the IPv4 address.
     #[must_use]
-    pub fn address(self, address: IpAddr) -> Self {
-        let address = address.to_canonical();
-        Self {
-            address: (!address.is_unspecified()).then_some(Address::Ip(address)),
-            ..self
-        }
+    pub fn with_address(self, address: impl Into<Address>) -> Self {
+        let address = match address.into() {
+            Address::Ip(ip) => {
+                let ip = ip.to_canonical();
+                (!ip.is_unspecified()).then_some(Address::Ip(ip))
+            }
+            Address::Localhost => Some(Address::Localhost),
+        };
+        Self { address, ..self }
     }
 
-    /// Whether a socket may have the target's address here: always for no address and `localhost`, else when this
-    /// machine has the address.
-    ///
-    /// # Errors
-    /// What the system answers when it is asked (by binding a UDP socket to the address and no particular port).
-    pub fn is_local(&self) -> std::io::Result<bool> {
-        match self.address {
-            Some(Address::Ip(ip)) => crate::sys::is_local(ip),
-            Some(Address::Localhost) | None => Ok(true),
-        }
+    /// The same protocol and address on another port.
+    #[must_use]
+    pub const fn with_port(self, port: u16) -> Self {
+        Self { port, ..self }
     }
 
-    /// Whether a socket stands in the way of a bind to the target.
-    pub(crate) fn is_blocked_by(&self, socket: &Socket) -> bool {
-        socket.port == self.port
-            && self
-                .protocol
-                .is_none_or(|protocol| protocol == socket.protocol)
-            && self
-                .address
-                .is_none_or(|address| address.ips().any(|ip| covers(socket, ip)))
+    /// The port.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
     }
-}
 
-impl Target {
+    /// The protocol; `None` means both.
+    #[must_use]
+    pub const fn protocol(&self) -> Option<Protocol> {
+        self.protocol
+    }
+
+    /// The local address; `None` means any.
+    #[must_use]
+    pub const fn address(&self) -> Option<Address> {
+        self.address
+    }
+
+    /// The protocols that it stands for.
+    pub(crate) fn protocols(&self) -> impl Iterator<Item = Protocol> + use<> {
+        let only = self.protocol;
+        [Protocol::Tcp, Protocol::Udp]
+            .into_iter()
+            .filter(move |protocol| only.is_none_or(|only| only == *protocol))
+    }
+
     /// Whether a socket with this local address is one of the target's.
     pub(crate) fn covers(&self, local: IpAddr) -> bool {
         let local = local.to_canonical();
@@ -155,48 +144,53 @@ impl Target {
     }
 }
 
-/// Whether a socket occupies its port on this address: it has the address itself, or a wildcard that covers it.
-fn covers(socket: &Socket, ip: IpAddr) -> bool {
-    let own = socket.address.to_canonical();
-    match (own, ip) {
-        (IpAddr::V6(own), IpAddr::V4(_)) => own.is_unspecified() && socket.dual_stack,
-        (IpAddr::V4(_), IpAddr::V6(_)) => false,
-        _ => own.is_unspecified() || own == ip,
+impl From<u16> for Target {
+    fn from(port: u16) -> Self {
+        Self::new(port)
     }
 }
 
-/// Whether two sockets of one port and protocol stand in each other's way, as far as addresses tell.
-pub(crate) fn overlap(one: &Socket, other: &Socket) -> bool {
-    one.protocol == other.protocol
-        && one.port == other.port
-        && (covers(one, other.address.to_canonical())
-            || covers(other, one.address.to_canonical())
-            || both_take_ipv4(one, other))
-}
-
-/// A dual-stack `::` and `0.0.0.0` both take IPv4, though neither address lies within the other.
-fn both_take_ipv4(one: &Socket, other: &Socket) -> bool {
-    let takes_all_ipv4 = |socket: &Socket| {
-        socket.address.is_unspecified() && (socket.address.is_ipv4() || socket.dual_stack)
-    };
-    takes_all_ipv4(one) && takes_all_ipv4(other)
-}
-
-impl From<u16> for Target {
-    fn from(port: u16) -> Self {
-        Self::port(port)
+impl From<NonZeroU16> for Target {
+    fn from(port: NonZeroU16) -> Self {
+        Self::new(port.get())
     }
 }
 
 impl From<(u16, Protocol)> for Target {
     fn from((port, protocol): (u16, Protocol)) -> Self {
-        Self::port(port).protocol(protocol)
+        Self::new(port).with_protocol(protocol)
     }
 }
 
-impl From<std::net::SocketAddr> for Target {
-    fn from(address: std::net::SocketAddr) -> Self {
-        Self::port(address.port()).address(address.ip())
+impl From<(IpAddr, u16)> for Target {
+    fn from((address, port): (IpAddr, u16)) -> Self {
+        Self::new(port).with_address(address)
+    }
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        (address.ip(), address.port()).into()
+    }
+}
+
+impl From<SocketAddrV4> for Target {
+    fn from(address: SocketAddrV4) -> Self {
+        SocketAddr::V4(address).into()
+    }
+}
+
+impl From<SocketAddrV6> for Target {
+    fn from(address: SocketAddrV6) -> Self {
+        SocketAddr::V6(address).into()
+    }
+}
+
+impl TryFrom<&str> for Target {
+    type Error = ParseTargetError;
+
+    fn try_from(text: &str) -> Result<Self, ParseTargetError> {
+        text.parse()
     }
 }
 
@@ -216,19 +210,34 @@ impl fmt::Display for Target {
     }
 }
 
-/// The text names no target.
+/// The text is not a target. Displays what was given and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParseTargetError {
+    text: String,
+    kind: ParseTargetErrorKind,
+}
+
+/// What is wrong with a text that should have been a [`Target`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ParseTargetError {
-    /// The port is missing, no number, or not within 1 to 65535.
+pub enum ParseTargetErrorKind {
+    /// The port is missing, not a number, or not within 1 to 65535.
     Port,
     /// What follows the slash is neither `tcp` nor `udp`.
     Protocol,
-    /// What precedes the port is no IP address and not `localhost`. There is no name resolution.
+    /// What precedes the port is neither an IP address nor `localhost`. There is no name resolution.
     Address,
 }
 
-impl fmt::Display for ParseTargetError {
+impl ParseTargetError {
+    /// What is wrong.
+    #[must_use]
+    pub fn kind(&self) -> ParseTargetErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for ParseTargetErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Port => "a port is a number from 1 to 65535",
@@ -240,6 +249,12 @@ impl fmt::Display for ParseTargetError {
     }
 }
 
+impl fmt::Display for ParseTargetError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "'{}': {}", printable(&self.text), self.kind)
+    }
+}
+
 impl std::error::Error for ParseTargetError {}
 
 impl FromStr for Target {
@@ -248,43 +263,53 @@ impl FromStr for Target {
     /// `8080`, `:8080`, `53/udp`, `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080/tcp`; a wildcard, in the ways that
     /// programs print it (`*:8080`, `0.0.0.0:8080`, `:::8080`, `[::]:8080`), narrows nothing.
     fn from_str(text: &str) -> Result<Self, ParseTargetError> {
-        let (rest, protocol) = match text.rsplit_once('/') {
-            Some((rest, name)) => (rest, Some(parse_protocol(name)?)),
-            None => (text, None),
-        };
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) => (host, port),
-            None => ("", rest),
-        };
-        Ok(Self {
-            port: parse_port(port)?,
-            protocol,
-            address: parse_host(host)?,
+        parse(text).map_err(|kind| ParseTargetError {
+            text: text.to_owned(),
+            kind,
         })
     }
 }
 
-fn parse_protocol(name: &str) -> Result<Protocol, ParseTargetError> {
+fn parse(text: &str) -> Result<Target, ParseTargetErrorKind> {
+    let (rest, protocol) = match text.rsplit_once('/') {
+        Some((rest, name)) => (rest, Some(parse_protocol(name)?)),
+        None => (text, None),
+    };
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) => (host, port),
+        None => ("", rest),
+    };
+    let target = Target {
+        protocol,
+        ..Target::new(parse_port(port)?)
+    };
+    Ok(match parse_host(host)? {
+        Some(address) => target.with_address(address),
+        None => target,
+    })
+}
+
+fn parse_protocol(name: &str) -> Result<Protocol, ParseTargetErrorKind> {
     [Protocol::Tcp, Protocol::Udp]
         .into_iter()
         .find(|protocol| protocol.as_str().eq_ignore_ascii_case(name))
-        .ok_or(ParseTargetError::Protocol)
+        .ok_or(ParseTargetErrorKind::Protocol)
 }
 
 /// Digits only: the standard parser would take `+80` as well.
-fn parse_port(digits: &str) -> Result<u16, ParseTargetError> {
+fn parse_port(digits: &str) -> Result<u16, ParseTargetErrorKind> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ParseTargetError::Port);
+        return Err(ParseTargetErrorKind::Port);
     }
     match digits.parse() {
-        Ok(0) | Err(_) => Err(ParseTargetError::Port),
+        Ok(0) | Err(_) => Err(ParseTargetErrorKind::Port),
         Ok(port) => Ok(port),
     }
 }
 
 /// What stands before the last colon. `:::3000` leaves `::`, a wildcard; `fe80::1:3000` is ambiguous without brackets,
 /// and any other bare IPv6 address is refused for it.
-fn parse_host(host: &str) -> Result<Option<Address>, ParseTargetError> {
+fn parse_host(host: &str) -> Result<Option<Address>, ParseTargetErrorKind> {
     if matches!(host, "" | "*" | "::" | "[*]") {
         return Ok(None);
     }
@@ -298,7 +323,6 @@ fn parse_host(host: &str) -> Result<Option<Address>, ParseTargetError> {
         Some(inner) => inner.parse().map(IpAddr::V6).ok(),
         None => host.parse().map(IpAddr::V4).ok(),
     }
-    .ok_or(ParseTargetError::Address)?;
-    let ip = ip.to_canonical();
-    Ok((!ip.is_unspecified()).then_some(Address::Ip(ip)))
+    .ok_or(ParseTargetErrorKind::Address)?;
+    Ok(Some(Address::Ip(ip)))
 }

@@ -176,7 +176,7 @@ fn add_containers(listings: &mut Vec<Listing>, all: bool) {
             let is_listed = |listing: &Listing| listing.target.port == port.host_port;
             if !listings.iter().any(is_listed) {
                 listings.push(Listing {
-                    target: Target::port(port.host_port),
+                    target: Target::new(port.host_port),
                     holders: Vec::new(),
                     hidden: Vec::new(),
                     containers: Vec::new(),
@@ -192,7 +192,7 @@ fn add_containers(listings: &mut Vec<Listing>, all: bool) {
             .cloned()
             .collect();
         let covers = |socket: &Socket| {
-            let target = Target::port(socket.port).protocol(socket.protocol);
+            let target = Target::new(socket.port).protocol(socket.protocol);
             listing
                 .containers
                 .iter()
@@ -208,7 +208,7 @@ fn add_containers(listings: &mut Vec<Listing>, all: bool) {
 fn by_port(survey: &Survey) -> BTreeMap<u16, Listing> {
     let mut ports: BTreeMap<u16, Listing> = BTreeMap::new();
     let empty = |port: u16| Listing {
-        target: Target::port(port),
+        target: Target::new(port),
         holders: Vec::new(),
         hidden: Vec::new(),
         containers: Vec::new(),

@@ -439,7 +439,7 @@ mod tests {
 
         #[test]
         fn what_is_printed_can_be_parsed_again(port in 1u16.., address in any::<std::net::IpAddr>(), kind in 0..3) {
-            let target = Target::port(port).address(address);
+            let target = Target::new(port).address(address);
             let target = match kind {
                 0 => target,
                 1 => target.protocol(Protocol::Tcp),

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::container::{Compose, Container, PublishedPort};
-use super::engine::Endpoint;
-use super::error::{EngineError, EngineErrorKind};
+use crate::container::{
+    Compose, Container, Endpoint, EngineError, EngineErrorKind, PublishedPort,
+};
 use super::http::Response;
 use super::transport::{Progress, Task, request};
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// How long an engine may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);

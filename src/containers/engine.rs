@@ -15,47 +15,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// Where an engine listens.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Endpoint {
-    /// A Unix socket.
-    Unix(PathBuf),
-    /// A named pipe of Windows.
-    Pipe(PathBuf),
-}
-
-impl Endpoint {
-    /// The address in the form of `DOCKER_HOST`.
-    pub(crate) fn address(&self) -> String {
-        match self {
-            Self::Unix(path) => format!("unix://{}", path.display()),
-            Self::Pipe(path) => {
-                format!("npipe://{}", path.display().to_string().replace('\\', "/"))
-            }
-        }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        match self {
-            Self::Unix(path) | Self::Pipe(path) => path,
-        }
-    }
-
-    /// What people call the engine there, going by its address alone.
-    pub(crate) fn engine_name(&self) -> &'static str {
-        let path = self.path().to_string_lossy().to_ascii_lowercase();
-        [
-            ("podman", "Podman"),
-            ("orbstack", "OrbStack"),
-            ("colima", "Colima"),
-            ("/.rd/", "Rancher Desktop"),
-            ("desktop", "Docker Desktop"),
-        ]
-        .iter()
-        .find(|(part, _)| path.contains(part))
-        .map_or("Docker", |(_, name)| name)
-    }
-}
+use crate::container::Endpoint;
 
 /// The engines of this machine, as found without asking any of them.
 #[derive(Debug, Default)]

@@ -11,36 +11,23 @@
 //! does the little between, blocking, with a deadline.
 
 mod api;
-mod container;
 mod engine;
 mod error;
 #[cfg(all(test, unix))]
 mod fixture;
 mod http;
 mod transport;
-mod work;
 
-pub use container::{Compose, Container, PublishedPort, StoppedContainer};
-pub use error::{EngineError, EngineErrorKind};
+pub use crate::container::{
+    Compose, Container, Containers, EngineError, EngineErrorKind, PublishedPort, StoppedContainer,
+};
 
-pub(crate) use work::{plan, run};
+pub(crate) use api::{Ending, Stopping, end};
+pub(crate) use engine::Engines;
+pub(crate) use transport::{Progress, Task};
 
+use crate::container::Endpoint;
 use crate::target::Target;
-use engine::Engines;
-
-/// Whether containers that publish a target are stopped: see [`KillOptions::containers`](crate::KillOptions::containers).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Containers {
-    /// No engine is asked. A forwarder is never signalled all the same.
-    #[default]
-    Never,
-    /// Where a forwarder holds the target, or a socket of which no holder can be seen, or nothing at all, the engines
-    /// are asked, and the containers that publish it are stopped by them.
-    Auto,
-    /// Containers are stopped, and no process is signalled.
-    Only,
-}
 
 /// What a process that only forwards ports into containers is called (`docker-proxy`, `conmon`, `Docker Desktop`), or
 /// `None` for every other process. Such a process is never signalled.
@@ -68,22 +55,22 @@ pub struct Published {
 /// are never asked.
 #[must_use]
 pub fn published() -> Published {
-    ask(&Engines::find(&[]))
+    let (containers, errors) = api::list(&Engines::find(&[]).local);
+    Published { containers, errors }
 }
 
-/// The containers that publish this target, with their restart policies. See [`published`].
-#[must_use]
-pub fn publishers(target: impl Into<Target>) -> Published {
-    let target = target.into();
-    let mut published = published();
-    published
-        .containers
-        .retain(|container| container.publishes(&target));
-    api::inspect(&mut published.containers);
-    published
+impl Published {
+    /// Those that publish this target.
+    pub(crate) fn publishing(&self, target: Target) -> impl Iterator<Item = &Container> {
+        let all = self.containers.iter();
+        all.filter(move |container| container.publishes(&target))
+    }
 }
 
-fn ask(engines: &Engines) -> Published {
-    let (containers, errors) = api::list(&engines.local);
+/// Asks these engines who publishes one of the targets, with restart policies and stop signals.
+pub(crate) fn ask(engines: &[Endpoint], targets: &[Target]) -> Published {
+    let (mut containers, errors) = api::list(engines);
+    containers.retain(|container| targets.iter().any(|target| container.publishes(target)));
+    api::inspect(&mut containers);
     Published { containers, errors }
 }

@@ -8,17 +8,17 @@ use std::io::{self, Read, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use super::engine::Endpoint;
+use crate::container::Endpoint;
 use super::http::{self, HttpError, Response};
 
 /// Work that goes on in a thread of its own, and is waited for no longer than until its deadline.
-pub(super) struct Task<T> {
+pub(crate) struct Task<T> {
     answer: mpsc::Receiver<T>,
     deadline: Instant,
 }
 
 /// What a look at a [`Task`] shows.
-pub(super) enum Progress<T> {
+pub(crate) enum Progress<T> {
     Done(T),
     Running,
     /// The deadline is past, or the thread could not be started. No answer will come any more.
@@ -26,7 +26,7 @@ pub(super) enum Progress<T> {
 }
 
 impl<T: Send + 'static> Task<T> {
-    pub(super) fn start(limit: Duration, work: impl FnOnce(Instant) -> T + Send + 'static) -> Self {
+    pub(crate) fn start(limit: Duration, work: impl FnOnce(Instant) -> T + Send + 'static) -> Self {
         let now = Instant::now();
         let deadline = now.checked_add(limit).unwrap_or(now);
         let (sender, answer) = mpsc::channel();
@@ -43,7 +43,7 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Waits for the answer, at most this long and at most until the deadline.
-    pub(super) fn wait(&self, at_most: Duration) -> Progress<T> {
+    pub(crate) fn wait(&self, at_most: Duration) -> Progress<T> {
         let left = self.deadline.saturating_duration_since(Instant::now());
         match self.answer.recv_timeout(left.min(at_most)) {
             Ok(answer) => Progress::Done(answer),
@@ -53,7 +53,7 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Waits for the answer until the deadline.
-    pub(super) fn finish(&self) -> Option<T> {
+    pub(crate) fn finish(&self) -> Option<T> {
         match self.wait(Duration::MAX) {
             Progress::Done(answer) => Some(answer),
             Progress::Running | Progress::TimedOut => None,

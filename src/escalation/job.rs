@@ -2,261 +2,255 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use super::known::{Known, Registry};
+use super::conduct::Conduct;
+use crate::discovery::{Crowd, Facts, Id, Newcomer};
 use crate::error::{Error, Obstacle};
-use crate::filter::Verdict;
-use crate::holder::{Holder, Identity, Socket, SocketId};
-use crate::outcome::{Fate, Freed, HolderReport};
-use crate::signal::Signal;
-use crate::survey::HiddenSocket;
-use crate::sys::Handle;
+use crate::filtration::{Part, Verdict};
+use crate::protocol::Protocol;
+use crate::report::{Fate, Freed, HolderReport};
+use crate::socket::{HiddenSocket, Holder, Socket, SocketId};
+use crate::sys::Mark;
 use crate::target::Target;
 
+/// A target, and how far it is.
+pub(super) struct Job {
+    pub target: Target,
+    pub state: State,
+}
+
+pub(super) enum State {
+    Open(Box<Open>),
+    Done(Result<Freed, Error>),
+}
+
+impl Job {
+    pub(super) fn new(target: Target, now: Instant) -> Self {
+        let state = State::Open(Box::new(Open::new(target, now)));
+        Self { target, state }
+    }
+
+    pub(super) fn open(&self) -> Option<&Open> {
+        match &self.state {
+            State::Open(open) => Some(open),
+            State::Done(_) => None,
+        }
+    }
+
+    pub(super) fn open_mut(&mut self) -> Option<&mut Open> {
+        match &mut self.state {
+            State::Open(open) => Some(open),
+            State::Done(_) => None,
+        }
+    }
+}
+
 /// A process that this target has to do with.
+#[derive(Debug)]
 pub(super) struct Member {
-    pub identity: Identity,
-    /// The target's sockets that it held when it was last looked at. Empty for descendants and supervisors.
+    pub id: Id,
+    pub part: Part,
+    /// The target's sockets that it held when holders were last looked for.
     pub sockets: Vec<Socket>,
-    /// What was decided at the last look; `None` if it was not among the holders then.
+    /// What was decided at the last look; `None` if it was not in the way then.
     pub verdict: Option<Verdict>,
-    /// Whether it has to end although it may hold nothing: a descendant, or a supervisor.
-    pub must_exit: bool,
     /// When it was seen to have given up the port, though it lives.
     pub released: Option<Instant>,
 }
 
-/// Where a target stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Somebody holds it, or it has not been looked at.
-    Held,
-    /// Nobody holds it since then; what was ended may still be ending, or may be started again.
-    Free(Instant),
-    /// The result is known.
-    Done,
+impl Member {
+    /// Whether it has to end although it may hold nothing.
+    pub(super) fn must_exit(&self) -> bool {
+        matches!(self.part, Part::Descendant | Part::Supervisor)
+    }
 }
 
-pub(super) struct Job {
+/// What is known of a target that is neither free nor given up.
+pub(super) struct Open {
     pub target: Target,
     pub started: Instant,
-    pub phase: Phase,
-    /// The target's sockets at the last look.
-    pub sockets: Vec<Socket>,
+    pub members: Vec<Member>,
     /// Every socket that it ever had.
     pub seen: HashSet<SocketId>,
-    pub members: Vec<Member>,
+    /// Whether one of them was a UDP socket.
+    pub had_udp: bool,
+    /// The sockets that were bound without listening in the round before. Whoever binds for a moment only, to see whether it can, is
+    /// no holder.
+    pub bound_before: HashSet<SocketId>,
     /// When the first signal was sent: the one clock of this target.
     pub clock: Option<Instant>,
+    /// The same moment for the system's clock and for the order of PIDs.
+    pub told: Option<(SystemTime, Mark)>,
     /// When it came to SIGKILL.
     pub killed: Option<Instant>,
-    /// When holders were last looked for.
-    pub surveyed: Option<Instant>,
-    /// How long that look took.
-    pub survey_cost: Duration,
+    /// When holders were last looked for, and how long that took.
+    pub surveyed: Option<(Instant, Duration)>,
     /// Whether somebody has exited since.
     pub exits: bool,
-    /// Since when a socket has had no holder to be seen.
-    pub unheld: Option<Instant>,
+    /// Since when these sockets have had no holder.
+    pub unheld: Option<(Instant, HashSet<SocketId>)>,
     pub hidden: Vec<HiddenSocket>,
     /// Who was there at a first look that may have missed holders.
     pub present: Rc<[u32]>,
     /// How many generations were ended.
     pub generations: u32,
-    /// Everyone above the holders of the last generation.
-    pub forebears: HashSet<Identity>,
-    /// Forebears of the generations before.
-    pub earlier_forebears: HashSet<Identity>,
     pub tries: u32,
-    /// What supervisors have started since the target became free; `None` until they were looked for.
-    pub newcomers: Option<Vec<Handle>>,
-    pub result: Option<Result<Freed, Error>>,
+    /// Since when it has had no sockets.
+    pub free_since: Option<Instant>,
+    /// Until when a free port is watched for somebody who serves now and then.
+    pub watched_until: Option<Instant>,
+    /// Since when the kernel refuses to bind it, though it has no sockets.
+    pub refused_since: Option<Instant>,
+    /// Who may take the place of those who ended; `None` until they were looked for.
+    pub newcomers: Option<Vec<Newcomer>>,
+    #[cfg(feature = "containers")]
+    pub containers: super::engines::Publishers,
 }
 
-impl Job {
+impl Open {
     pub(super) fn new(target: Target, now: Instant) -> Self {
         Self {
             target,
             started: now,
-            phase: Phase::Held,
-            sockets: Vec::new(),
-            seen: HashSet::new(),
             members: Vec::new(),
+            seen: HashSet::new(),
+            had_udp: false,
+            bound_before: HashSet::new(),
             clock: None,
+            told: None,
             killed: None,
             surveyed: None,
-            survey_cost: Duration::ZERO,
             exits: false,
             unheld: None,
             hidden: Vec::new(),
             present: Rc::default(),
             generations: 0,
-            forebears: HashSet::new(),
-            earlier_forebears: HashSet::new(),
             tries: 0,
+            free_since: None,
+            watched_until: None,
+            refused_since: None,
             newcomers: None,
-            result: None,
+            #[cfg(feature = "containers")]
+            containers: super::engines::Publishers::default(),
         }
     }
 
-    pub(super) fn is_done(&self) -> bool {
-        self.phase == Phase::Done
-    }
-
-    pub(super) fn member(&mut self, identity: Identity) -> &mut Member {
-        let index = self
-            .members
-            .iter()
-            .position(|member| member.identity == identity)
-            .unwrap_or_else(|| {
-                self.members.push(Member {
-                    identity,
-                    sockets: Vec::new(),
-                    verdict: None,
-                    must_exit: false,
-                    released: None,
-                });
-                self.members.len() - 1
+    pub(super) fn member(&mut self, id: Id, part: Part) -> &mut Member {
+        let known = self.members.iter().position(|member| member.id == id);
+        let at = known.unwrap_or_else(|| {
+            self.members.push(Member {
+                id,
+                part,
+                sockets: Vec::new(),
+                verdict: None,
+                released: None,
             });
-        &mut self.members[index]
+            self.members.len() - 1
+        });
+        &mut self.members[at]
     }
 
-    /// Takes note of the sockets that are there now. `true` if this is a new generation: all earlier sockets are gone and
-    /// others have come. A socket that is only bound was perhaps there all along, unseen by the cheap look.
-    pub(super) fn see(&mut self, sockets: Vec<Socket>) -> bool {
-        let is_new = |socket: &Socket| !self.seen.contains(&socket.id);
-        let renewed = !self.seen.is_empty()
-            && !sockets.is_empty()
-            && sockets.iter().all(is_new)
-            && sockets
-                .iter()
-                .any(|socket| socket.state != crate::SocketState::Bound);
-        self.sockets = sockets;
-        renewed
-    }
-
-    /// Members that were told to end and are still there, with what is known of them.
+    /// Members that were told to end and are still there.
     pub(super) fn pending<'a>(
         &'a self,
-        registry: &'a Registry,
-    ) -> impl Iterator<Item = (&'a Member, &'a Known)> {
-        self.members.iter().filter_map(|member| {
-            let known = registry.get(member.identity)?;
-            known.is_pending().then_some((member, known))
-        })
+        conduct: &'a Conduct,
+    ) -> impl Iterator<Item = &'a Member> + 'a {
+        self.members
+            .iter()
+            .filter(|member| conduct.is_pending(member.id))
     }
 
     /// Members that were told to end, and did.
     pub(super) fn told_and_gone<'a>(
         &'a self,
-        registry: &'a Registry,
-    ) -> impl Iterator<Item = &'a Known> {
+        conduct: &'a Conduct,
+    ) -> impl Iterator<Item = Id> + 'a {
+        let ids = self.members.iter().map(|member| member.id);
+        ids.filter(|&id| conduct.was_told(id) && conduct.of(id).ended.is_some())
+    }
+
+    /// Whether a UDP bind has to succeed as well: where UDP was asked for by name, or a UDP socket was in the way.
+    pub(super) fn wants_udp(&self) -> bool {
+        self.target.protocol() == Some(Protocol::Udp) || self.had_udp
+    }
+
+    /// Whether somebody was told to end for this target.
+    pub(super) fn has_told(&self, conduct: &Conduct) -> bool {
         self.members
             .iter()
-            .filter_map(|member| registry.get(member.identity))
-            .filter(|known| known.exited.is_some() && !known.sent.is_empty())
+            .any(|member| conduct.was_told(member.id))
     }
 
-    /// The target is free: that is the result.
-    pub(super) fn finish(&mut self, registry: &Registry, now: Instant) {
-        let ended = self.reports(registry, now, true);
-        self.result = Some(Ok(Freed {
-            target: self.target,
-            ended,
-            #[cfg(feature = "containers")]
-            containers: Vec::new(),
-            elapsed: now - self.started,
-        }));
-        self.phase = Phase::Done;
-    }
-
-    /// It can't be freed, for these reasons: that is the result.
-    pub(super) fn fail(&mut self, registry: &Registry, now: Instant, obstacles: Vec<Obstacle>) {
-        let holders = self.reports(registry, now, false);
-        let elapsed = now - self.started;
-        self.result = Some(Err(Error::new(self.target, obstacles, holders, elapsed)));
-        self.phase = Phase::Done;
-    }
-
-    /// What is in the way according to the last look.
-    pub(super) fn obstacles(&self, registry: &Registry) -> Vec<Obstacle> {
-        let mut obstacles: Vec<Obstacle> = self
-            .members
-            .iter()
-            .filter_map(|member| {
-                let holder = self.holder(member, registry)?;
-                match member.verdict? {
-                    Verdict::Spared(reason) => Some(Obstacle::Spared { holder, reason }),
-                    Verdict::Denied => Some(Obstacle::NotPermitted { holder }),
-                    Verdict::Signal | Verdict::Withheld => None,
-                }
-            })
-            .collect();
-        obstacles.extend(self.hidden.iter().map(|hidden| Obstacle::Hidden {
-            socket: hidden.socket.clone(),
-            cause: hidden.cause,
-            candidates: hidden.candidates.clone(),
-        }));
-        obstacles
-    }
-
-    /// Those who were told and are still there: what is in the way when time is up.
-    pub(super) fn stubborn(
-        &self,
-        registry: &Registry,
-        obstacle: impl Fn(Holder, &Known) -> Obstacle,
-    ) -> Vec<Obstacle> {
-        self.pending(registry)
-            .filter(|(member, _)| member.must_exit || member.verdict.is_some())
-            .filter_map(|(member, known)| Some(obstacle(self.holder(member, registry)?, known)))
-            .collect()
-    }
-
-    pub(super) fn holder(&self, member: &Member, registry: &Registry) -> Option<Holder> {
-        let known = registry.get(member.identity)?;
-        Some(Holder {
-            process: known.process.clone(),
+    pub(super) fn holder(&self, member: &Member, crowd: &Crowd) -> Holder {
+        let facts: &Facts = &crowd[member.id];
+        Holder {
+            process: facts.process.clone(),
             sockets: member.sockets.clone(),
-        })
+        }
     }
 
     /// Everyone's story so far, in the order in which they were told.
     pub(super) fn reports(
         &self,
-        registry: &Registry,
+        crowd: &Crowd,
+        conduct: &Conduct,
         now: Instant,
-        free: bool,
+        is_free: bool,
     ) -> Vec<HolderReport> {
-        let mut members: Vec<(&Member, &Known)> = self
-            .members
-            .iter()
-            .filter_map(|member| Some((member, registry.get(member.identity)?)))
-            .filter(|(_, known)| !free || !known.sent.is_empty())
-            .collect();
-        members.sort_by_key(|(_, known)| known.turn);
+        let is_told = |member: &&Member| !is_free || conduct.was_told(member.id);
+        let mut members: Vec<&Member> = self.members.iter().filter(is_told).collect();
+        members.sort_by_key(|member| conduct.of(member.id).turn.unwrap_or(usize::MAX));
         members
             .into_iter()
-            .filter_map(|(member, known)| {
-                Some(HolderReport {
-                    holder: self.holder(member, registry)?,
-                    signals: known.sent.clone(),
-                    fate: fate(member, known, free),
-                    elapsed: known
-                        .first_sent
-                        .map(|sent| known.exited.or(member.released).unwrap_or(now) - sent),
-                })
+            .map(|member| {
+                let sent = conduct.of(member.id);
+                let end = sent.ended.or(member.released).unwrap_or(now);
+                HolderReport {
+                    holder: self.holder(member, crowd),
+                    signals: sent.signals.clone(),
+                    fate: fate(member, conduct, is_free),
+                    elapsed: sent.first.map(|first| end.saturating_duration_since(first)),
+                }
             })
             .collect()
     }
+
+    /// The target is free: that is the result.
+    pub(super) fn freed(&self, crowd: &Crowd, conduct: &Conduct, now: Instant) -> Freed {
+        Freed {
+            target: self.target,
+            ended: self.reports(crowd, conduct, now, true),
+            #[cfg(feature = "containers")]
+            containers: self.containers.stopped(),
+            elapsed: now.saturating_duration_since(self.started),
+        }
+    }
+
+    /// It can't be freed, for these reasons: that is the result.
+    pub(super) fn failed(
+        &self,
+        crowd: &Crowd,
+        conduct: &Conduct,
+        now: Instant,
+        obstacles: Vec<Obstacle>,
+    ) -> Error {
+        let holders = self.reports(crowd, conduct, now, false);
+        let elapsed = now.saturating_duration_since(self.started);
+        let error = Error::new(self.target, obstacles, holders, elapsed);
+        #[cfg(feature = "containers")]
+        let error = error.with_containers(self.containers.stopped());
+        error
+    }
 }
 
-fn fate(member: &Member, known: &Known, free: bool) -> Fate {
-    if known.exited.is_some() {
+fn fate(member: &Member, conduct: &Conduct, is_free: bool) -> Fate {
+    let sent = conduct.of(member.id);
+    if sent.ended.is_some() {
         return Fate::Exited;
     }
-    if !known.sent.is_empty() {
-        let holds = !free && (member.verdict.is_some() || member.must_exit);
+    if !sent.signals.is_empty() {
+        let holds = !is_free && (member.verdict.is_some() || member.must_exit());
         return if holds {
             Fate::Survived
         } else {
@@ -266,16 +260,7 @@ fn fate(member: &Member, known: &Known, free: bool) -> Fate {
     match member.verdict {
         Some(Verdict::Spared(reason)) => Fate::Spared(reason),
         Some(Verdict::Denied) => Fate::Denied,
-        Some(Verdict::Signal | Verdict::Withheld) => Fate::Withheld,
+        Some(Verdict::Signal(_) | Verdict::Withheld) => Fate::Withheld,
         None => Fate::Released,
-    }
-}
-
-/// Which signal is sent now.
-pub(super) fn level(signal: Signal, force: bool, killed: bool) -> Signal {
-    if force || killed {
-        Signal::Kill
-    } else {
-        signal
     }
 }

@@ -1,109 +1,194 @@
-//! What would happen: one complete look, the filter's word, and nobody signalled.
+//! What would happen: one complete look, the judge's word, and nobody signalled.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::io;
 use std::time::Instant;
 
-use super::job::Job;
-use super::look::{blocking, by_port, ports};
-use super::tell::apply_filter;
-use super::{Engine, rules};
-use crate::error::Error;
-use crate::outcome::{Fate, Plan};
-use crate::signal::Signal;
-use crate::survey::{LINGER, LOOKS};
-use crate::sys::{self, Ports};
+use super::decide::{Round, choose, choose_users, in_use, note, obstacles};
+use super::job::Open;
+use super::{Shared, Snapshot};
+use crate::discovery::{Discovery, Extent, Id, Sight};
+use crate::error::{Error, Obstacle};
+use crate::filtration::{Permit, Verdict};
+use crate::options::KillOptions;
+use crate::process::Process;
+use crate::report::{Fate, Plan};
+use crate::sys;
 use crate::target::Target;
 
-impl Engine<'_> {
-    /// Looks once, completely, and decides without signalling anybody.
-    pub(super) fn plan(&mut self) -> io::Result<HashMap<Target, Plan>> {
-        self.look_once(|_| true)?;
-        for _ in 0..LOOKS {
-            if self.jobs.iter().all(|job| job.unheld.is_none()) {
-                break;
-            }
-            std::thread::sleep(LINGER);
-            self.look_once(|job| job.unheld.is_some())?;
+/// What freeing these targets would come to, with one look for all; and what was seen of each.
+pub(crate) fn plan(
+    options: &KillOptions,
+    targets: &[Target],
+    extent: Extent,
+) -> io::Result<(Discovery, Vec<(Plan, Sight)>)> {
+    let mut shared = Shared::new(options)?;
+    let mut sights = shared.discovery.complete(targets, extent)?;
+    shared.learn_rules()?;
+    if options.tree || sys::ENDS_TREES {
+        for found in sights.iter_mut().filter_map(|sight| sight.found.as_mut()) {
+            let holders: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
+            found.descendants = shared.discovery.descendants(&holders)?;
         }
-        let now = Instant::now();
-        let mut plans = HashMap::new();
-        let first = if self.options.force {
-            Signal::Kill
-        } else {
-            self.options.signal
-        };
-        for index in 0..self.jobs.len() {
-            let rules = rules(&mut self.rules, self.options);
-            let Some(job) = self.jobs.get_mut(index) else {
-                continue;
-            };
-            let mut chosen = apply_filter(job, &self.registry, rules);
-            if !chosen.is_empty() && (self.options.tree || sys::ENDS_TREES) {
-                let descendants = self.descendants(index, &chosen)?;
-                chosen.extend(descendants);
-            }
-            let Some(job) = self.jobs.get(index) else {
-                continue;
-            };
-            let mut holders = job.reports(&self.registry, now, false);
-            let is_chosen = |pid| chosen.iter().any(|identity| identity.pid == pid);
-            for report in &mut holders {
-                if is_chosen(report.holder.process.pid) {
-                    report.fate = Fate::WouldSignal;
-                    report.signals = vec![first];
-                }
-            }
-            let obstacles = job.obstacles(&self.registry);
-            let error = (!obstacles.is_empty())
-                .then(|| Error::new(job.target, obstacles, holders.clone(), now - job.started));
-            let supervisors = chosen
-                .iter()
-                .filter_map(|identity| self.registry.get(*identity)?.lineage.ancestors.first())
-                .filter(|parent| !is_chosen(parent.pid()))
-                .map(|parent| parent.describe())
-                .collect();
-            let plan = Plan {
-                target: job.target,
-                holders,
-                #[cfg(feature = "containers")]
-                containers: Vec::new(),
-                error,
-                supervisors,
-            };
-            plans.insert(job.target, plan);
+    }
+    let snapshot = Snapshot {
+        at: Instant::now(),
+        gone: HashSet::new(),
+        exiting: HashSet::new(),
+        sights: Vec::new(),
+    };
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (&target, sight) in targets.iter().zip(&sights) {
+        drafts.push(Draft::new(target, sight, &shared.round(&snapshot)));
+    }
+    #[cfg(feature = "containers")]
+    add_containers(&mut shared, &mut drafts, &snapshot);
+    let plans: Vec<Plan> = drafts
+        .into_iter()
+        .map(|draft| draft.finish(&shared.round(&snapshot)))
+        .collect();
+    describe_supervisors(&mut shared, plans).map(|plans| {
+        let seen = plans.into_iter().zip(sights).collect();
+        (shared.discovery, seen)
+    })
+}
+
+/// Those who may start something again are shown with their command lines.
+fn describe_supervisors(shared: &mut Shared<'_>, mut plans: Vec<Plan>) -> io::Result<Vec<Plan>> {
+    let people = &mut shared.discovery.people;
+    for supervisor in plans.iter_mut().flat_map(|plan| &mut plan.supervisors) {
+        if let Some(id) = people.pass(supervisor.pid)?
+            && people.crowd[id].process == *supervisor
+        {
+            people.describe(id);
+            supervisor.clone_from(&people.crowd[id].process);
         }
-        Ok(plans)
+    }
+    Ok(plans)
+}
+
+/// A plan in the making.
+struct Draft {
+    open: Open,
+    chosen: Vec<Permit>,
+    obstacles: Vec<Obstacle>,
+    #[cfg(feature = "containers")]
+    containers: Vec<crate::container::Container>,
+}
+
+impl Draft {
+    fn new(target: Target, sight: &Sight, round: &Round<'_>) -> Self {
+        let mut open = Open::new(target, round.at);
+        let mut chosen = Vec::new();
+        let mut found = Vec::new();
+        if let Some(holders) = &sight.found {
+            note(&mut open, sight, holders, round);
+            chosen = choose(&mut open, round, false);
+            found = obstacles(&open, round.crowd);
+        } else if sight.uses_in_the_way().next().is_some()
+            || sight.refusals.iter().flatten().next().is_some()
+        {
+            chosen = choose_users(&mut open, sight, round);
+            found = in_use(&open, sight, round);
+        }
+        Self {
+            open,
+            chosen,
+            obstacles: found,
+            #[cfg(feature = "containers")]
+            containers: Vec::new(),
+        }
     }
 
-    /// One complete look at some of the targets.
-    fn look_once(&mut self, which: impl Fn(&Job) -> bool) -> io::Result<()> {
-        let mut sockets = Vec::new();
-        let wanted = ports(&self.jobs, &which);
-        self.table.listening(Ports::These(&wanted), &mut sockets)?;
-        self.table.bound(Ports::These(&wanted), &mut sockets)?;
-        let sockets = by_port(sockets);
-        let mut due = Vec::new();
-        for (index, job) in self.jobs.iter_mut().enumerate() {
-            if !which(job) {
-                continue;
-            }
-            job.sockets = blocking(&sockets, job.target);
-            // A generation counts as known, so that the look is a complete one.
-            job.surveyed = Some(job.started);
-            if job.sockets.is_empty() {
-                // What an earlier look found is gone.
-                job.hidden.clear();
-                job.unheld = None;
-                job.members.clear();
-            } else {
-                due.push(index);
+    fn finish(self, round: &Round<'_>) -> Plan {
+        let Self {
+            open,
+            mut chosen,
+            obstacles,
+            ..
+        } = self;
+        if !chosen.is_empty() {
+            chosen.extend(
+                open.members
+                    .iter()
+                    .filter_map(|member| match member.verdict {
+                        Some(Verdict::Signal(permit)) if member.must_exit() => Some(permit),
+                        _ => None,
+                    }),
+            );
+        }
+        let crowd = round.crowd;
+        let is_chosen =
+            |process: &Process| chosen.iter().any(|permit| crowd[permit.id()].process == *process);
+        let mut holders = open.reports(crowd, round.conduct, round.at, false);
+        for report in &mut holders {
+            if is_chosen(&report.holder.process) {
+                report.fate = Fate::WouldSignal;
+                report.signals = vec![round.options.first_signal()];
             }
         }
-        if due.is_empty() {
-            Ok(())
-        } else {
-            self.survey(&due)
+        #[cfg(feature = "containers")]
+        if !self.containers.is_empty() {
+            // The forwarder that stood in the way goes with its container, which is named in its place.
+            let forwarder = Fate::Spared(crate::report::SparedReason::Forwarder);
+            holders.retain(|report| report.fate != forwarder);
+        }
+        let mut supervisors: Vec<Process> = Vec::new();
+        for permit in &chosen {
+            let parent = round.rules.supervisors(crowd, permit.id()).first();
+            let parent = parent.map(|&parent| &crowd[parent].process);
+            supervisors.extend(parent.filter(|parent| !is_chosen(parent)).cloned());
+        }
+        supervisors.sort_by_key(|process| process.pid);
+        supervisors.dedup();
+        let elapsed = round.since(open.started);
+        let error = (!obstacles.is_empty())
+            .then(|| Error::new(open.target, obstacles, holders.clone(), elapsed));
+        Plan {
+            target: open.target,
+            holders,
+            #[cfg(feature = "containers")]
+            containers: self.containers,
+            error,
+            supervisors,
+        }
+    }
+}
+
+/// Asks the engines about those targets that a container may publish, and puts what they say into the plans.
+#[cfg(feature = "containers")]
+fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snapshot) {
+    use super::engines::{may_be_a_container, users_of_forwarders};
+
+    if shared.options.containers == crate::container::Containers::Never {
+        return;
+    }
+    let is_affected = |draft: &Draft| {
+        let is_untouched = draft.obstacles.is_empty() && draft.open.members.is_empty();
+        draft.open.target.port() != 0
+            && (is_untouched || draft.obstacles.iter().any(may_be_a_container))
+    };
+    let affected: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| is_affected(draft)).collect();
+    if affected.is_empty() {
+        return;
+    }
+    let crowd = &shared.discovery.people.crowd;
+    let users: Vec<u32> = affected
+        .iter()
+        .flat_map(|draft| users_of_forwarders(&draft.open, crowd))
+        .collect();
+    let targets = affected.iter().map(|draft| draft.open.target).collect();
+    shared.desk.ask_and_wait(&users, targets);
+    for draft in affected {
+        let forecast = shared.desk.forecast(&draft.open.target, &draft.obstacles);
+        if forecast.containers.is_empty() {
+            draft.obstacles.extend(forecast.obstacles);
+            continue;
+        }
+        draft.containers = forecast.containers;
+        if draft.obstacles.iter().all(may_be_a_container) {
+            draft.obstacles.clear();
+            draft.chosen = choose(&mut draft.open, &shared.round(snapshot), true);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use crate::connection::Connection;
-use crate::survey::Survey;
-use crate::sys;
-use crate::target::{Protocol, Target};
+use crate::discovery::addresses;
+use crate::protocol::Protocol;
+use crate::socket::Survey;
+use crate::sys::{self, Manner};
+use crate::target::Target;
 
 /// One bind that was tried, and the kernel's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,21 +58,13 @@ impl std::error::Error for BindError {}
 /// Tries every way to bind the target that can do no harm.
 pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection]) -> Vec<BindProbe> {
     // Port 0 would get some other port.
-    if target.port == 0 {
+    if target.port() == 0 {
         return Vec::new();
     }
-    let addresses: Vec<IpAddr> = match target.address {
-        Some(address) => address.ips().collect(),
-        None => vec![
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-        ],
-    };
+    let mut addresses = addresses(target);
+    addresses.sort_unstable();
     let mut probes = Vec::new();
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
-        if target.protocol.is_some_and(|only| only != protocol) {
-            continue;
-        }
+    for protocol in target.protocols() {
         let is_used = survey
             .sockets()
             .iter()
@@ -85,12 +79,16 @@ pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection])
                 if reuse_address && reuse_would_harm {
                     continue;
                 }
-                let local = SocketAddr::new(address, target.port);
+                let local = SocketAddr::new(address, target.port());
+                let manner = Manner {
+                    reuse_address,
+                    dual_stack: false,
+                };
                 probes.push(BindProbe {
                     protocol,
                     address,
                     reuse_address,
-                    result: sys::try_bind(protocol, local, reuse_address).map_err(BindError::from),
+                    result: sys::try_bind(protocol, local, manner).map_err(BindError::from),
                 });
             }
         }

@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::time::Duration;
 
 use super::bind::BindProbe;
-use crate::connection::{Connection, ConnectionState};
-use crate::error::{HiddenCause, who};
-use crate::holder::{Process, Socket, SocketId, SocketState};
-use crate::survey::Survey;
-use crate::sys::{self, Depth, Ports, Table};
-use crate::target::{Protocol, Target};
+use crate::connection::{Connection, LingeringState, counted};
+use crate::discovery::{Crowd, Id, Use};
+use crate::error::Advice;
+use crate::process::Process;
+use crate::protocol::Protocol;
+use crate::socket::{HiddenCause, Socket, SocketState, Survey};
+use crate::sys;
+use crate::target::Target;
 
 /// A reason why a target can't be bound. Each was seen, none is a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
     /// Connections of a server that is gone, or does not listen any more.
+    #[non_exhaustive]
     Lingering {
         /// TCP or UDP.
         protocol: Protocol,
@@ -29,27 +31,39 @@ pub enum Cause {
         /// What the kernel answered to a bind with `SO_REUSEADDR`: `true` means that a server which sets it can start now. It helps only
         /// if the old socket had it as well.
         reuse_address_helps: bool,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// A TCP socket that is bound to the port and does not listen.
+    #[non_exhaustive]
     BoundOnly {
         /// The socket.
         socket: Socket,
         /// The processes that have it.
         processes: Vec<Process>,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// Clients that have the port as their own local port: nobody serves there.
+    #[non_exhaustive]
     Client {
         /// The process, if it can be seen.
         process: Option<Process>,
         /// Its connections.
         connections: Vec<Connection>,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// The port is below `net.ipv4.ip_unprivileged_port_start` (1024 elsewhere), and the caller lacks `CAP_NET_BIND_SERVICE`.
+    #[non_exhaustive]
     Privileged {
         /// The first port that anybody may bind.
         first_unprivileged: u16,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// Windows has set the port aside.
+    #[non_exhaustive]
     Excluded {
         /// TCP or UDP.
         protocol: Protocol,
@@ -57,61 +71,65 @@ pub enum Cause {
         first: u16,
         /// The last port of the range.
         last: u16,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// The address is not one of this machine's.
+    #[non_exhaustive]
     NotLocal {
         /// The address.
         address: IpAddr,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// No process holds the socket: every one could be looked at, in the PID namespace that has them all. It is the kernel's own, or its descriptor is
     /// on its way through a Unix socket. On Windows it may also have been left to a child by a process that has ended.
+    #[non_exhaustive]
     Kernel {
         /// The socket.
         socket: Socket,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// Nobody holds the socket though every process that is visible here could be looked at: the holder is outside this PID namespace, or is the
     /// kernel.
+    #[non_exhaustive]
     OutsideNamespace {
         /// The socket.
         socket: Socket,
+        /// What helps.
+        advice: Option<Advice>,
     },
     /// Nobody is seen to hold the socket, and there are processes that the caller may not look at: another user's, as a rule.
+    #[non_exhaustive]
     Unreadable {
         /// The socket, with its maker's name.
         socket: Socket,
         /// Processes that may have it: a guess, for a person to follow.
         candidates: Vec<Process>,
+        /// What helps.
+        advice: Option<Advice>,
     },
-}
-
-/// The connections in one state.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct LingeringState {
-    /// The state.
-    pub state: ConnectionState,
-    /// How many are in it.
-    pub count: usize,
-    /// How long the last of them takes at most until the kernel gives it up; `None` where that depends on the other end or on a process.
-    pub longest: Option<Duration>,
 }
 
 /// The causes for this target, from what was seen.
 pub(super) fn find(
     target: Target,
     survey: &Survey,
-    connections: &[Connection],
+    uses: &[Use],
+    crowd: &Crowd,
     bind: &[BindProbe],
 ) -> io::Result<Vec<Cause>> {
     let mut causes = Vec::new();
-    for ip in target.address.iter().flat_map(|address| address.ips()) {
-        if !sys::is_local(ip)? {
-            causes.push(Cause::NotLocal { address: ip });
+    for address in target.address().iter().flat_map(|address| address.ips()) {
+        if !sys::is_local(address)? {
+            let advice = None;
+            causes.push(Cause::NotLocal { address, advice });
         }
     }
     refused(target, bind, &mut causes);
     sockets(survey, &mut causes);
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
+    for protocol in target.protocols() {
         // A server that is there answers for its connections itself.
         let is_held = survey
             .sockets()
@@ -121,11 +139,11 @@ pub(super) fn find(
             .iter()
             .any(|probe| probe.protocol == protocol && failed(probe, io::ErrorKind::AddrInUse));
         if is_refused && !is_held {
-            let of_protocol: Vec<&Connection> = connections
+            let own: Vec<&Use> = uses
                 .iter()
-                .filter(|connection| connection.protocol == protocol)
+                .filter(|used| used.connection.protocol == protocol)
                 .collect();
-            busy(protocol, &of_protocol, bind, &mut causes)?;
+            busy(protocol, &own, crowd, bind, &mut causes);
         }
     }
     Ok(causes)
@@ -147,18 +165,22 @@ fn refused(target: Target, bind: &[BindProbe], causes: &mut Vec<Cause>) {
         .filter(|protocol| is_denied(*protocol))
         .collect();
     let first_unprivileged = sys::surroundings::first_unprivileged_port();
-    if !denied.is_empty() && target.port < first_unprivileged {
-        causes.push(Cause::Privileged { first_unprivileged });
+    if !denied.is_empty() && target.port() < first_unprivileged {
+        causes.push(Cause::Privileged {
+            first_unprivileged,
+            advice: None,
+        });
     }
     for protocol in denied {
         causes.extend(
             sys::surroundings::excluded_ports(protocol)
                 .into_iter()
-                .find(|range| range.contains(&target.port))
+                .find(|range| range.contains(&target.port()))
                 .map(|range| Cause::Excluded {
                     protocol,
                     first: *range.start(),
                     last: *range.end(),
+                    advice: None,
                 }),
         );
     }
@@ -180,21 +202,24 @@ fn sockets(survey: &Survey, causes: &mut Vec<Cause>) {
                     .filter(|holder| holder.sockets.contains(socket))
                     .map(|holder| holder.process.clone())
                     .collect(),
+                advice: None,
             });
         }
         let Some(hidden) = hidden else {
             continue;
         };
         let socket = socket.clone();
+        let advice = None;
         causes.push(match hidden.cause {
             HiddenCause::Unreadable => Cause::Unreadable {
                 socket,
                 candidates: hidden.candidates.clone(),
+                advice,
             },
             HiddenCause::Elsewhere if sys::surroundings::in_first_pid_namespace() => {
-                Cause::Kernel { socket }
+                Cause::Kernel { socket, advice }
             }
-            HiddenCause::Elsewhere => Cause::OutsideNamespace { socket },
+            HiddenCause::Elsewhere => Cause::OutsideNamespace { socket, advice },
         });
     }
 }
@@ -202,154 +227,50 @@ fn sockets(survey: &Survey, causes: &mut Vec<Cause>) {
 /// What the connections of a port tell that is refused though nobody serves there.
 fn busy(
     protocol: Protocol,
-    connections: &[&Connection],
+    uses: &[&Use],
+    crowd: &Crowd,
     bind: &[BindProbe],
     causes: &mut Vec<Cause>,
-) -> io::Result<()> {
-    if connections.is_empty() {
-        return Ok(());
+) {
+    let (clients, lingering): (Vec<&Use>, Vec<&Use>) =
+        uses.iter().copied().partition(|used| used.is_clients_end);
+    let mut by_owner: BTreeMap<Option<Id>, Vec<Connection>> = BTreeMap::new();
+    for used in clients {
+        let owner = used.owners.first().copied();
+        let connections = by_owner.entry(owner).or_default();
+        connections.push(used.connection.clone());
     }
-    let judge = Judge::new()?;
-    let owners = owners(connections)?;
-    let (clients, lingering): (Vec<&Connection>, Vec<&Connection>) = connections
-        .iter()
-        .copied()
-        .partition(|connection| judge.is_client(connection));
-    let mut by_process: BTreeMap<Option<u32>, Vec<Connection>> = BTreeMap::new();
-    for &connection in &clients {
-        let owner = owners
-            .get(&connection.id)
-            .and_then(|owners| owners.first())
-            .map(|process| process.pid);
-        by_process
-            .entry(owner)
-            .or_default()
-            .push(connection.clone());
-    }
-    for (pid, connections) in by_process {
-        causes.push(Cause::Client {
-            process: owners
-                .values()
-                .flatten()
-                .find(|process| Some(process.pid) == pid)
-                .cloned(),
-            connections,
-        });
-    }
+    causes.extend(
+        by_owner
+            .into_iter()
+            .map(|(owner, connections)| Cause::Client {
+                process: owner.map(|id| crowd[id].process.clone()),
+                connections,
+                advice: None,
+            }),
+    );
     if lingering.is_empty() {
-        return Ok(());
+        return;
     }
-    let mut processes: Vec<Process> = lingering
-        .iter()
-        .filter_map(|connection| owners.get(&connection.id))
-        .flatten()
-        .cloned()
-        .collect();
+    let owners = lingering.iter().flat_map(|used| &used.owners);
+    let mut processes: Vec<Process> = owners.map(|&id| crowd[id].process.clone()).collect();
     processes.sort_by_key(|process| process.pid);
-    processes.dedup_by_key(|process| process.pid);
+    processes.dedup();
     let with_reuse: Vec<&BindProbe> = bind
         .iter()
         .filter(|probe| probe.protocol == protocol && probe.reuse_address)
         .collect();
+    let connections: Vec<&Connection> = lingering.iter().map(|used| &used.connection).collect();
     causes.push(Cause::Lingering {
         protocol,
-        states: count(&lingering),
+        states: LingeringState::count(&connections),
         processes,
         reuse_address_helps: !with_reuse.is_empty()
             && !with_reuse
                 .iter()
                 .any(|probe| failed(probe, io::ErrorKind::AddrInUse)),
+        advice: None,
     });
-    Ok(())
-}
-
-fn count(connections: &[&Connection]) -> Vec<LingeringState> {
-    let mut states: BTreeMap<ConnectionState, LingeringState> = BTreeMap::new();
-    for connection in connections {
-        let entry = states
-            .entry(connection.state)
-            .or_insert_with(|| LingeringState {
-                state: connection.state,
-                count: 0,
-                longest: connection.remaining,
-            });
-        entry.count += 1;
-        // One that has no end of its own makes the whole state endless.
-        entry.longest = entry
-            .longest
-            .zip(connection.remaining)
-            .map(|(one, other)| one.max(other));
-    }
-    states.into_values().collect()
-}
-
-/// Tells the client's end of a connection from the server's.
-struct Judge {
-    ephemeral: std::ops::RangeInclusive<u16>,
-    listening: Vec<Socket>,
-}
-
-impl Judge {
-    fn new() -> io::Result<Self> {
-        let mut listening = Vec::new();
-        Table::open()?.listening(Ports::All, &mut listening)?;
-        Ok(Self {
-            ephemeral: sys::ephemeral_ports(),
-            listening,
-        })
-    }
-
-    /// A connection is a client's if a server of this machine is seen at its other end, or if its ports say so: its own is one that the
-    /// kernel gives to clients, and the other's is not. A UDP socket with a peer, or one that is still being connected, always is.
-    fn is_client(&self, connection: &Connection) -> bool {
-        if connection.protocol == Protocol::Udp || connection.state == ConnectionState::SynSent {
-            return true;
-        }
-        let remote = connection.remote.ip().to_canonical();
-        let is_server = |socket: &Socket| {
-            let address = socket.address.to_canonical();
-            socket.protocol == connection.protocol
-                && socket.port == connection.remote.port()
-                && (address == remote || address.is_unspecified())
-        };
-        let is_of_this_machine = remote == connection.local.ip().to_canonical()
-            || sys::is_local(remote).unwrap_or(false);
-        let has_server = is_of_this_machine && self.listening.iter().any(is_server);
-        let by_ports = self.ephemeral.contains(&connection.local.port())
-            && !self.ephemeral.contains(&connection.remote.port());
-        has_server || by_ports
-    }
-}
-
-/// The processes that have these connections open.
-fn owners(connections: &[&Connection]) -> io::Result<BTreeMap<SocketId, Vec<Process>>> {
-    let sockets: Vec<Socket> = connections
-        .iter()
-        .filter(|connection| !connection.is_orphaned())
-        .map(|connection| Socket {
-            protocol: connection.protocol,
-            address: connection.local.ip(),
-            port: connection.local.port(),
-            state: SocketState::Bound,
-            uid: connection.uid,
-            user: None,
-            dual_stack: false,
-            id: connection.id,
-            cgroup: 0,
-        })
-        .collect();
-    let mut owners: BTreeMap<SocketId, Vec<Process>> = BTreeMap::new();
-    if sockets.is_empty() {
-        return Ok(owners);
-    }
-    let found = Table::open()?.find(&sockets, Depth::Complete)?;
-    for (handle, ids) in found.holders {
-        let process = handle.describe();
-        for id in ids {
-            owners.entry(id).or_default().push(process.clone());
-        }
-    }
-    Ok(owners)
 }
 
 impl Cause {
@@ -370,68 +291,40 @@ impl Cause {
         }
     }
 
-    /// What a person can do about it: one line.
+    /// A next step for a person.
     #[must_use]
-    pub fn remedy(&self, target: Target) -> String {
+    pub fn advice(&self) -> Option<&Advice> {
         match self {
-            Self::Lingering {
-                processes,
-                reuse_address_helps,
-                states,
-                ..
-            } => lingering_remedy(processes, *reuse_address_helps, states),
-            Self::BoundOnly { processes, .. } if processes.is_empty() => {
-                "end the process that has it".into()
-            }
-            Self::BoundOnly { .. } => format!("`kill_port {target}` ends it"),
-            Self::Client { process, .. } => match process {
-                Some(process) => format!(
-                    "wait until {} is done, end it, or choose a port outside the range that clients are given ports from",
-                    who(process)
-                ),
-                None => "wait until it is done, or choose a port outside the range that clients are given ports from".into(),
-            },
-            Self::Privileged { first_unprivileged } => {
-                if cfg!(target_os = "linux") {
-                    format!(
-                        "choose a port from {first_unprivileged} on, or give the server's program the right: `sudo setcap cap_net_bind_service=+ep PROGRAM`"
-                    )
-                } else {
-                    format!("choose a port from {first_unprivileged} on, or start the server as root")
-                }
-            }
-            Self::Excluded { .. } => {
-                "choose another port; as administrator, `net stop winnat` and `net start winnat` let the range be chosen anew".into()
-            }
-            Self::NotLocal { .. } => {
-                "bind an address that one of this machine's interfaces has, or a wildcard".into()
-            }
-            Self::Kernel { .. } if cfg!(windows) => {
-                "look for a child that a process which has ended has left its sockets to; `netstat -abno` as administrator shows more".into()
-            }
-            Self::Kernel { socket } if cfg!(not(target_os = "linux")) => {
-                format!("`sudo lsof -nP -i :{}` shows more", socket.port)
-            }
-            Self::Kernel { socket } => match service(socket) {
-                Some((_, remedy)) => remedy.into(),
-                None => "stop the kernel service that uses it, such as NFS (`rpcinfo -p`) or a WireGuard interface (`wg show`)".into(),
-            },
-            Self::OutsideNamespace { socket } => format!(
-                "look from the host or outside the container: `ss -lnp sport = :{}`",
-                socket.port
-            ),
-            Self::Unreadable { .. } if cfg!(windows) => "look as administrator".into(),
-            Self::Unreadable { socket, .. } if sys::is_superuser() => format!(
-                "even root may not look at every process here; look from the host: `ss -lnp sport = :{}`",
-                socket.port
-            ),
-            Self::Unreadable { .. } => format!("`sudo kill_port --why {target}` shows who it is"),
+            Self::Lingering { advice, .. }
+            | Self::BoundOnly { advice, .. }
+            | Self::Client { advice, .. }
+            | Self::Privileged { advice, .. }
+            | Self::Excluded { advice, .. }
+            | Self::NotLocal { advice, .. }
+            | Self::Kernel { advice, .. }
+            | Self::OutsideNamespace { advice, .. }
+            | Self::Unreadable { advice, .. } => advice.as_ref(),
+        }
+    }
+
+    /// Where its advice is kept.
+    pub(crate) fn advice_mut(&mut self) -> &mut Option<Advice> {
+        match self {
+            Self::Lingering { advice, .. }
+            | Self::BoundOnly { advice, .. }
+            | Self::Client { advice, .. }
+            | Self::Privileged { advice, .. }
+            | Self::Excluded { advice, .. }
+            | Self::NotLocal { advice, .. }
+            | Self::Kernel { advice, .. }
+            | Self::OutsideNamespace { advice, .. }
+            | Self::Unreadable { advice, .. } => advice,
         }
     }
 }
 
 /// Kernel services that are known by their port, and how they are stopped.
-fn service(socket: &Socket) -> Option<(&'static str, &'static str)> {
+pub(crate) fn service(socket: &Socket) -> Option<(&'static str, &'static str)> {
     match (socket.protocol, socket.port) {
         (_, 2049) => Some((
             "the port of NFS",
@@ -447,26 +340,6 @@ fn service(socket: &Socket) -> Option<(&'static str, &'static str)> {
         )),
         _ => None,
     }
-}
-
-fn lingering_remedy(processes: &[Process], helps: bool, states: &[LingeringState]) -> String {
-    if helps {
-        return "a server that sets SO_REUSEADDR before it binds can start now".into();
-    }
-    let mut parts = Vec::new();
-    if !processes.is_empty() {
-        let names: Vec<String> = processes.iter().take(3).map(who).collect();
-        parts.push(format!("end {}", names.join(" and ")));
-    }
-    let kernels = states.iter().map(|state| state.longest).max().flatten();
-    if let Some(longest) = kernels {
-        parts.push(format!("wait {} s", longest.as_secs() + 1));
-    }
-    if parts.is_empty() {
-        parts.push("close the other ends, or wait until the kernel gives them up".into());
-    }
-    let next = "have the server set SO_REUSEADDR from its next start on: it helps only if the old socket had it as well";
-    format!("{}; {next}", parts.join(", "))
 }
 
 impl fmt::Display for Cause {
@@ -488,25 +361,22 @@ impl fmt::Display for Cause {
                     f,
                     "{total} {protocol} {plural} though nobody listens any more: "
                 )?;
-                for (index, state) in states.iter().enumerate() {
-                    let comma = if index > 0 { ", " } else { "" };
-                    write!(f, "{comma}{} in {}", state.count, state.state)?;
-                    if let Some(longest) = state.longest {
-                        write!(f, " for {} s at most", longest.as_secs() + 1)?;
-                    }
-                }
+                counted(f, states)?;
                 held_by(f, processes)
             }
-            Self::BoundOnly { socket, processes } => {
+            Self::BoundOnly {
+                socket, processes, ..
+            } => {
                 write!(f, "{socket} is bound without listening")?;
                 held_by(f, processes)
             }
             Self::Client {
                 process,
                 connections,
+                ..
             } => {
                 match process {
-                    Some(process) => f.write_str(&who(process))?,
+                    Some(process) => write!(f, "{process}")?,
                     None => f.write_str("a client")?,
                 }
                 f.write_str(" has it as the local port of ")?;
@@ -515,7 +385,9 @@ impl fmt::Display for Cause {
                     many => write!(f, "{} connections", many.len()),
                 }
             }
-            Self::Privileged { first_unprivileged } => write!(
+            Self::Privileged {
+                first_unprivileged, ..
+            } => write!(
                 f,
                 "ports below {first_unprivileged} are for root and for programs with CAP_NET_BIND_SERVICE"
             ),
@@ -523,12 +395,13 @@ impl fmt::Display for Cause {
                 protocol,
                 first,
                 last,
+                ..
             } => write!(
                 f,
                 "Windows has set {protocol} ports {first} to {last} aside"
             ),
-            Self::NotLocal { address } => write!(f, "{address} is not an address of this machine"),
-            Self::Kernel { socket } => {
+            Self::NotLocal { address, .. } => write!(f, "{address} is not an address of this machine"),
+            Self::Kernel { socket, .. } => {
                 write!(
                     f,
                     "no process has {socket}: it is the kernel's own, or on its way from one process to another"
@@ -538,14 +411,16 @@ impl fmt::Display for Cause {
                     None => Ok(()),
                 }
             }
-            Self::OutsideNamespace { socket } => write!(
+            Self::OutsideNamespace { socket, .. } => write!(
                 f,
-                "{socket} belongs to no process that is visible here: its holder is outside this PID namespace, or the kernel itself"
+                "no process that is visible here has {socket}: its holder is outside this PID namespace, or it is the kernel itself"
             ),
-            Self::Unreadable { socket, candidates } => {
+            Self::Unreadable {
+                socket, candidates, ..
+            } => {
                 write!(
                     f,
-                    "nobody is seen to hold {socket}, and not every process may be looked at"
+                    "the holder of {socket} can't be determined, since not every process may be looked at"
                 )?;
                 if let Some(owner) = crate::error::owner(socket.uid, socket.user.as_deref()) {
                     write!(f, "; it was made by user {owner}")?;
@@ -553,7 +428,7 @@ impl fmt::Display for Cause {
                 if candidates.is_empty() {
                     return Ok(());
                 }
-                let names: Vec<String> = candidates.iter().map(who).collect();
+                let names: Vec<String> = candidates.iter().map(ToString::to_string).collect();
                 write!(f, "; perhaps {}", names.join(" or "))
             }
         }
@@ -564,7 +439,7 @@ fn held_by(f: &mut fmt::Formatter<'_>, processes: &[Process]) -> fmt::Result {
     if processes.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = processes.iter().take(3).map(who).collect();
+    let names: Vec<String> = processes.iter().take(3).map(ToString::to_string).collect();
     write!(f, "; {} has it", names.join(", "))?;
     match processes.len().saturating_sub(names.len()) {
         0 => Ok(()),

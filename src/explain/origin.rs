@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::Path;
 
 use super::programs;
-use crate::error::who;
-use crate::holder::{Holder, Process};
+use crate::discovery::{Id, People, Sight};
 use crate::printable::printable;
-use crate::survey::Survey;
+use crate::process::Process;
+use crate::socket::{Holder, Socket};
 use crate::sys::surroundings::{self, Surroundings, surroundings};
 use crate::sys::{self, Handle};
 use crate::target::Target;
@@ -191,9 +191,9 @@ impl fmt::Display for Origin {
             Self::Shell {
                 process,
                 interactive: true,
-            } => write!(f, "the interactive shell {}", who(process)),
-            Self::Shell { process, .. } => write!(f, "the shell {}", who(process)),
-            Self::Editor { process } => write!(f, "the editor {}", who(process)),
+            } => write!(f, "the interactive shell {}", process),
+            Self::Shell { process, .. } => write!(f, "the shell {}", process),
+            Self::Editor { process } => write!(f, "the editor {}", process),
             Self::ScriptRunner { process, command } => {
                 write!(f, "`{}` (PID {})", printable(command), process.pid)
             }
@@ -204,7 +204,7 @@ impl fmt::Display for Origin {
                     None => Ok(()),
                 }
             }
-            Self::Master { process } => write!(f, "the master {}", who(process)),
+            Self::Master { process } => write!(f, "the master {}", process),
             Self::SystemdUnit {
                 unit,
                 user_scope,
@@ -227,10 +227,10 @@ impl fmt::Display for Origin {
                     _ => Ok(()),
                 }
             }
-            Self::Cron { process } => f.write_str(&who(process)),
-            Self::SshSession { process } => write!(f, "the SSH session of {}", who(process)),
-            Self::Multiplexer { process } => f.write_str(&who(process)),
-            Self::Terminal { process } => write!(f, "the terminal {}", who(process)),
+            Self::Cron { process } => write!(f, "{process}"),
+            Self::SshSession { process } => write!(f, "the SSH session of {}", process),
+            Self::Multiplexer { process } => write!(f, "{process}"),
+            Self::Terminal { process } => write!(f, "the terminal {}", process),
             Self::Container { runtime, id } => {
                 match runtime {
                     Some(runtime) => write!(f, "a container of {runtime}")?,
@@ -258,17 +258,29 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where each holder of a survey comes from.
-pub(super) fn provenance(target: Target, survey: &Survey) -> Vec<Provenance> {
-    let manager = survey
-        .holders()
+/// Where each of these holders comes from.
+pub(super) fn provenance(people: &mut People, target: Target, sight: &Sight) -> Vec<Provenance> {
+    let held = sight.found.iter().flat_map(|found| &found.held);
+    let holders: Vec<(Id, &[Socket])> = held
+        .map(|(id, sockets)| (*id, sockets.as_slice()))
+        .collect();
+    let ids: Vec<Id> = holders.iter().map(|(id, _)| *id).collect();
+    let manager = ids
         .iter()
-        .find(|holder| is_manager(&holder.process));
-    survey
-        .holders()
-        .iter()
-        .map(|holder| of_holder(target, holder, survey, manager))
-        .collect()
+        .copied()
+        .find(|&id| is_manager(&people.crowd[id].process));
+    let mut stories: Vec<Provenance> = holders
+        .into_iter()
+        .map(|(id, sockets)| {
+            let socket_unit = manager.and_then(|manager| {
+                let manager = &people.crowd[manager].process;
+                socket_unit(target.port(), sockets, manager)
+            });
+            of_process(people, id, &ids, socket_unit)
+        })
+        .collect();
+    stories.sort_by_key(|story| story.pid);
+    stories
 }
 
 /// Whether it is systemd, the system's or a user's.
@@ -276,79 +288,57 @@ fn is_manager(process: &Process) -> bool {
     process.name == "systemd"
 }
 
-fn of_holder(
-    target: Target,
-    holder: &Holder,
-    survey: &Survey,
-    manager: Option<&Holder>,
+/// The `.socket` unit by which a service manager holds a port.
+fn socket_unit(port: u16, sockets: &[Socket], manager: &Process) -> Option<String> {
+    let user = (manager.pid != 1).then_some(manager.uid).flatten();
+    sockets
+        .iter()
+        .find_map(|socket| surroundings::socket_unit(port, socket.protocol, user))
+}
+
+fn of_process(
+    people: &mut People,
+    id: Id,
+    holders: &[Id],
+    socket_unit: Option<String>,
 ) -> Provenance {
-    let pid = holder.process.pid;
-    let handle = Handle::open(pid)
-        .ok()
-        .flatten()
-        .filter(|handle| handle.start_ticks() == holder.process.start_ticks);
-    let Some(handle) = handle else {
-        // It has ended since the survey.
-        return Provenance {
-            pid,
-            ancestry: Vec::new(),
-            breaks_off: holder.process.parent_pid,
-            session_leader: None,
-            origins: vec![Origin::Unknown],
-            brought_back_by: None,
-            stop_command: None,
-        };
-    };
-    let around = surroundings(&handle);
-    let (chain, breaks_off) = climb(&handle);
-    let holds = |process: &Process| {
-        survey
-            .holders()
-            .iter()
-            .any(|other| same(&other.process, process))
+    let around = surroundings(people.handle(id));
+    let chain = chain(people, id);
+    let leader = session_leader(people, &around, &chain, id);
+    let crowd = &people.crowd;
+    let process = &crowd[id].process;
+    let origin_of = |&above: &Id| {
+        let facts = &crowd[above];
+        programs::origin(&facts.process, facts.is_interactive_shell(), process)
     };
     let mut origins: Vec<Origin> = chain
         .iter()
-        .filter_map(|(handle, process)| {
-            if process.pid != 1 && !is_manager(process) && holds(process) {
+        .filter_map(|above| {
+            let process = &crowd[*above].process;
+            if process.pid != 1 && !is_manager(process) && holders.contains(above) {
                 let process = process.clone();
                 return Some(Origin::Master { process });
             }
-            programs::origin(process, handle.is_interactive_shell(), &holder.process)
+            origin_of(above)
         })
         .collect();
-    let session_leader = session_leader(&around, &chain, pid);
-    if let Some((leader, process)) = &session_leader {
-        origins.extend(programs::origin(
-            process,
-            leader.is_interactive_shell(),
-            &holder.process,
-        ));
-    }
-    let socket_unit = manager.and_then(|manager| {
-        let user = (manager.process.pid != 1)
-            .then_some(manager.process.uid)
-            .flatten();
-        holder
-            .sockets
-            .iter()
-            .find_map(|socket| surroundings::socket_unit(target.port, socket.protocol, user))
-    });
-    let outer = outermost(&holder.process, &origins, around, socket_unit);
+    origins.extend(leader.as_ref().and_then(origin_of));
+    let outer = outermost(process, &origins, around, socket_unit);
     if matches!(outer, Some(Origin::Container { .. })) {
         // Its runtime is an ancestor as well, and would name it again.
         origins.retain(|origin| !matches!(origin, Origin::Container { .. }));
     }
     origins.extend(outer);
-    if chain
+    let is_relayed = chain
         .iter()
-        .any(|(_, process)| programs::is_wsl_relay(process))
-        && surroundings::is_wsl()
-    {
+        .any(|&above| programs::is_wsl_relay(&crowd[above].process));
+    if is_relayed && surroundings::is_wsl() {
         origins.push(Origin::Wsl);
     }
     if origins.is_empty() {
-        let at_init = chain.last().is_some_and(|(_, process)| process.pid == 1);
+        let at_init = chain
+            .last()
+            .is_some_and(|&above| crowd[above].process.pid == 1);
         origins.push(if at_init {
             Origin::Init
         } else {
@@ -356,55 +346,48 @@ fn of_holder(
         });
     }
     let (brought_back_by, stop_command) = comeback(&origins);
+    let last = chain.last().unwrap_or(&id);
+    let breaks_off = match chain.last() {
+        Some(&last) => crowd[last].process.parent_pid.filter(|&pid| pid != 0),
+        None => crowd[*last].unseen_parent,
+    };
     Provenance {
-        pid,
-        ancestry: chain.into_iter().map(|(_, process)| process).collect(),
+        pid: process.pid,
         breaks_off,
-        session_leader: session_leader.map(|(_, process)| process),
+        ancestry: chain
+            .iter()
+            .map(|&above| crowd[above].process.clone())
+            .collect(),
+        session_leader: leader.map(|leader| crowd[leader].process.clone()),
         origins,
         brought_back_by,
         stop_command,
     }
 }
 
-fn same(one: &Process, other: &Process) -> bool {
-    (one.pid, one.start_ticks) == (other.pid, other.start_ticks)
-}
-
-/// The ancestors, nearest first, and the one that can't be seen.
-fn climb(from: &Handle) -> (Vec<(Handle, Process)>, Option<u32>) {
-    let mut chain: Vec<(Handle, Process)> = Vec::new();
-    let mut parent = from.parent();
-    // The process table changes while it is read, so there is an end to it here as well.
-    while let Some(pid) = parent.filter(|&pid| pid != 0 && chain.len() < 64) {
-        if chain.iter().any(|(_, process)| process.pid == pid) {
-            break;
-        }
-        let Some(handle) = Handle::open(pid).ok().flatten() else {
-            return (chain, Some(pid));
-        };
-        parent = handle.parent();
-        let process = handle.describe();
-        chain.push((handle, process));
+/// Those above a process, nearest first, with all that can be read of them.
+fn chain(people: &mut People, of: Id) -> Vec<Id> {
+    let chain = people.crowd[of].ancestors.clone();
+    for &above in &chain {
+        people.describe(above);
     }
-    (chain, None)
+    chain
 }
 
 /// The leader of the holder's session, where the ancestry leads past it.
 fn session_leader(
+    people: &mut People,
     around: &Surroundings,
-    chain: &[(Handle, Process)],
-    pid: u32,
-) -> Option<(Handle, Process)> {
-    let leader = around
-        .session
-        .filter(|&leader| leader != 0 && leader != pid)?;
-    if chain.iter().any(|(_, process)| process.pid == leader) {
+    chain: &[Id],
+    of: Id,
+) -> Option<Id> {
+    let leader = around.session.filter(|&leader| leader != 0)?;
+    let id = people.pass(leader).ok().flatten()?;
+    if id == of || chain.contains(&id) {
         return None;
     }
-    let handle = Handle::open(leader).ok().flatten()?;
-    let process = handle.describe();
-    Some((handle, process))
+    people.describe(id);
+    Some(id)
 }
 
 /// What lies around all ancestors: a container, a unit, a job, a service.
@@ -558,41 +541,29 @@ pub(super) fn quoted(word: &str) -> String {
     format!("'{}'", printable(word).replace('\'', r"'\''"))
 }
 
-/// The command that stops this process for good, if it has a unit, a supervisor or a container: for the help in an error. Looks it up anew.
+/// The command that stops this process for good, if it has a unit, a supervisor or a container. What the caller itself lives in is not
+/// to be stopped from inside.
 pub(crate) fn stop_command(process: &Process) -> Option<String> {
-    let handle = Handle::open(process.pid)
-        .ok()
-        .flatten()
-        .filter(|handle| handle.start_ticks() == process.start_ticks)?;
-    let (chain, _) = climb(&handle);
-    let mut origins: Vec<Origin> = chain
-        .iter()
-        .filter_map(|(handle, ancestor)| {
-            programs::origin(ancestor, handle.is_interactive_shell(), process)
-        })
-        .collect();
-    let outer = outermost(process, &origins, surroundings(&handle), None);
-    origins.extend(outer);
-    // What the caller itself lives in is not to be stopped from inside.
-    let own: Vec<u32> = std::iter::once(sys::caller())
-        .chain(sys::ancestors())
-        .collect();
-    origins.retain(|origin| {
-        origin
-            .process()
-            .is_none_or(|process| !own.contains(&process.pid))
-    });
+    let mut people = People::default();
+    let handle = Handle::open(process.pid).ok().flatten()?;
+    let id = people.meet(handle);
+    if people.crowd[id].process != *process {
+        return None;
+    }
+    let mut origins = of_process(&mut people, id, &[], None).origins;
+    let own = sys::ancestors().found;
+    let is_own = |process: &Process| {
+        process.pid == sys::caller() || own.contains(&process.identity())
+    };
+    origins.retain(|origin| origin.process().is_none_or(|process| !is_own(process)));
     comeback(&origins).1
 }
 
-/// The command that stops the `.socket` unit by which a service manager holds a port, if its files name the port: for the help in an error.
+/// The command that stops the `.socket` unit by which a service manager holds a port, if one names the port.
 pub(crate) fn socket_command(holder: &Holder) -> Option<String> {
     let process = &holder.process;
-    let user = (process.pid != 1).then_some(process.uid).flatten();
-    let unit = holder
-        .sockets
-        .iter()
-        .find_map(|socket| surroundings::socket_unit(socket.port, socket.protocol, user))?;
+    let port = holder.sockets.first()?.port;
+    let unit = socket_unit(port, &holder.sockets, process)?;
     unit_comeback(&unit, process.pid != 1, None, Some(&unit)).1
 }
 

@@ -3,7 +3,7 @@
 //! A process can call itself what it likes. What comes of a name here is shown to a person, and decides about no signal.
 
 use super::origin::{Origin, file_name, quoted};
-use crate::holder::Process;
+use crate::process::Process;
 
 const SHELLS: &[&str] = &[
     "sh",

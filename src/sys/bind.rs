@@ -5,15 +5,22 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::target::Protocol;
+use crate::protocol::Protocol;
+
+/// A way to bind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// With `SO_REUSEADDR`.
+    pub reuse_address: bool,
+    /// An IPv6 wildcard with IPv4 as well, as most servers have it; without, the answer is about one address family.
+    pub dual_stack: bool,
+}
 
 /// Binds a socket and closes it at once. It never listens, so nobody can connect to it.
-///
-/// An IPv6 socket asks for IPv6 alone: then the answer is about one address family.
 pub(crate) fn try_bind(
     protocol: Protocol,
     address: SocketAddr,
-    reuse_address: bool,
+    manner: Manner,
 ) -> io::Result<()> {
     let kind = match protocol {
         Protocol::Tcp => Type::STREAM,
@@ -21,8 +28,10 @@ pub(crate) fn try_bind(
     };
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
     if address.is_ipv6() {
-        socket.set_only_v6(true)?;
+        socket.set_only_v6(!manner.dual_stack)?;
     }
-    socket.set_reuse_address(reuse_address)?;
+    if manner.reuse_address {
+        socket.set_reuse_address(true)?;
+    }
     socket.bind(&address.into())
 }

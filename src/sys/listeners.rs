@@ -16,8 +16,8 @@ use std::io;
 use std::net::IpAddr;
 
 use super::{Depth, Found, Handle, Ports};
-use crate::holder::{Socket, SocketId, SocketState};
-use crate::target::Protocol;
+use crate::socket::{Socket, SocketId, SocketState};
+use crate::protocol::Protocol;
 
 /// One listening socket and one process that holds it, or nobody who can be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,7 +70,6 @@ impl Row {
                 && self.address.is_ipv6()
                 && self.address.is_unspecified(),
             id: self.id(),
-            cgroup: 0,
         }
     }
 }

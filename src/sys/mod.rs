@@ -28,22 +28,23 @@
 //!
 //! Policy (who is spared, when SIGKILL follows) lives above, in `filter` and `escalation`.
 
-use crate::holder::{Identity, SocketId};
-use crate::target::Protocol;
+use crate::process::Identity;
+use crate::protocol::Protocol;
+use crate::socket::SocketId;
 
 mod bind;
 mod small_file;
 pub(crate) mod surroundings;
 
-pub(crate) use bind::try_bind;
+pub(crate) use bind::{Manner, try_bind};
 pub(crate) use small_file::read_small_file;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    ENDS_TREES, Handle, Table, ancestors, caller, descendants, ephemeral_ports, is_local,
-    user_name, wait,
+    ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, ephemeral_ports,
+    has_unseen_child, is_local, started_since, user_name, wait,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -137,6 +138,28 @@ pub(crate) struct Found {
     pub present: Vec<u32>,
 }
 
+/// What tells which processes belong together. 0 is none, or none that is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The PID of its session's leader.
+    pub session: u32,
+    /// The PID of its process group's leader.
+    pub group: u32,
+    /// Its controlling terminal.
+    pub terminal: i64,
+    /// Where its arguments lie in its memory: in a fork of it at the same place, in another start of the program elsewhere.
+    pub arguments: u64,
+}
+
+/// Those above the caller.
+#[derive(Debug, Default)]
+pub(crate) struct Ancestors {
+    /// Nearest first; then the leader of the caller's session, and those above that.
+    pub found: Vec<Identity>,
+    /// Whether one of them can't be seen, so that those above it are unknown.
+    pub breaks_off: bool,
+}
+
 /// What became of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -146,14 +169,4 @@ pub(crate) enum Delivery {
     Gone,
     /// The system does not permit it.
     NotPermitted,
-}
-
-impl Handle {
-    /// What tells this process from a later one with its PID.
-    pub(crate) fn identity(&self) -> Identity {
-        Identity {
-            pid: self.pid(),
-            start_ticks: self.start_ticks(),
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 #[cfg(not(target_os = "linux"))]
 use super::Handle;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 #[cfg(any(target_os = "macos", test))]
 mod launchctl;
@@ -62,26 +62,17 @@ pub(crate) struct Job {
 
 #[cfg(target_os = "linux")]
 pub(crate) use super::linux::{
-    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
 };
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit,
 };
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
-    use std::io;
-
-    use crate::connection::Connection;
-    use crate::sys::Ports;
-    use crate::target::Protocol;
-
-    /// Nothing: no library here shows more than what listens.
-    pub(crate) fn connections(_: Ports<'_>, _: &mut Vec<Connection>) -> io::Result<()> {
-        Ok(())
-    }
+    use crate::protocol::Protocol;
 
     /// The BSDs and macOS before Mojave keep ports below 1024 for root; Windows keeps none.
     pub(crate) fn first_unprivileged_port() -> u16 {

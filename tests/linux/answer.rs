@@ -1,6 +1,8 @@
 //! What a call answered, in a form that can also come out of another process.
 
-use kill_port::{Error, Freed, HolderReport, KillOptions, Target};
+use std::borrow::Borrow;
+
+use kill_port::{Error, Freed, HolderReport, KillOptions, Plan, Target};
 
 use crate::fixture::Fixture;
 
@@ -31,9 +33,9 @@ pub struct Answer {
 }
 
 /// Frees a target in this process.
-pub fn kill(options: &KillOptions, target: &str) -> Answer {
+pub fn kill(options: impl Borrow<KillOptions>, target: &str) -> Answer {
     let target: Target = target.parse().expect("a target");
-    Answer::of(&options.kill(target))
+    Answer::of(&options.borrow().kill(target))
 }
 
 /// Frees a port in this process, as nobody has said how.
@@ -42,6 +44,25 @@ pub fn kill_plainly(port: u16) -> Answer {
 }
 
 impl Answer {
+    /// What a dry run says.
+    pub fn of_plan(plan: &Result<Plan, Error>) -> Self {
+        match plan {
+            Ok(Plan {
+                error: None,
+                holders,
+                ..
+            }) => Self {
+                free: true,
+                holders: holders.iter().map(Told::of).collect(),
+                ..Self::default()
+            },
+            Ok(Plan {
+                error: Some(error), ..
+            }) => Self::of(&Err(error.clone())),
+            Err(error) => Self::of(&Err(error.clone())),
+        }
+    }
+
     pub fn of(result: &Result<Freed, Error>) -> Self {
         match result {
             Ok(freed) => Self {
@@ -60,7 +81,7 @@ impl Answer {
                         pid: obstacle.holder().map_or(0, |holder| holder.process.pid),
                         text: format!(
                             "{obstacle} ({})",
-                            obstacle.help(error.target()).unwrap_or_default()
+                            obstacle.advice().map(ToString::to_string).unwrap_or_default()
                         ),
                     })
                     .collect(),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use kill_port::{Event, KillOptions, Target};
+use kill_port::{Event, Include, KillOptions, Target};
 
 use super::answer::Answer;
 use crate::fixture::linux::{server, signals, sockets, surroundings};
@@ -40,22 +40,24 @@ pub fn answer(role: Role) -> Answer {
 fn options(params: &Params) -> KillOptions {
     let mut options = KillOptions::new();
     if let Some(grace) = params.parse("grace") {
-        options.grace(Duration::from_millis(grace));
+        options = options.grace(Duration::from_millis(grace));
     }
     if params.has("include_ancestors") {
-        options.spare_ancestors(false);
+        options = options.include(Include::Ancestors);
     }
-    options.thorough(params.has("thorough"));
     options
 }
 
-/// Frees `target` (or `port`) with `grace`, `thorough` and `include_ancestors`, tells the answer, and ends.
+/// Frees `target` (or `port`), or with `plan` tells what that would come to, with `grace` and `include_ancestors`, tells the answer, and ends.
 fn caller(params: &Params) {
     let target: Target = params
         .parse("target")
         .unwrap_or_else(|| Target::from(params.port()));
     say(&format!("pid caller {}", std::process::id()));
     say("ready");
+    if params.has("plan") {
+        return Answer::of_plan(&options(params).plan(target)).say();
+    }
     Answer::of(&options(params).kill(target)).say();
 }
 

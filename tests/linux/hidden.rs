@@ -8,7 +8,7 @@ use crate::fixture::linux::{init_adopts_or_skip, is_root, proc, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
 #[test]
-fn another_users_server_is_an_error_that_names_the_user_and_sudo() {
+fn another_users_server_is_an_error_that_names_the_user_and_says_root() {
     if !root_or_skip() {
         return;
     }
@@ -22,7 +22,7 @@ fn another_users_server_is_an_error_that_names_the_user_and_sudo() {
     answer.mentions("tcp");
     answer.mentions("127.0.0.1");
     answer.mentions("root");
-    answer.mentions(&format!("sudo kill_port {port}"));
+    answer.mentions("ask as root");
     assert!(server.is_alive());
     assert!(server.signals().is_empty());
 }
@@ -40,7 +40,7 @@ fn a_server_outside_this_pid_namespace_is_hidden_even_from_root() {
     let answer = answer(calling(&port).set("pidns", 1));
     answer.held(&[("hidden", 0)]);
     assert!(
-        !answer.display.contains("sudo"),
+        !answer.display.contains("ask as root"),
         "root can't do more: {}",
         answer.display
     );
@@ -70,7 +70,7 @@ fn a_socket_that_no_process_has_is_not_free() {
     let answer = kill_plainly(port.number());
     answer.held(&[("hidden", 0)]);
     // Whoever is root already is not told to be.
-    assert_eq!(answer.display.contains("sudo"), !is_root(), "{answer:#?}");
+    assert_eq!(answer.display.contains("ask as root"), !is_root(), "{answer:#?}");
     assert!(on_its_way.is_alive());
     let seen = survey(port.number()).expect("a survey");
     assert_eq!(seen.hidden().len(), 1);
@@ -107,7 +107,7 @@ fn a_users_worker_under_roots_master_does_not_make_the_port_free() {
                 .any(|obstacle| obstacle.kind == "hidden"),
             "{answer:#?}"
         );
-        answer.mentions("sudo");
+        answer.mentions("ask as root");
         assert!(server.is_alive());
     }
 }

@@ -97,7 +97,7 @@ fn another_users_server_that_is_out_of_sight_is_an_error() {
         };
         answer.held(&[("hidden", 0)]);
         answer.mentions("root");
-        answer.mentions(&format!("sudo kill_port {port}"));
+        answer.mentions("ask as root");
         assert!(server.signals().is_empty());
     });
 }
@@ -119,7 +119,7 @@ fn a_worker_under_a_master_that_is_out_of_sight_is_left_alone() {
                 return;
             };
             answer.held(&[("hidden", 0)]);
-            answer.mentions("sudo");
+            answer.mentions("ask as root");
             // It is root's socket: that its maker has it as well was to be expected.
             assert!(
                 answer
@@ -152,7 +152,7 @@ fn a_worker_that_a_hidden_master_replaces_is_ended_once_and_no_more() {
             return;
         };
         answer.held(&[("hidden", 0)]);
-        answer.mentions("sudo");
+        answer.mentions("ask as root");
         let told: Vec<&str> = answer
             .holders
             .iter()
@@ -252,7 +252,7 @@ fn an_ancestor_out_of_sight_that_holds_the_port_is_an_error() {
         };
         let answer = Answer::from_caller(&server);
         answer.held(&[("hidden", 0)]);
-        answer.mentions("sudo");
+        answer.mentions("ask as root");
         assert!(server.signals().is_empty());
     });
 }

@@ -32,7 +32,7 @@ fn twenty_slow_servers_take_as_long_as_one() {
     });
     assert_eq!(results.len(), 20);
     for (((target, result), port), server) in results.iter().zip(&ports).zip(&servers) {
-        assert_eq!(target.port, port.number());
+        assert_eq!(target.port(), port.number());
         Answer::of(result).freed(&[(server.pid(), "exited", "TERM")]);
         assert_eq!(server.signals(), ["SIGTERM"]);
     }
@@ -48,8 +48,7 @@ fn each_of_many_targets_has_its_own_answer() {
         .set("on_term", "swallow")
         .start();
     let _own = std::net::TcpListener::bind(("127.0.0.1", ports[2].number())).expect("bind");
-    let mut options = KillOptions::new();
-    options.grace(Duration::from_secs(3)).escalate(false);
+    let options = KillOptions::new().grace(Duration::from_secs(3)).escalate(false);
     let results = options.kill_all(ports.iter().map(Port::number));
     let answers: Vec<Answer> = results
         .iter()

@@ -2,7 +2,7 @@
 
 mod addresses;
 mod answer;
-mod both_ways;
+// mod both_ways;
 mod caller;
 mod ending;
 mod explain;

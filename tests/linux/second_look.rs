@@ -43,31 +43,31 @@ fn kill_and_tell_first(options: &KillOptions, port: u16) -> (Answer, Vec<u32>) {
     (Answer::of(&result), first.unwrap_or_default())
 }
 
-/// The far holder is missed by the first look and ended after the second; or found by the first, if that is to be a complete one.
+/// The far holder is missed by the first look of a kill and ended after the second; a dry run looks at everything.
 fn a_far_holder_is_found(far: &[(&str, &str)]) {
-    for thorough in [false, true] {
-        let port = Port::claim();
-        let role = far
-            .iter()
-            .fold(shared(&port), |role, (name, value)| role.set(name, value));
-        let both = match start(role) {
-            Ok(both) => both,
-            Err(why) => return skip(&why),
-        };
-        let (near, far) = (both.pid_of("near"), both.pid_of("far"));
-        let (answer, mut first) =
-            kill_and_tell_first(KillOptions::new().thorough(thorough), port.number());
-        answer.freed(&[(near, "exited", "TERM"), (far, "exited", "TERM")]);
-        let mut expected = if thorough {
-            vec![near, far]
-        } else {
-            vec![near]
-        };
-        first.sort_unstable();
-        expected.sort_unstable();
-        assert_eq!(first, expected, "thorough: {thorough}");
-        assert!(survey(port.number()).expect("a survey").is_free());
-    }
+    let port = Port::claim();
+    let role = far
+        .iter()
+        .fold(shared(&port), |role, (name, value)| role.set(name, value));
+    let both = match start(role) {
+        Ok(both) => both,
+        Err(why) => return skip(&why),
+    };
+    let (near, far) = (both.pid_of("near"), both.pid_of("far"));
+    let plan = KillOptions::new().plan(port.number()).expect("a plan");
+    let mut planned: Vec<u32> = plan
+        .holders
+        .iter()
+        .map(|report| report.holder.process.pid)
+        .collect();
+    planned.sort_unstable();
+    let mut expected = vec![near, far];
+    expected.sort_unstable();
+    assert_eq!(planned, expected);
+    let (answer, first) = kill_and_tell_first(&KillOptions::new(), port.number());
+    answer.freed(&[(near, "exited", "TERM"), (far, "exited", "TERM")]);
+    assert_eq!(first, [near]);
+    assert!(survey(port.number()).expect("a survey").is_free());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_far_holder_out_of_reach_is_found_in_the_second_look_and_the_error_names_bot
 }
 
 #[test]
-fn beside_a_far_holder_out_of_reach_a_thorough_caller_signals_nobody() {
+fn beside_a_far_holder_out_of_reach_a_dry_run_would_signal_nobody() {
     if !root_or_skip() {
         return;
     }
@@ -131,7 +131,7 @@ fn beside_a_far_holder_out_of_reach_a_thorough_caller_signals_nobody() {
             }
         };
         let (near, far) = (both.pid_of("near"), both.pid_of("far"));
-        let answer = answer(calling(&port).set("no_cap_kill", 1).set("thorough", 1));
+        let answer = answer(calling(&port).set("no_cap_kill", 1).set("plan", 1));
         answer.held(&[("not_permitted", far)]);
         answer.told(&[(near, "withheld", ""), (far, "denied", "")]);
         assert!(!answer.display.contains("ended before"), "{answer:#?}");
@@ -145,26 +145,20 @@ fn a_far_holder_that_this_user_can_not_look_into_is_an_error_that_says_who_was_e
     if !root_or_skip() {
         return;
     }
-    // Such a one can't be known before, however thorough the look.
-    for thorough in [false, true] {
-        let port = Port::claim();
-        let both = start_or_panic(
-            shared(&port)
-                .set("near_uid", 65534)
-                .set("far_on_term", "swallow"),
-        );
-        let (near, far) = (both.pid_of("near"), both.pid_of("far"));
-        let mut caller = calling(&port).set("uid", 65534);
-        if thorough {
-            caller = caller.set("thorough", 1);
-        }
-        let answer = answer(caller);
-        answer.held(&[("hidden", 0)]);
-        answer.told(&[(near, "exited", "TERM")]);
-        answer.mentions("sudo");
-        says_that_it_was_ended(&answer, near);
-        assert!(both.signals_after(far).is_empty());
-    }
+    // Such a one can't be known before, however complete the look.
+    let port = Port::claim();
+    let both = start_or_panic(
+        shared(&port)
+            .set("near_uid", 65534)
+            .set("far_on_term", "swallow"),
+    );
+    let (near, far) = (both.pid_of("near"), both.pid_of("far"));
+    let answer = answer(calling(&port).set("uid", 65534));
+    answer.held(&[("hidden", 0)]);
+    answer.told(&[(near, "exited", "TERM")]);
+    answer.mentions("as root");
+    says_that_it_was_ended(&answer, near);
+    assert!(both.signals_after(far).is_empty());
 }
 
 #[test]
@@ -223,8 +217,7 @@ fn a_far_holder_that_is_spared_is_found_in_the_second_look() {
 
     let both = start_or_panic(role().set("near_on_term", "swallow"));
     let (near, far) = (both.pid_of("near"), both.pid_of("far"));
-    let (answer, first) = kill_and_tell_first(KillOptions::new().thorough(true), port.number());
-    assert!(first.is_empty(), "{first:?}");
+    let answer = Answer::of_plan(&KillOptions::new().plan(port.number()));
     answer.held(&[("spared", far)]);
     answer.told(&[(near, "withheld", ""), (far, "spared", "")]);
     assert!(both.signals_after(near).is_empty());

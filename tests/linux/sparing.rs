@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
-use kill_port::KillOptions;
+use kill_port::{Include, KillOptions};
 
 use super::answer::{Answer, kill, kill_plainly};
 use super::caller::{answer, calling};
@@ -80,9 +80,8 @@ fn the_callers_own_forgotten_listener_is_an_error_that_names_the_caller() {
     answer.held(&[("spared", std::process::id())]);
     answer.mentions(&std::process::id().to_string());
     answer.mentions("caller");
-    let mut options = KillOptions::new();
     kill(
-        options.spare_ancestors(false).force(true),
+        KillOptions::new().include(Include::Ancestors).force(true),
         &port.to_string(),
     )
     .held(&[("spared", std::process::id())]);

@@ -115,8 +115,7 @@ fn nobody_but_the_one_who_was_seen_to_start_it_again_is_ended() {
 fn a_supervisor_that_ignores_sigterm_gets_sigkill() {
     let port = Port::claim();
     let stubborn = Fixture::role("stubborn_supervisor").port(&port).start();
-    let mut options = KillOptions::new();
-    options.supervisor(true).grace(Duration::from_secs(3));
+    let options = KillOptions::new().supervisor(true).grace(Duration::from_secs(3));
     let answer = kill(&options, &port.to_string());
     assert!(answer.free, "{answer:#?}");
     assert!(

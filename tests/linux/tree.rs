@@ -88,8 +88,7 @@ fn a_descendant_that_ignores_sigterm_gets_sigkill_though_the_port_is_free() {
     let server = Fixture::role("stubborn_tree").port(&port).start();
     server.wait_line("branch ready");
     let child = server.pid_of("child");
-    let mut options = KillOptions::new();
-    options
+    let options = KillOptions::new()
         .tree(true)
         .grace(std::time::Duration::from_millis(300));
     kill(&options, &port.to_string()).freed(&[

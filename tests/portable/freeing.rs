@@ -64,7 +64,7 @@ fn a_server_on_udp_is_ended() {
         .listen("udp/127.0.0.1")
         .start();
     // The port may be in the range where an unconnected UDP socket counts as a client: UDP is named.
-    let target = Target::port(port.number()).protocol(Protocol::Udp);
+    let target = Target::new(port.number()).with_protocol(Protocol::Udp);
     let freed = KillOptions::new().kill(target).expect("it is freed");
     assert_eq!(exited(&freed), [server.pid()]);
     UdpSocket::bind(("127.0.0.1", port.number())).expect("nobody holds it");
@@ -78,7 +78,7 @@ fn tcp_and_udp_of_one_port_are_apart() {
         .port(&port)
         .listen("udp/127.0.0.1")
         .start();
-    let target = Target::port(port.number()).protocol(Protocol::Udp);
+    let target = Target::new(port.number()).with_protocol(Protocol::Udp);
     let freed = KillOptions::new().kill(target).expect("it is freed");
     assert_eq!(exited(&freed), [udp.pid()]);
     assert!(tcp.is_alive());
@@ -91,7 +91,7 @@ fn a_server_on_udp_over_ipv6_is_ended() {
         .port(&port)
         .listen("udp/::1")
         .start();
-    let target = Target::port(port.number()).protocol(Protocol::Udp);
+    let target = Target::new(port.number()).with_protocol(Protocol::Udp);
     let freed = KillOptions::new().kill(target).expect("it is freed");
     assert_eq!(exited(&freed), [server.pid()]);
 }
@@ -124,7 +124,7 @@ fn several_holders_on_udp_are_all_ended() {
     let port = Port::claim();
     let servers = ["udp/127.0.0.1", "udp/::1"]
         .map(|socket| Fixture::role("listen").port(&port).listen(socket).start());
-    let target = Target::port(port.number()).protocol(Protocol::Udp);
+    let target = Target::new(port.number()).with_protocol(Protocol::Udp);
     let freed = KillOptions::new().kill(target).expect("it is freed");
     let mut expected: Vec<u32> = servers.iter().map(Fixture::pid).collect();
     expected.sort_unstable();
@@ -193,7 +193,7 @@ fn ports_are_freed_side_by_side() {
         .collect();
     let results = KillOptions::new().kill_all(ports.iter().map(Port::number));
     for ((target, result), port) in results.iter().zip(&ports) {
-        assert_eq!(target.port, port.number());
+        assert_eq!(target.port(), port.number());
         assert!(result.is_ok(), "{result:#?}");
     }
     for (server, (_, result)) in servers.iter().zip(&results) {

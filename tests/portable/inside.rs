@@ -48,7 +48,9 @@ fn server(params: &Params) {
 /// Frees the port that its parent holds, and tells what came of it.
 fn caller(params: &Params) {
     let mut options = KillOptions::new();
-    options.spare_ancestors(!params.has("include_ancestors"));
+    if params.has("include_ancestors") {
+        options = options.include(kill_port::Include::Ancestors);
+    }
     let outcome = match options.kill(params.port()) {
         Ok(freed) => {
             let pids: Vec<String> = freed

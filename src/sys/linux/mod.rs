@@ -13,18 +13,20 @@ mod scan;
 mod search;
 mod share;
 mod sock_diag;
+mod sockstat;
 mod sockets;
 mod stat;
 mod surroundings;
 mod table;
 mod unit_file;
+mod unlisted;
 
-pub(crate) use lineage::{ancestors, descendants};
+pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
 pub(crate) use names::user_name;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use sockets::is_local;
 pub(crate) use surroundings::{
-    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
 };
 pub(crate) use table::{Table, ephemeral_ports};
 

@@ -72,9 +72,10 @@ impl Netlink {
         kind: u16,
         payload: &[u8],
         mut each: impl FnMut(&[u8]),
-    ) -> Result<(), DumpError> {
+    ) -> Result<Parts, DumpError> {
         self.send(kind, payload)?;
         let mut interrupted = false;
+        let mut parts = 0;
         loop {
             // With TRUNC the length is that of the whole datagram, so that a cut one is noticed.
             let (_, length) = retry(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
@@ -86,6 +87,7 @@ impl Netlink {
             if datagram.is_empty() {
                 return Err(DumpError::Broken);
             }
+            let mut has_rows = false;
             for message in Messages(datagram) {
                 let message = message.ok_or(DumpError::Broken)?;
                 if message.sequence != self.sequence {
@@ -96,17 +98,31 @@ impl Netlink {
                     NLMSG_DONE | NLMSG_ERROR => {
                         return match status(message.payload).ok_or(DumpError::Broken)? {
                             0 if interrupted => Err(DumpError::Interrupted),
-                            0 => Ok(()),
+                            0 if parts + usize::from(has_rows) > 1 => Ok(Parts::Several),
+                            0 => Ok(Parts::One),
                             errno => Err(DumpError::Kernel(Errno::from_raw_os_error(errno))),
                         };
                     }
                     // NLMSG_NOOP, NLMSG_OVERRUN and the other control messages carry no row.
                     0..=15 => {}
-                    _ => each(message.payload),
+                    _ => {
+                        has_rows = true;
+                        each(message.payload);
+                    }
                 }
             }
+            parts += usize::from(has_rows);
         }
     }
+}
+
+/// In how many parts the rows of a dump came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parts {
+    /// The kernel walked through the table in one go, or had nothing to tell.
+    One,
+    /// It went on by position within a bucket, so rows can have been skipped while others came and went.
+    Several,
 }
 
 impl Netlink {
@@ -295,7 +311,7 @@ mod tests {
     fn dump(netlink: &mut Netlink) -> (Result<(), DumpError>, Vec<Vec<u8>>) {
         let mut rows = Vec::new();
         let result = netlink.dump(ROW, b"", |row| rows.push(row.to_vec()));
-        (result, rows)
+        (result.map(drop), rows)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which ports a look at the socket tables is about.
 
 use super::super::Ports;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// The ports of one protocol: sorted, each once, and never port 0.
 ///

@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::row::Row;
 use super::sock_diag::Family;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// The text is read in pieces of this size, so that its length costs no memory. A line is about 150 bytes long.
 const BUFFER: usize = 32 * 1024;
@@ -126,7 +126,6 @@ fn parse(line: &[u8]) -> Option<Row> {
         uid,
         inode,
         v6_only: None,
-        cgroup: 0,
     })
 }
 
@@ -239,8 +238,7 @@ mod tests {
                 uid,
                 inode,
                 v6_only: None,
-                cgroup: 0,
-            }
+                }
         }
     }
 

@@ -12,16 +12,17 @@ use std::time::{Duration, SystemTime};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
     pidfd_send_signal, test_kill_process,
 };
 
-use super::super::Delivery;
+use super::super::{Delivery, Place};
 use super::cgroup;
 use super::files;
 use super::stat::Stat;
-use crate::holder::Process;
+use crate::process::Process;
 use crate::signal::Signal;
 
 /// A process, held by a descriptor of its `/proc/PID` directory.
@@ -33,10 +34,12 @@ pub(crate) struct Handle {
     /// `None` when the caller has no descriptor left; then each use compares the start time first.
     directory: Option<OwnedFd>,
     start_ticks: u64,
-    /// Read once, when it is opened: a process is a thread of the kernel from its start to its end.
+    /// What follows was read when it was opened.
+    parent: u32,
+    place: Place,
+    /// A process is a thread of the kernel from its start to its end.
     is_kernel: bool,
-    /// Whether it called itself systemd then.
-    is_systemd: bool,
+    name: String,
     /// For poll(2), opened when it is first waited for. `None` inside where the kernel (before 5.3) or a seccomp filter has no
     /// `pidfd_open(2)`, or where the process had already ended.
     pidfd: OnceCell<Option<OwnedFd>>,
@@ -61,16 +64,25 @@ impl Handle {
             pid,
             directory,
             start_ticks: 0,
+            parent: 0,
+            place: Place::default(),
             is_kernel: false,
-            is_systemd: false,
+            name: String::new(),
             pidfd: OnceCell::new(),
         };
         let Some(stat) = handle.read("stat").and_then(|line| Stat::parse(&line)) else {
             return Ok(None);
         };
         handle.start_ticks = stat.start_ticks;
+        handle.parent = stat.parent;
+        handle.place = Place {
+            session: stat.session,
+            group: stat.group,
+            terminal: stat.terminal,
+            arguments: stat.arguments,
+        };
         handle.is_kernel = stat.is_kernel();
-        handle.is_systemd = stat.name == b"systemd";
+        handle.name = String::from_utf8_lossy(&stat.name).into_owned();
         Ok(Some(handle))
     }
 
@@ -115,20 +127,31 @@ impl Handle {
         self.stat().map(|stat| stat.parent)
     }
 
-    pub(crate) fn is_kernel(&self) -> bool {
-        self.is_kernel
+    pub(crate) fn parent_when_opened(&self) -> Option<u32> {
+        Some(self.parent)
     }
 
-    /// The leader of a session with a terminal: a shell that a person types into does not restart servers.
-    pub(crate) fn is_interactive_shell(&self) -> bool {
-        self.stat()
-            .is_some_and(|stat| stat.session == self.pid && stat.terminal != 0)
+    /// The short name that it had when it was opened.
+    pub(crate) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn started(&self) -> Option<SystemTime> {
+        started(self.start_ticks)
+    }
+
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.is_kernel
     }
 
     /// Whether it is PID 1, or the systemd of a user: ended, it takes everything along that it has started.
     pub(crate) fn is_init(&self) -> bool {
         self.pid == 1
-            || (self.is_systemd
+            || (self.name == "systemd"
                 && self
                     .read("cgroup")
                     .is_some_and(|file| cgroup::is_user_manager(&file)))
@@ -343,16 +366,29 @@ fn effective_uid(status: &[u8]) -> Option<u32> {
 
 /// The wall-clock time of a start that is counted in ticks since boot.
 fn started(ticks: u64) -> Option<SystemTime> {
-    use rustix::time::{ClockId, clock_gettime};
-    let since_boot = clock_gettime(ClockId::Boottime);
-    let up = Duration::new(
-        since_boot.tv_sec.try_into().ok()?,
-        since_boot.tv_nsec.try_into().ok()?,
-    );
-    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    let per_second = ticks_per_second();
     let start = Duration::from_secs(ticks / per_second)
         + Duration::from_secs(ticks % per_second) / u32::try_from(per_second).ok()?;
-    SystemTime::now().checked_sub(up.checked_sub(start)?)
+    SystemTime::now().checked_sub(since_boot().checked_sub(start)?)
+}
+
+/// Now, in the unit and from the point in which starts are counted.
+pub(super) fn ticks_since_boot() -> u64 {
+    let up = since_boot();
+    let per_second = ticks_per_second();
+    up.as_secs() * per_second + u64::from(up.subsec_millis()) * per_second / 1000
+}
+
+fn since_boot() -> Duration {
+    let up = clock_gettime(ClockId::Boottime);
+    Duration::new(
+        up.tv_sec.try_into().unwrap_or_default(),
+        up.tv_nsec.try_into().unwrap_or_default(),
+    )
+}
+
+fn ticks_per_second() -> u64 {
+    rustix::param::clock_ticks_per_second().max(1)
 }
 
 #[cfg(test)]
@@ -403,7 +439,7 @@ mod tests {
         assert!(
             Handle::open(child.id())
                 .unwrap()
-                .is_none_or(|other| other.identity() != handle.identity())
+                .is_none_or(|other| other.start_ticks() != handle.start_ticks())
         );
     }
 

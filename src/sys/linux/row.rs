@@ -35,6 +35,4 @@ pub(super) struct Row {
     pub(super) inode: u64,
     /// Whether an IPv6 socket refuses IPv4; `None` where the table does not say.
     pub(super) v6_only: Option<bool>,
-    /// The ID of the control group; 0 where the table does not say.
-    pub(super) cgroup: u64,
 }

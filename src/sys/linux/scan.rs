@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::files;
 use super::stat::Stat;
-use crate::holder::SocketId;
+use crate::socket::SocketId;
 
 /// What one process's descriptors say.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,6 +53,12 @@ pub(super) fn pids() -> io::Result<Vec<u32>> {
         }
     }
     Ok(pids)
+}
+
+/// The PID that was given out last: the last field of `/proc/loadavg`.
+pub(super) fn last_pid() -> Option<u32> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
 fn open_proc() -> io::Result<OwnedFd> {

@@ -8,9 +8,9 @@ use rustix::io::Errno;
 use super::super::{Depth, Found};
 use super::lineage::{ancestors, ancestors_of};
 use super::process::{Handle, caller};
-use super::scan::{Look, Scanner, pids};
+use super::scan::{self, Look, Scanner, pids};
 use super::share::share;
-use crate::holder::SocketId;
+use crate::socket::SocketId;
 
 /// So many of the youngest processes are looked at one by one, since the holder is likely among them; the rest is shared between
 /// the cores.
@@ -106,7 +106,8 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
                 seen.extend(note(pid, scanner.look(pid)));
             }
         };
-    for pid in [1, caller()].into_iter().chain(ancestors()) {
+    let above = ancestors().found;
+    for pid in [1, caller()].into_iter().chain(above.iter().map(|identity| identity.pid)) {
         whole(pid, &mut done, &mut seen, &mut scanner);
     }
     let others: Vec<u32> = pids
@@ -175,15 +176,9 @@ fn without_holder(wanted: &[SocketId], seen: &[Seen]) -> Vec<SocketId> {
 /// By age, as far as PIDs tell: the kernel counts them up and wraps around, so those just below the last one given out are the
 /// youngest.
 fn youngest_first(mut pids: Vec<u32>) -> Vec<u32> {
-    let last = last_pid().unwrap_or(u32::MAX);
+    let last = scan::last_pid().unwrap_or(u32::MAX);
     pids.sort_unstable_by_key(|&pid| (pid > last, std::cmp::Reverse(pid)));
     pids
-}
-
-/// The PID that was given out last: the last field of `/proc/loadavg`.
-fn last_pid() -> Option<u32> {
-    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
-    text.split_ascii_whitespace().next_back()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -192,7 +187,7 @@ mod tests {
 
     #[test]
     fn the_youngest_come_first_though_pids_have_wrapped() {
-        let last = last_pid().unwrap();
+        let last = scan::last_pid().unwrap();
         let order = youngest_first(vec![2, last, last + 5, last + 9, last.saturating_sub(1)]);
         assert_eq!(order[0], last);
         assert_eq!(order[4], last + 5);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::scan::Scanner;
-use crate::holder::SocketId;
+use crate::socket::SocketId;
 
 /// Below this many processes a second thread costs more than it saves: starting one takes about as long as looking at the
 /// lowest descriptors of 50 processes.

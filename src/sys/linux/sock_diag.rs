@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::netlink::{Attributes, DumpError, Netlink, read_u32};
+use super::netlink::{Attributes, DumpError, Netlink, Parts, read_u32};
 use super::row::Row;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// `SOCK_DIAG_BY_FAMILY`: a `struct inet_diag_req_v2`, for one family and protocol.
 const BY_FAMILY: u16 = 20;
@@ -19,7 +19,6 @@ const IPPROTO_UDP: u8 = 17;
 /// The length of `struct inet_diag_msg`, which attributes follow.
 const MESSAGE: usize = 72;
 const INET_DIAG_SKV6ONLY: u16 = 11;
-const INET_DIAG_CGROUP_ID: u16 = 21;
 
 /// How often a dump that the kernel calls interrupted is asked for again.
 const ATTEMPTS: usize = 5;
@@ -56,10 +55,10 @@ pub(super) fn dump(
     port: u16,
     keep: impl Fn(&Row) -> bool,
     rows: &mut Vec<Row>,
-) -> Result<(), DumpError> {
+) -> Result<Parts, DumpError> {
     let (kind, request) = request(table, states, port);
     let before = rows.len();
-    let mut result = Ok(());
+    let mut result = Err(DumpError::Interrupted);
     for _ in 0..ATTEMPTS {
         let mut whole = true;
         result = netlink
@@ -68,10 +67,12 @@ pub(super) fn dump(
                 Some(_) => {}
                 None => whole = false,
             })
-            .and(if whole {
-                Ok(())
-            } else {
-                Err(DumpError::Broken)
+            .and_then(|parts| {
+                if whole {
+                    Ok(parts)
+                } else {
+                    Err(DumpError::Broken)
+                }
             });
         if result.is_err() {
             rows.truncate(before);
@@ -134,17 +135,10 @@ fn parse(message: &[u8]) -> Option<Row> {
         uid: read_u32(fixed, 64)?,
         inode: u64::from(read_u32(fixed, 68)?),
         v6_only: None,
-        cgroup: 0,
     };
     for (kind, value) in Attributes(message.get(MESSAGE..)?) {
-        match (kind, value) {
-            (INET_DIAG_SKV6ONLY, [only, ..]) => row.v6_only = Some(*only != 0),
-            (INET_DIAG_CGROUP_ID, value) => {
-                if let Some(id) = value.first_chunk() {
-                    row.cgroup = u64::from_ne_bytes(*id);
-                }
-            }
-            _ => {}
+        if let (INET_DIAG_SKV6ONLY, [only, ..]) = (kind, value) {
+            row.v6_only = Some(*only != 0);
         }
     }
     Some(row)
@@ -205,9 +199,6 @@ mod tests {
         if let Some(only) = row.v6_only {
             attribute(&mut bytes, INET_DIAG_SKV6ONLY, &[u8::from(only)]);
         }
-        if row.cgroup != 0 {
-            attribute(&mut bytes, INET_DIAG_CGROUP_ID, &row.cgroup.to_ne_bytes());
-        }
         bytes
     }
 
@@ -231,7 +222,6 @@ mod tests {
             uid in any::<u32>(),
             inode in any::<u32>(),
             v6_only in any::<Option<bool>>(),
-            cgroup in any::<u64>(),
         ) -> Row {
             Row {
                 local: SocketAddr::new(ends.0, ports.0),
@@ -241,7 +231,6 @@ mod tests {
                 uid,
                 inode: u64::from(inode),
                 v6_only,
-                cgroup,
             }
         }
     }

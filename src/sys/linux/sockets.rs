@@ -9,14 +9,15 @@ use log::debug;
 use rustix::io::Errno;
 
 use super::super::Ports;
-use super::netlink::{DumpError, Netlink};
+use super::netlink::{DumpError, Netlink, Parts};
 use super::ports::Wanted;
 use super::proc_net;
 use super::row::{Row, state};
 use super::sock_diag::{self, Family, Table};
+use super::sockstat;
 use crate::connection::{Connection, ConnectionState};
-use crate::holder::{Socket, SocketState};
-use crate::target::Protocol;
+use crate::socket::{Socket, SocketState};
+use crate::protocol::Protocol;
 
 /// From this many ports on, one dump of all listening sockets is cheaper than a request for each port: it is the walk
 /// through the hash tables that costs (three of them, 13 µs each), not the few rows in them.
@@ -71,6 +72,8 @@ pub(crate) struct SocketTable {
     link: Link,
     refused: Refused,
     rows: Vec<Row>,
+    /// Whether rows can have been skipped since this was last cleared.
+    has_gaps: bool,
 }
 
 /// The way to the kernel's tables.
@@ -128,6 +131,7 @@ impl SocketTable {
             link: Link::Closed,
             refused: Refused::default(),
             rows: Vec::new(),
+            has_gaps: false,
         };
         table.open_link();
         table
@@ -140,14 +144,17 @@ impl SocketTable {
             link: Link::Never,
             refused: Refused::default(),
             rows: Vec::new(),
+            has_gaps: false,
         }
     }
 
-    /// The cheap look: adds TCP sockets in LISTEN, and UDP sockets without a peer.
+    /// The cheap look: adds TCP sockets in LISTEN, and UDP sockets without a peer. Tells whether that is all of them: of a table
+    /// that came in several parts, some may have been skipped.
     ///
     /// # Errors
     /// Neither netlink nor `/proc/net` told. Sockets may have been added before.
-    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<bool> {
+        self.has_gaps = false;
         let before = into.len();
         for (protocol, number, found) in [
             (Protocol::Tcp, state::LISTEN, SocketState::Listen),
@@ -166,10 +173,10 @@ impl SocketTable {
             )?;
         }
         once_each(into, before);
-        Ok(())
+        Ok(!self.has_gaps)
     }
 
-    /// The dear look: adds TCP sockets that are bound without listening.
+    /// The expensive look: adds TCP sockets that are bound without listening.
     ///
     /// Linux 6.8 and later tell, through netlink alone: elsewhere nothing is found.
     ///
@@ -178,7 +185,7 @@ impl SocketTable {
     pub(crate) fn bound(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
         let before = into.len();
         let wanted = Wanted::of(Protocol::Tcp, ports);
-        if wanted.is_empty() {
+        if wanted.is_empty() || sockstat::nothing_is_only_bound() {
             return Ok(());
         }
         let look = Look {
@@ -295,10 +302,14 @@ impl SocketTable {
                 // Port 0 in a request means every port.
                 _ => &[0],
             };
+            let mut has_gaps = false;
             let result = ports.iter().try_for_each(|port| {
                 let keep = |row: &Row| look.seeks(row);
-                sock_diag::dump(netlink, table, look.states, *port, keep, rows)
+                let parts = sock_diag::dump(netlink, table, look.states, *port, keep, rows)?;
+                has_gaps |= parts == Parts::Several;
+                Ok(())
             });
+            self.has_gaps |= has_gaps;
             let Err(error) = result else {
                 return true;
             };
@@ -342,13 +353,30 @@ impl SocketTable {
         }
     }
 
+    /// Whether TCP sockets that are bound without listening are listed here: by Linux 6.8 and later, and by netlink alone.
+    pub(crate) fn lists_bound(&self) -> bool {
+        has_bound_inactive()
+            && [Family::V4, Family::V6]
+                .into_iter()
+                .all(|family| !self.has_no_netlink(Protocol::Tcp, family))
+    }
+
     /// Whether it is how this system is, that netlink does not list this table.
     fn has_no_netlink(&self, protocol: Protocol, family: Family) -> bool {
         matches!(self.link, Link::Never) || self.refused.has(Table::One(protocol, family))
     }
 }
 
-/// Whether an error says that such dumps are not to be had here, now or later.
+fn has_bound_inactive() -> bool {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release
+        .split(|character: char| !character.is_ascii_digit())
+        .map(|digits| digits.parse::<u32>().unwrap_or(0));
+    (numbers.next(), numbers.next()) >= (Some(6), Some(8))
+}
+
+/// Whether an error says that such dumps are unavailable here, now and later.
 fn is_refusal(errno: Errno) -> bool {
     matches!(
         errno,
@@ -375,7 +403,6 @@ fn socket(protocol: Protocol, state: SocketState, row: Row) -> Option<Socket> {
         // Where the table does not say, it is taken to block IPv4, too: too much is reported rather than too little.
         dual_stack: row.local.is_ipv6() && row.v6_only != Some(true),
         id: row.inode,
-        cgroup: row.cgroup,
     })
 }
 

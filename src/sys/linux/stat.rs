@@ -9,6 +9,8 @@ pub(super) struct Stat {
     pub state: u8,
     /// (4) The parent's PID; 0 if the parent is outside this PID namespace.
     pub parent: u32,
+    /// (5) The process group: the PID of its leader.
+    pub group: u32,
     /// (6) The session: the PID of its leader.
     pub session: u32,
     /// (7) The controlling terminal; 0 for none.
@@ -19,6 +21,8 @@ pub(super) struct Stat {
     pub threads: u64,
     /// (22) The start, in clock ticks since boot.
     pub start_ticks: u64,
+    /// (48) Where the arguments lie in its memory; 0 for whoever may not trace it.
+    pub arguments: u64,
 }
 
 /// The kernel's `PF_EXITING`.
@@ -37,7 +41,7 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
-        let _group = fields.next()?;
+        let group = fields.next()?.parse().ok()?;
         let session = fields.next()?.parse().ok()?;
         let terminal = fields.next()?.parse().ok()?;
         let _terminal_group = fields.next()?;
@@ -45,15 +49,19 @@ impl Stat {
         // Fields 10 to 19 are page faults, times and priorities; 21 is always 0.
         let threads = fields.nth(10)?.parse().ok()?;
         let start_ticks = fields.nth(1)?.parse().ok()?;
+        // A number of later kernels.
+        let arguments = fields.nth(25).and_then(|field| field.parse().ok());
         Some(Self {
             name,
             state,
             parent,
+            group,
             session,
             terminal,
             flags,
             threads,
             start_ticks,
+            arguments: arguments.unwrap_or(0),
         })
     }
 

@@ -1,15 +1,11 @@
 //! Where a process lives on Linux, from its control group and namespaces; and what else an explanation needs of the system.
 
-use std::io;
 use std::path::Path;
 
 use super::process::Handle;
-use super::sockets::SocketTable;
 use super::{cgroup, unit_file};
-use crate::connection::Connection;
-use crate::sys::Ports;
 use crate::sys::surroundings::{Container, Surroundings, Unit};
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// See `sys::surroundings`.
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
@@ -37,7 +33,7 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
     Surroundings {
         unit,
         container,
-        session: handle.stat().map(|stat| stat.session),
+        session: Some(handle.place().session),
         ..Surroundings::default()
     }
 }
@@ -55,11 +51,6 @@ fn in_other_pid_namespace(handle: &Handle) -> bool {
 /// The `.socket` unit whose file names this port: of the system's manager, or of this user's.
 pub(crate) fn socket_unit(port: u16, protocol: Protocol, user: Option<u32>) -> Option<String> {
     unit_file::socket_unit(port, protocol, user)
-}
-
-/// The connections whose local port is one of these.
-pub(crate) fn connections(ports: Ports<'_>, into: &mut Vec<Connection>) -> io::Result<()> {
-    SocketTable::open().connections(ports, into)
 }
 
 /// The first port that needs no `CAP_NET_BIND_SERVICE` (`net.ipv4.ip_unprivileged_port_start`), of this network namespace.

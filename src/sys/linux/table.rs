@@ -6,7 +6,9 @@ use std::ops::RangeInclusive;
 use super::super::{Depth, Found, Ports};
 use super::search;
 use super::sockets::SocketTable;
-use crate::holder::{Socket, SocketId};
+use super::unlisted;
+use crate::connection::Connection;
+use crate::socket::{Socket, SocketId};
 
 /// See the contract in `sys`.
 pub(crate) struct Table {
@@ -20,7 +22,7 @@ impl Table {
         })
     }
 
-    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<bool> {
         self.sockets.listening(ports, into)
     }
 
@@ -28,10 +30,25 @@ impl Table {
         self.sockets.bound(ports, into)
     }
 
-    pub(crate) fn find(&mut self, sockets: &[Socket], depth: Depth) -> io::Result<Found> {
+    pub(crate) fn bound_unlisted(&mut self, port: u16, into: &mut Vec<Socket>) -> io::Result<()> {
+        if !self.sockets.lists_bound() {
+            refuse_foreign_proc()?;
+            into.extend(unlisted::bound_to(port)?);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn connections(
+        &mut self,
+        ports: Ports<'_>,
+        into: &mut Vec<Connection>,
+    ) -> io::Result<()> {
+        self.sockets.connections(ports, into)
+    }
+
+    pub(crate) fn find(&mut self, mut wanted: Vec<SocketId>, depth: Depth) -> io::Result<Found> {
         // Only now: that a port is free, the kernel tells without `/proc`.
         refuse_foreign_proc()?;
-        let mut wanted: Vec<SocketId> = sockets.iter().map(|socket| socket.id).collect();
         wanted.sort_unstable();
         wanted.dedup();
         search::find(&wanted, depth)

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 /// Where the system's manager looks, what is found first counts.
 const SYSTEM: &[&str] = &[

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::Info;
 use super::sysctl::{self, arguments, at, path, text, u32_at, unsigned};
 use crate::sys::listeners::Row;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 pub(super) fn info(pid: u32) -> Option<Info> {
     of(libc::KERN_PROC_PID, pid).ok()?.pop()

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal as RawSignal, kill};
 use nix::unistd::Pid;
 
 use super::{Info, system};
-use crate::holder::Process;
+use crate::process::Process;
 use crate::signal::Signal;
 use crate::sys::Delivery;
 

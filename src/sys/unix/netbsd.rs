@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use super::Info;
 use super::sysctl::{self, arguments, at, path, text, unsigned};
 use crate::sys::listeners::Row;
-use crate::target::Protocol;
+use crate::protocol::Protocol;
 
 pub(super) fn info(pid: u32) -> Option<Info> {
     let pid = c_int::try_from(pid).ok()?;

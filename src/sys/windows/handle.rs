@@ -11,7 +11,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use super::process_info::{self, Opened};
-use crate::holder::Process;
+use crate::process::Process;
 use crate::signal::Signal;
 use crate::sys::Delivery;
 

@@ -8,7 +8,7 @@ use rustix::net::sockopt::set_ipv6_v6only;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, listen, socket_with};
 
 use super::*;
-use crate::holder::SocketId;
+use crate::socket::SocketId;
 
 /// Says so past the capture of the test program, which would hide it.
 fn skipped(why: &str) {

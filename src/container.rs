@@ -1,10 +1,13 @@
-//! Plain data: a container that publishes ports.
+//! Plain data: containers that publish ports, and the engines that run them.
+
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
 
-use super::engine::Endpoint;
-use crate::target::{Address, Protocol, Target};
+use crate::error::Advice;
+use crate::protocol::Protocol;
+use crate::target::{Address, Target};
 
 /// A container that publishes at least one port of this host, as its engine describes it.
 ///
@@ -62,11 +65,11 @@ impl Container {
     fn ports_for(&self, target: &Target) -> impl Iterator<Item = &PublishedPort> {
         let start = self
             .ports
-            .partition_point(|port| port.host_port < target.port);
+            .partition_point(|port| port.host_port < target.port());
         self.ports
             .iter()
             .skip(start)
-            .take_while(|port| port.host_port == target.port)
+            .take_while(|port| port.host_port == target.port())
             .filter(|port| port.serves(target))
     }
 
@@ -125,14 +128,14 @@ impl PublishedPort {
     /// Whether a connection to the target would arrive here.
     #[must_use]
     pub fn serves(&self, target: &Target) -> bool {
-        if self.host_port != target.port
+        if self.host_port != target.port()
             || target
-                .protocol
+                .protocol()
                 .is_some_and(|protocol| protocol != self.protocol)
         {
             return false;
         }
-        match target.address {
+        match target.address() {
             None => true,
             Some(Address::Ip(address)) => self.covers(address),
             Some(Address::Localhost) => {
@@ -197,6 +200,143 @@ impl fmt::Display for Compose {
     }
 }
 
+/// Whether containers that publish a target are stopped: see [`KillOptions::containers`](crate::KillOptions::containers).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Containers {
+    /// No engine is asked. A forwarder is never signalled all the same.
+    #[default]
+    Never,
+    /// Where a forwarder holds the target, or a socket of which no holder can be seen, or nothing at all, the engines
+    /// are asked, and the containers that publish it are stopped by them.
+    Auto,
+    /// Containers are stopped, and no process is signalled.
+    Only,
+}
+
+/// Where an engine listens.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Endpoint {
+    /// A Unix socket.
+    Unix(PathBuf),
+    /// A named pipe of Windows.
+    Pipe(PathBuf),
+}
+
+impl Endpoint {
+    /// The address in the form of `DOCKER_HOST`.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Unix(path) => format!("unix://{}", path.display()),
+            Self::Pipe(path) => {
+                format!("npipe://{}", path.display().to_string().replace('\\', "/"))
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Unix(path) | Self::Pipe(path) => path,
+        }
+    }
+
+    /// What people call the engine there, going by its address alone.
+    pub(crate) fn engine_name(&self) -> &'static str {
+        let path = self.path().to_string_lossy().to_ascii_lowercase();
+        [
+            ("podman", "Podman"),
+            ("orbstack", "OrbStack"),
+            ("colima", "Colima"),
+            ("/.rd/", "Rancher Desktop"),
+            ("desktop", "Docker Desktop"),
+        ]
+        .iter()
+        .find(|(part, _)| path.contains(part))
+        .map_or("Docker", |(_, name)| name)
+    }
+}
+
+/// Why a container engine could not be asked, or did not do as it was told.
+///
+/// It displays as one sentence. The texts of an engine are in it as they came, cut to a few hundred characters: escape
+/// them before they are printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct EngineError {
+    /// The engine's address, such as `unix:///var/run/docker.sock`. Empty where no engine is meant.
+    pub engine: String,
+    /// What went wrong.
+    pub kind: EngineErrorKind,
+    /// What to do about it, where something can be said.
+    pub help: Option<Advice>,
+    pub(crate) message: String,
+}
+
+/// What went wrong with a container engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EngineErrorKind {
+    /// This user may not use the engine's socket.
+    NotPermitted,
+    /// There is a socket, and nobody listens on it.
+    NotRunning,
+    /// It did not answer in time.
+    NotAnswering,
+    /// What it answered is not understood.
+    NotUnderstood,
+    /// It answered with an error of its own.
+    Refused,
+    /// It is on another host, whose ports are not this host's. It was not contacted.
+    Remote,
+    /// Containers of two engines claim the same port, and only one of them can be right.
+    Ambiguous,
+    /// A forwarder holds the port, and no engine that could be asked publishes it.
+    NoContainer,
+    /// The engine ended the container, or said so, and the port is published still or again.
+    StillPublished,
+    /// It publishes the port by a container that was not among those agreed to.
+    NotAgreed,
+}
+
+impl EngineErrorKind {
+    /// The word for it in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "engine_not_permitted",
+            Self::NotRunning => "engine_not_running",
+            Self::NotAnswering => "engine_not_answering",
+            Self::NotUnderstood => "engine_not_understood",
+            Self::Refused => "engine_refused",
+            Self::Remote => "engine_remote",
+            Self::Ambiguous => "engine_ambiguous",
+            Self::NoContainer => "no_container",
+            Self::StillPublished => "still_published",
+            Self::NotAgreed => "not_agreed",
+        }
+    }
+}
+
+impl EngineError {
+    /// The sentence without what to do about it.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(help) = &self.help {
+            write!(f, " ({help})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for EngineError {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,11 +351,8 @@ mod tests {
     }
 
     fn target(address: Option<Address>) -> Target {
-        Target {
-            port: 8080,
-            protocol: None,
-            address,
-        }
+        let any = Target::new(8080);
+        address.map_or(any, |address| any.with_address(address))
     }
 
     fn at(ip: &str) -> Target {
@@ -237,17 +374,9 @@ mod tests {
 
     #[test]
     fn another_protocol_or_port_is_another_target() {
-        let udp = Target {
-            port: 8080,
-            protocol: Some(Protocol::Udp),
-            address: None,
-        };
+        let udp = Target::new(8080).with_protocol(Protocol::Udp);
         assert!(!port(None).serves(&udp));
-        assert!(!port(None).serves(&Target {
-            port: 8081,
-            protocol: None,
-            address: None
-        }));
+        assert!(!port(None).serves(&Target::new(8081)));
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use crate::holder::{Holder, Process};
+#[cfg(feature = "containers")]
+use crate::container::{Container, StoppedContainer};
+use crate::process::Process;
 use crate::signal::Signal;
+use crate::socket::Holder;
 use crate::target::Target;
 
 /// Why a holder is spared.
@@ -14,6 +17,9 @@ pub enum SparedReason {
     Caller,
     /// It is an ancestor of the caller (its shell, editor, test runner) or the leader of the caller's session.
     Ancestor,
+    /// The chain of the caller's ancestors breaks off at one that can't be seen, and it may be above that: it is of the caller's session,
+    /// process group or terminal, or has a child that can't be seen.
+    PerhapsAncestor,
     /// It is PID 1, or a user's own systemd: everything that it has started would end with it.
     Init,
     /// It is a thread of the kernel.
@@ -24,6 +30,8 @@ pub enum SparedReason {
     Client,
     /// It forwards the port to a container: ending it would break the container, which would go on without the port.
     Forwarder,
+    /// It was not among those agreed to: see [`KillOptions::agreed`](crate::KillOptions::agreed).
+    NotAgreed,
     /// It is an ordinary process, and only containers were to be stopped.
     #[cfg(feature = "containers")]
     NoContainer,
@@ -36,11 +44,13 @@ impl SparedReason {
         match self {
             Self::Caller => "caller",
             Self::Ancestor => "ancestor",
+            Self::PerhapsAncestor => "perhaps_ancestor",
             Self::Init => "init",
             Self::Kernel => "kernel",
             Self::System => "system",
             Self::Client => "client",
             Self::Forwarder => "forwarder",
+            Self::NotAgreed => "not_agreed",
             #[cfg(feature = "containers")]
             Self::NoContainer => "no_container",
         }
@@ -109,7 +119,7 @@ pub struct Freed {
     pub ended: Vec<HolderReport>,
     /// The containers that published it and were stopped by their engines.
     #[cfg(feature = "containers")]
-    pub containers: Vec<crate::containers::StoppedContainer>,
+    pub containers: Vec<StoppedContainer>,
     /// How long it took.
     pub elapsed: Duration,
 }
@@ -119,10 +129,10 @@ impl Freed {
     #[must_use]
     pub fn was_free(&self) -> bool {
         #[cfg(feature = "containers")]
-        if !self.containers.is_empty() {
-            return false;
-        }
-        self.ended.is_empty()
+        let has_stopped = !self.containers.is_empty();
+        #[cfg(not(feature = "containers"))]
+        let has_stopped = false;
+        self.ended.is_empty() && !has_stopped
     }
 }
 
@@ -136,7 +146,7 @@ pub struct Plan {
     pub holders: Vec<HolderReport>,
     /// The containers that publish it and would be stopped.
     #[cfg(feature = "containers")]
-    pub containers: Vec<crate::containers::Container>,
+    pub containers: Vec<Container>,
     /// Why it would not become free, if it would not.
     pub error: Option<crate::Error>,
     /// The parent that may start a holder again, if there is one: see

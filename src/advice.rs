@@ -1,0 +1,257 @@
+//! The next step, made of what is known when an obstacle or a cause is. No other room writes advice.
+
+use crate::error::{Advice, Error, Obstacle};
+use crate::explain::{self, Cause, Explanation};
+use crate::forwarder::forwarder;
+use crate::options::Include;
+use crate::process::Process;
+use crate::protocol::Protocol;
+use crate::report::SparedReason;
+use crate::socket::{HiddenCause, Socket, SocketState};
+use crate::sys;
+use crate::target::Target;
+use crate::connection::LingeringState;
+
+/// Finds a next step for everything that is in the way.
+pub(crate) fn advise(error: &mut Error) {
+    let target = error.target();
+    for obstacle in error.obstacles_mut() {
+        let found = on_obstacle(obstacle, target);
+        if let Some(advice) = obstacle.advice_mut() {
+            *advice = found;
+        }
+    }
+}
+
+/// Finds a next step for every cause.
+pub(crate) fn advise_on_causes(explanation: &mut Explanation) {
+    for cause in &mut explanation.causes {
+        let advice = on_cause(cause);
+        *cause.advice_mut() = Some(advice);
+    }
+}
+
+fn text(words: impl Into<String>) -> Advice {
+    Advice::Text(words.into())
+}
+
+fn run(command: impl Into<String>) -> Advice {
+    Advice::Run(command.into())
+}
+
+fn on_obstacle(obstacle: &Obstacle, target: Target) -> Option<Advice> {
+    match obstacle {
+        Obstacle::Spared { reason, holder, .. } => match reason {
+            SparedReason::Caller => Some(text("close the listener in this program")),
+            SparedReason::Ancestor | SparedReason::PerhapsAncestor => {
+                Some(Advice::Include(Include::Ancestors))
+            }
+            SparedReason::Client if holder.sockets.iter().any(is_unconnected) => {
+                Some(Advice::Protocol(Protocol::Udp))
+            }
+            SparedReason::Client => Some(Advice::Include(Include::Clients)),
+            SparedReason::Forwarder => Some(stop_forwarding(&holder.process, target.port())),
+            SparedReason::NotAgreed => Some(Advice::AgreeAgain),
+            #[cfg(feature = "containers")]
+            SparedReason::NoContainer => Some(Advice::Processes),
+            SparedReason::Init => Some(match explain::socket_command(holder) {
+                Some(command) => run(command),
+                None => text(
+                    "stop what it holds the port for: `systemctl list-sockets` shows the unit; in a container, stop the container",
+                ),
+            }),
+            SparedReason::System => Some(text(
+                "`netsh http show servicestate` shows who is behind it",
+            )),
+            SparedReason::Kernel => None,
+        },
+        Obstacle::NotPermitted { .. } => Some(Advice::MoreRights),
+        // Root can't do more than it has done, even where it was refused a look at somebody.
+        Obstacle::Hidden { socket, cause, .. } => {
+            Some(if *cause == HiddenCause::Unreadable && !sys::is_superuser() {
+                Advice::MoreRights
+            } else {
+                look_elsewhere(socket)
+            })
+        }
+        Obstacle::Respawned {
+            holder,
+            unit,
+            supervisor,
+            supervisor_spared,
+            ..
+        } => Some(stop_respawning(
+            &holder.process,
+            unit.as_deref(),
+            supervisor.as_ref(),
+            supervisor_spared.is_some(),
+        )),
+        Obstacle::Survived { holder, .. } if cfg!(target_os = "linux") => Some(text(format!(
+            "it is stuck in the kernel or frozen: `cat /proc/{0}/wchan` shows where, `cat /proc/{0}/cgroup` the group to thaw",
+            holder.process.pid
+        ))),
+        Obstacle::Survived { .. } => Some(text(
+            "it is stuck in the kernel; only a restart of the machine helps",
+        )),
+        Obstacle::TimedOut { .. } => Some(Advice::Force),
+        Obstacle::Client {
+            process: Some(_), ..
+        } => Some(Advice::Include(Include::Clients)),
+        Obstacle::Client { .. } if !sys::is_superuser() => Some(Advice::MoreRights),
+        Obstacle::Client { .. } => Some(text(WAIT)),
+        Obstacle::Lingering { states, .. } => Some(wait_for_kernel(states, target.port())),
+        Obstacle::Unbindable { .. } if !sys::is_superuser() => Some(Advice::MoreRights),
+        Obstacle::Unbindable { .. } => Some(text(
+            "look for a program that has bound the port and does not listen, in this and in other PID namespaces",
+        )),
+        _ => None,
+    }
+}
+
+const WAIT: &str =
+    "wait until it is done, or choose a port outside the range that clients are given ports from";
+
+fn is_unconnected(socket: &Socket) -> bool {
+    socket.state == SocketState::Unconnected
+}
+
+/// What keeps it alive may have a command of its own: a unit, a process manager, a container engine.
+fn stop_respawning(
+    holder: &Process,
+    unit: Option<&str>,
+    supervisor: Option<&Process>,
+    is_spared: bool,
+) -> Advice {
+    if let Some(command) = explain::stop_command(holder) {
+        return run(command);
+    }
+    if let Some(unit) = unit {
+        return run(format!("systemctl stop {unit}"));
+    }
+    match supervisor {
+        Some(_) if is_spared => text("stop what starts it first"),
+        Some(supervisor) => Advice::Supervisor(supervisor.clone()),
+        None => text("stop what starts it"),
+    }
+}
+
+/// What a person does about a forwarder: a command, where one is sure to do the right thing.
+fn stop_forwarding(process: &Process, port: u16) -> Advice {
+    // With a remote DOCKER_HOST the same command would stop another host's container.
+    let is_local = std::env::var("DOCKER_HOST").map_or(true, |host| {
+        host.is_empty() || host.starts_with("unix://") || host.starts_with("npipe://")
+    });
+    match forwarder(process) {
+        Some("docker-proxy" | "dockerd" | "Docker Desktop") if is_local => text(format!(
+            "stop its container: `docker stop $(docker ps --quiet --filter publish={port})`"
+        )),
+        Some("rootlessport" | "conmon" | "pasta" | "slirp4netns") => {
+            text("stop its container: `podman ps` shows which, `podman stop NAME` ends it")
+        }
+        _ => text("stop the container that publishes the port, by its engine's own command"),
+    }
+}
+
+fn look_elsewhere(socket: &Socket) -> Advice {
+    if cfg!(windows) {
+        return text(format!(
+            "end what that process had started; `netstat -ano | findstr :{}` shows its former PID",
+            socket.port
+        ));
+    }
+    text(format!(
+        "look from the host or outside the container with `ss -lnp sport = :{}`; a kernel service such as NFS or WireGuard has no process",
+        socket.port
+    ))
+}
+
+fn wait_for_kernel(states: &[LingeringState], port: u16) -> Advice {
+    let longest = states.iter().map(|state| state.longest).max().flatten();
+    let wait = match longest {
+        Some(longest) => format!("wait {} s", longest.as_secs().saturating_add(1)),
+        None => "close the other ends, or wait until the kernel gives them up".to_owned(),
+    };
+    let at_once = if cfg!(target_os = "linux") {
+        format!("; `ss -K sport = :{port}` as root gives them up at once")
+    } else {
+        String::new()
+    };
+    text(format!(
+        "{wait}{at_once}; a server that sets SO_REUSEADDR before it binds leaves nothing like it behind"
+    ))
+}
+
+fn on_cause(cause: &Cause) -> Advice {
+    match cause {
+        Cause::Lingering {
+            processes,
+            reuse_address_helps,
+            states,
+            ..
+        } => text(after_lingering(processes, *reuse_address_helps, states)),
+        Cause::BoundOnly { processes, .. } if processes.is_empty() => {
+            text("end the process that has it")
+        }
+        Cause::BoundOnly { .. } => Advice::Kill,
+        Cause::Client {
+            process: Some(_), ..
+        } => Advice::Include(Include::Clients),
+        Cause::Client { .. } => text(WAIT),
+        Cause::Privileged {
+            first_unprivileged, ..
+        } => text(if cfg!(target_os = "linux") {
+            format!(
+                "choose a port from {first_unprivileged} on, or give the server's program the right: `sudo setcap cap_net_bind_service=+ep PROGRAM`"
+            )
+        } else {
+            format!("choose a port from {first_unprivileged} on, or start the server as root")
+        }),
+        Cause::Excluded { .. } => text(
+            "choose another port; as administrator, `net stop winnat` and `net start winnat` let the range be chosen anew",
+        ),
+        Cause::NotLocal { .. } => {
+            text("bind an address that one of this machine's interfaces has, or a wildcard")
+        }
+        Cause::Kernel { .. } if cfg!(windows) => text(
+            "look for a child that a process which has ended has left its sockets to; `netstat -abno` as administrator shows more",
+        ),
+        Cause::Kernel { socket, .. } if cfg!(not(target_os = "linux")) => {
+            text(format!("`sudo lsof -nP -i :{}` shows more", socket.port))
+        }
+        Cause::Kernel { socket, .. } => text(match explain::service(socket) {
+            Some((_, remedy)) => remedy,
+            None => {
+                "stop the kernel service that uses it, such as NFS (`rpcinfo -p`) or a WireGuard interface (`wg show`)"
+            }
+        }),
+        Cause::OutsideNamespace { socket, .. } => text(format!(
+            "look from the host or outside the container: `ss -lnp sport = :{}`",
+            socket.port
+        )),
+        Cause::Unreadable { socket, .. } if sys::is_superuser() => text(format!(
+            "even root may not look at every process here; look from the host: `ss -lnp sport = :{}`",
+            socket.port
+        )),
+        Cause::Unreadable { .. } => Advice::MoreRights,
+    }
+}
+
+fn after_lingering(processes: &[Process], helps: bool, states: &[LingeringState]) -> String {
+    if helps {
+        return "a server that sets SO_REUSEADDR before it binds can start now".into();
+    }
+    let mut parts = Vec::new();
+    if !processes.is_empty() {
+        let names: Vec<String> = processes.iter().take(3).map(ToString::to_string).collect();
+        parts.push(format!("end {}", names.join(" and ")));
+    }
+    let longest = states.iter().map(|state| state.longest).max().flatten();
+    if let Some(longest) = longest {
+        parts.push(format!("wait {} s", longest.as_secs().saturating_add(1)));
+    }
+    if parts.is_empty() {
+        parts.push("close the other ends, or wait until the kernel gives them up".into());
+    }
+    let next = "have the server set SO_REUSEADDR from its next start on: it helps only if the old socket had it as well";
+    format!("{}; {next}", parts.join(", "))
+}

@@ -1,0 +1,499 @@
+//! Who is there? One look, quick or complete, that kill, plan, survey and explain share: the sockets of a target, who holds
+//! them, what else uses the port, and what the kernel says to a bind.
+//!
+//! Everything that is asked of the system before a decision is asked here.
+
+mod ends;
+mod people;
+mod sight;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use ends::Ends;
+pub(crate) use people::{Crowd, Facts, Id, People};
+pub(crate) use sight::{Found, Newcomer, Refusal, Sight, Use};
+
+use crate::connection::Connection;
+use crate::process::Process;
+use crate::protocol::Protocol;
+use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey};
+use crate::sys::{self, Depth, Manner, Ports, Table};
+use crate::target::Target;
+
+/// How long a socket may outlive its last holder: a descriptor in an io_uring goes 20 to 30 ms after its process. One that
+/// has no holder is called hidden only if it is still there after this time.
+pub(crate) const LINGER: Duration = Duration::from_millis(50);
+
+/// How often a look is repeated for the sake of sockets whose last holder may just have ended. Where processes come and go all the
+/// time, there is always one.
+const LOOKS: usize = 4;
+
+/// How long ago a connection may have come to its end to be a sign that somebody serves: the kernel keeps it for a minute.
+const FRESH: Duration = Duration::from_secs(58);
+
+/// What a complete look asks for beside sockets and holders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Nothing.
+    Sockets,
+    /// Binds of what nobody holds, and who uses the port if they are refused.
+    Binds,
+    /// Who uses the port, in any case.
+    Uses,
+}
+
+/// The look at the system for one call of the library.
+pub(crate) struct Discovery {
+    table: Table,
+    pub people: People,
+}
+
+impl Discovery {
+    pub(crate) fn open() -> io::Result<Self> {
+        Ok(Self {
+            table: Table::open()?,
+            people: People::default(),
+        })
+    }
+
+    /// The sockets that the cheap look shows, for each target. A port that it calls free may have rows that were skipped; the second
+    /// value tells whether that can't be.
+    pub(crate) fn listening(&mut self, targets: &[Target]) -> io::Result<(Vec<Vec<Socket>>, bool)> {
+        let mut sockets = Vec::new();
+        let is_all = self
+            .table
+            .listening(Ports::These(&ports(targets)), &mut sockets)?;
+        Ok((by_target(targets, sockets), is_all))
+    }
+
+    /// The sockets of these targets that are bound without listening, for each target.
+    pub(crate) fn bound(&mut self, targets: &[Target]) -> io::Result<Vec<Vec<Socket>>> {
+        let mut sockets = Vec::new();
+        self.table
+            .bound(Ports::These(&ports(targets)), &mut sockets)?;
+        Ok(by_target(targets, sockets))
+    }
+
+    /// Who holds these sockets, for each list of them, with one scan of the processes. A quick look becomes a complete one where a socket
+    /// has no holder that way.
+    pub(crate) fn holders(&mut self, of: &[&[Socket]], depth: Depth) -> io::Result<Vec<Found>> {
+        let ids: Vec<SocketId> = of.iter().copied().flatten().map(|socket| socket.id).collect();
+        let mut scan = self.scan(ids.clone(), depth)?;
+        if depth == Depth::Quick && !ids.iter().all(|id| scan.owners.contains_key(id)) {
+            scan = self.scan(ids, Depth::Complete)?;
+        }
+        of.iter()
+            .map(|sockets| self.found_in(&scan, sockets))
+            .collect()
+    }
+
+    fn scan(&mut self, ids: Vec<SocketId>, depth: Depth) -> io::Result<Scan> {
+        self.people.begin_look();
+        let mut scan = Scan::default();
+        if ids.is_empty() {
+            return Ok(scan);
+        }
+        let found = self.table.find(ids, depth)?;
+        for (handle, ids) in found.holders {
+            let id = self.people.meet(handle);
+            for socket in ids {
+                scan.owners.entry(socket).or_default().push(id);
+            }
+        }
+        scan.unreadable = found.unreadable;
+        scan.present = found.present.into();
+        Ok(scan)
+    }
+
+    fn found_in(&mut self, scan: &Scan, sockets: &[Socket]) -> io::Result<Found> {
+        let mut found = Found {
+            unreadable: scan.unreadable.clone(),
+            present: Rc::clone(&scan.present),
+            ..Found::default()
+        };
+        let mut place: HashMap<Id, usize> = HashMap::new();
+        for socket in sockets {
+            let Some(owners) = scan.owners.get(&socket.id) else {
+                let hidden = self.hidden(socket.clone(), &scan.unreadable)?;
+                found.unheld.push(hidden);
+                continue;
+            };
+            for &id in owners {
+                let at = *place.entry(id).or_insert_with(|| {
+                    found.held.push((id, Vec::new()));
+                    found.held.len() - 1
+                });
+                found.held[at].1.push(socket.clone());
+            }
+        }
+        found
+            .held
+            .sort_by_key(|&(id, _)| self.people.crowd[id].process.pid);
+        // A parent that can't be read may hold the same socket: users tell.
+        for (id, sockets) in &mut found.held {
+            let facts = &self.people.crowd[*id];
+            let parent = facts.ancestors.first().copied();
+            let is_unreadable =
+                |parent: &Id| found.unreadable.contains(&self.people.crowd[*parent].process.pid);
+            if facts.unseen_parent.is_some() || parent.as_ref().is_some_and(is_unreadable) {
+                for socket in sockets {
+                    socket.user = socket.uid.and_then(sys::user_name);
+                }
+                if let Some(parent) = parent {
+                    self.people.describe(parent);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// Everybody below these processes.
+    pub(crate) fn descendants(&mut self, of: &[Id]) -> io::Result<Vec<Id>> {
+        let roots: Vec<&sys::Handle> = of.iter().map(|&id| self.people.handle(id)).collect();
+        let handles = sys::descendants(&roots)?;
+        Ok(handles
+            .into_iter()
+            .map(|handle| self.people.meet(handle))
+            .collect())
+    }
+
+    /// Those who were started since then, below these processes or anywhere.
+    pub(crate) fn started_since(&mut self, mark: sys::Mark, below: &[Id]) -> io::Result<Vec<Id>> {
+        let below: Vec<&sys::Handle> = below.iter().map(|&id| self.people.handle(id)).collect();
+        let handles = sys::started_since(mark, &below)?;
+        Ok(handles
+            .into_iter()
+            .map(|handle| self.people.meet(handle))
+            .collect())
+    }
+
+    /// What is known of a socket whose holder can't be determined.
+    fn hidden(&mut self, mut socket: Socket, unreadable: &[u32]) -> io::Result<HiddenSocket> {
+        socket.user = socket.uid.and_then(sys::user_name);
+        let cause = if unreadable.is_empty() {
+            HiddenCause::Elsewhere
+        } else {
+            HiddenCause::Unreadable
+        };
+        Ok(HiddenSocket {
+            candidates: self.candidates(&socket, unreadable)?,
+            socket,
+            cause,
+        })
+    }
+
+    /// The processes of the socket's user that can't be read, if they are so few that naming them helps.
+    fn candidates(&mut self, socket: &Socket, unreadable: &[u32]) -> io::Result<Vec<Process>> {
+        const FEW: usize = 3;
+        let mut few = Vec::new();
+        for &pid in unreadable {
+            let Some(id) = self.people.pass(pid)? else {
+                continue;
+            };
+            if self.people.crowd[id].is_kernel {
+                continue;
+            }
+            self.people.describe(id);
+            let process = &self.people.crowd[id].process;
+            if socket.uid.is_some() && process.uid == socket.uid {
+                few.push(process.clone());
+            }
+            if few.len() > FEW {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(few)
+    }
+
+    /// Tries to bind the target as servers do it, and adds what the kernel said, and who uses the port if it refused. The last thing of a
+    /// look, for a target that nobody holds.
+    pub(crate) fn bind(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
+        self.try_binds(target, udp, sight)?;
+        if sight.refusals.as_ref().is_some_and(|refusals| !refusals.is_empty())
+            && sight.sockets.is_empty()
+        {
+            let connections = self.connections(target)?;
+            let scan = self.scan(owned(&connections).collect(), Depth::Complete)?;
+            let ends = self.ends(&connections)?;
+            sight.uses = uses_in(&scan, &ends, connections);
+        }
+        Ok(())
+    }
+
+    /// UDP is only tried where it matters: a datagram that comes in between goes astray.
+    fn try_binds(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
+        let mut refusals = Vec::new();
+        for protocol in target.protocols() {
+            if protocol == Protocol::Udp && !udp {
+                continue;
+            }
+            for address in addresses(target) {
+                if is_refused(protocol, target.port(), address, as_servers_do(protocol)) {
+                    refusals.push(Refusal { protocol, address });
+                }
+            }
+        }
+        if !refusals.is_empty() {
+            // A kernel that does not list sockets that are bound without listening can still be asked about each.
+            let mut unlisted = Vec::new();
+            self.table.bound_unlisted(target.port(), &mut unlisted)?;
+            unlisted.retain(|socket| socket.blocks(target));
+            sight.sockets.extend(unlisted);
+        }
+        sight.refusals = Some(refusals);
+        Ok(())
+    }
+
+    /// Whether there are signs that somebody serves there, between one server and the next: connections that have just been closed keep
+    /// a bind without `SO_REUSEADDR` from succeeding.
+    pub(crate) fn is_lively(&mut self, target: Target) -> io::Result<bool> {
+        if target.protocol() == Some(Protocol::Udp) || cfg!(windows) {
+            return Ok(false);
+        }
+        let plainly = Manner {
+            reuse_address: false,
+            dual_stack: true,
+        };
+        let is_refused = addresses(target)
+            .into_iter()
+            .any(|address| is_refused(Protocol::Tcp, target.port(), address, plainly));
+        if !is_refused {
+            return Ok(false);
+        }
+        let connections = self.connections(target)?;
+        Ok(connections.iter().any(|connection| {
+            connection
+                .remaining
+                .is_none_or(|remaining| remaining > FRESH)
+        }))
+    }
+
+    fn connections(&mut self, target: Target) -> io::Result<Vec<Connection>> {
+        let mut connections = Vec::new();
+        self.table
+            .connections(Ports::These(&ports(&[target])), &mut connections)?;
+        connections.retain(|connection| target.covers(connection.local.ip()));
+        connections.sort_by_key(|connection| (connection.protocol, connection.state));
+        Ok(connections)
+    }
+
+    /// What tells the ends of these connections apart.
+    fn ends(&mut self, of: &[Connection]) -> io::Result<Ends> {
+        let mut listening = Vec::new();
+        if !of.is_empty() {
+            self.table.listening(Ports::All, &mut listening)?;
+        }
+        Ok(Ends::new(listening))
+    }
+
+    /// A complete look at some targets, with one scan of the processes for all. It is repeated while a socket has no holder and may just
+    /// have lost its last one.
+    pub(crate) fn complete(
+        &mut self,
+        targets: &[Target],
+        extent: Extent,
+    ) -> io::Result<Vec<Sight>> {
+        let mut before: Option<HashSet<SocketId>> = None;
+        let mut looks = 0;
+        loop {
+            let sights = self.complete_once(targets, extent)?;
+            looks += 1;
+            let doubtful: HashSet<SocketId> = sights
+                .iter()
+                .flat_map(|sight| {
+                    let unheld = sight.found.iter().flat_map(|found| &found.unheld);
+                    let unheld = unheld.map(|hidden| &hidden.socket);
+                    // Another program may bind a port for a moment only, to see whether it can.
+                    let bound = sight.sockets.iter();
+                    unheld.chain(bound.filter(|socket| socket.state == SocketState::Bound))
+                })
+                .map(|socket| socket.id)
+                .collect();
+            // Those that were in doubt at the last look have been given their time.
+            let has_settled = doubtful.is_subset(before.as_ref().unwrap_or(&HashSet::new()));
+            if has_settled || looks > LOOKS {
+                return Ok(sights);
+            }
+            before = Some(doubtful);
+            std::thread::sleep(LINGER);
+        }
+    }
+
+    fn complete_once(&mut self, targets: &[Target], extent: Extent) -> io::Result<Vec<Sight>> {
+        let (listening, is_all) = self.listening(targets)?;
+        let bound = self.bound(targets)?;
+        let mut sights: Vec<Sight> = Vec::new();
+        for ((&target, mut sockets), bound) in targets.iter().zip(listening).zip(bound) {
+            if sockets.is_empty() && !is_all {
+                sockets = self.listening(&[target])?.0.into_iter().flatten().collect();
+            }
+            sockets.extend(bound);
+            let mut sight = Sight {
+                sockets,
+                whole: true,
+                ..Sight::default()
+            };
+            if extent != Extent::Sockets && sight.sockets.is_empty() && target.port() != 0 {
+                let udp = target.protocol() == Some(Protocol::Udp);
+                self.try_binds(target, udp, &mut sight)?;
+            }
+            sights.push(sight);
+        }
+        let mut connections: Vec<Vec<Connection>> = Vec::new();
+        for (&target, sight) in targets.iter().zip(&sights) {
+            let is_refused = sight.refusals.as_ref().is_some_and(|refusals| !refusals.is_empty());
+            connections.push(if is_refused || extent == Extent::Uses {
+                self.connections(target)?
+            } else {
+                Vec::new()
+            });
+        }
+        let sockets = sights.iter().flat_map(|sight| &sight.sockets);
+        let mut ids: Vec<SocketId> = sockets.map(|socket| socket.id).collect();
+        ids.extend(connections.iter().flat_map(|list| owned(list)));
+        let scan = self.scan(ids, Depth::Complete)?;
+        for sight in &mut sights {
+            if !sight.sockets.is_empty() {
+                sight.found = Some(self.found_in(&scan, &sight.sockets)?);
+            }
+        }
+        let ends = self.ends(&connections.concat())?;
+        for (sight, connections) in sights.iter_mut().zip(connections) {
+            sight.uses = uses_in(&scan, &ends, connections);
+        }
+        Ok(sights)
+    }
+
+    /// Every listening socket of this network namespace and who holds it.
+    pub(crate) fn everything(&mut self) -> io::Result<Sight> {
+        let mut sockets = Vec::new();
+        self.table.listening(Ports::All, &mut sockets)?;
+        self.table.bound(Ports::All, &mut sockets)?;
+        let ids = sockets.iter().map(|socket| socket.id).collect();
+        let scan = self.scan(ids, Depth::Complete)?;
+        let found = self.found_in(&scan, &sockets)?;
+        Ok(Sight {
+            sockets,
+            whole: true,
+            found: Some(found),
+            ..Sight::default()
+        })
+    }
+
+    /// What a sight says, for those who asked for it.
+    pub(crate) fn survey(&self, sight: Sight) -> Survey {
+        let mut names: HashMap<u32, Option<String>> = HashMap::new();
+        let mut name = |socket: &mut Socket| {
+            let known = socket
+                .uid
+                .map(|uid| names.entry(uid).or_insert_with(|| sys::user_name(uid)));
+            socket.user = known.and_then(|name| name.clone());
+        };
+        let order = |socket: &Socket| (socket.port, socket.protocol, socket.address, socket.id);
+        let mut sockets = sight.sockets;
+        sockets.iter_mut().for_each(&mut name);
+        sockets.sort_by_key(order);
+        let found = sight.found.unwrap_or_default();
+        let mut holders: Vec<Holder> = found
+            .held
+            .into_iter()
+            .map(|(id, sockets)| Holder {
+                process: self.people.crowd[id].process.clone(),
+                sockets,
+            })
+            .collect();
+        for holder in &mut holders {
+            holder.sockets.iter_mut().for_each(&mut name);
+            holder.sockets.sort_by_key(order);
+        }
+        holders.sort_by_key(|holder| holder.process.pid);
+        let mut hidden = found.unheld;
+        hidden.sort_by_key(|hidden| order(&hidden.socket));
+        Survey {
+            sockets,
+            holders,
+            hidden,
+        }
+    }
+}
+
+/// What one scan of the processes found.
+#[derive(Default)]
+struct Scan {
+    owners: HashMap<SocketId, Vec<Id>>,
+    unreadable: Vec<u32>,
+    present: Rc<[u32]>,
+}
+
+fn uses_in(scan: &Scan, ends: &Ends, connections: Vec<Connection>) -> Vec<Use> {
+    connections
+        .into_iter()
+        .map(|connection| Use {
+            owners: scan.owners.get(&connection.id).cloned().unwrap_or_default(),
+            is_clients_end: ends.is_clients(&connection),
+            connection,
+        })
+        .collect()
+}
+
+/// The sockets of those connections that a process has.
+fn owned(connections: &[Connection]) -> impl Iterator<Item = SocketId> {
+    let owned = connections.iter().filter(|connection| !connection.is_orphaned());
+    owned.map(|connection| connection.id)
+}
+
+fn ports(targets: &[Target]) -> Vec<(u16, Option<Protocol>)> {
+    targets
+        .iter()
+        .map(|target| (target.port(), target.protocol()))
+        .collect()
+}
+
+/// The sockets that stand in the way of each target.
+fn by_target(targets: &[Target], sockets: Vec<Socket>) -> Vec<Vec<Socket>> {
+    let mut by_port: HashMap<u16, Vec<Socket>> = HashMap::new();
+    for socket in sockets {
+        by_port.entry(socket.port).or_default().push(socket);
+    }
+    targets
+        .iter()
+        .map(|&target| {
+            let on_port = by_port.get(&target.port()).map(Vec::as_slice);
+            let blocking = on_port.unwrap_or_default().iter();
+            blocking
+                .filter(|socket| socket.blocks(target))
+                .cloned()
+                .collect()
+        })
+        .collect()
+}
+
+/// The addresses that servers bind for this target: its own, or the wildcards.
+pub(crate) fn addresses(target: Target) -> Vec<IpAddr> {
+    match target.address() {
+        Some(address) => address.ips().collect(),
+        None => vec![
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        ],
+    }
+}
+
+/// TCP with `SO_REUSEADDR` on Unix, where connections that are over don't matter to it, and exclusively on Windows. UDP without: with it,
+/// two sockets could share the port.
+fn as_servers_do(protocol: Protocol) -> Manner {
+    Manner {
+        reuse_address: cfg!(unix) && protocol == Protocol::Tcp,
+        dual_stack: true,
+    }
+}
+
+/// Whether the kernel says that it is in use. Another error, such as a missing permission or a foreign address, proves nothing.
+fn is_refused(protocol: Protocol, port: u16, address: IpAddr, manner: Manner) -> bool {
+    sys::try_bind(protocol, SocketAddr::new(address, port), manner)
+        .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+}

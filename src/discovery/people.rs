@@ -1,0 +1,207 @@
+//! The processes that one call of the library has met: each looked at once and kept by its handle, so that a later process with
+//! the same PID is somebody else.
+
+use std::collections::HashMap;
+use std::io;
+use std::ops::Index;
+
+use crate::forwarder::forwarder;
+use crate::process::Process;
+use crate::sys::{Handle, Place};
+
+/// A process, by the order in which it was met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Id(usize);
+
+/// What decisions are made of, as it was when the process was met: nothing can be read once it is gone.
+#[derive(Debug, Clone)]
+pub(crate) struct Facts {
+    /// Only what one line tells, until somebody needs more: see [`People::describe`].
+    pub process: Process,
+    pub place: Place,
+    pub is_kernel: bool,
+    /// PID 1, or a user's own service manager: everything that it has started would end with it.
+    pub is_init: bool,
+    /// Whether it is known to only forward the port to a container.
+    pub is_forwarder: bool,
+    pub may_signal: bool,
+    /// Whether it has a child that can't be seen. Only asked where the caller's own ancestors can't all be seen.
+    pub has_unseen_child: bool,
+    /// The systemd unit it belongs to, if the service manager is what would start it again.
+    pub unit: Option<String>,
+    /// Those above it, nearest first.
+    pub ancestors: Vec<Id>,
+    /// The parent's PID where the parent lives and can't be seen (`hidepid`).
+    pub unseen_parent: Option<u32>,
+}
+
+impl Facts {
+    /// The leader of a session with a terminal: a shell that a person types into does not restart servers.
+    pub(crate) fn is_interactive_shell(&self) -> bool {
+        self.place.session == self.process.pid && self.place.terminal != 0
+    }
+}
+
+/// The facts about everybody.
+#[derive(Debug, Default)]
+pub(crate) struct Crowd(Vec<Facts>);
+
+impl Crowd {
+    #[cfg(test)]
+    pub(crate) fn add(&mut self, facts: Facts) -> Id {
+        self.0.push(facts);
+        Id(self.0.len() - 1)
+    }
+}
+
+impl Index<Id> for Crowd {
+    type Output = Facts;
+
+    /// An [`Id`] is made together with its facts, which are never removed.
+    fn index(&self, id: Id) -> &Facts {
+        &self.0[id.0]
+    }
+}
+
+/// Everybody, with their handles.
+#[derive(Default)]
+pub(crate) struct People {
+    pub crowd: Crowd,
+    handles: Vec<Handle>,
+    described: Vec<bool>,
+    gone: Vec<bool>,
+    /// The last that was met with each PID.
+    by_pid: HashMap<u32, Id>,
+    /// Those above a process, by its parent's PID, for the length of one look: a thousand workers have one master.
+    above: HashMap<u32, Vec<Id>>,
+    /// Whether children that can't be seen matter.
+    pub asks_for_unseen_children: bool,
+}
+
+impl People {
+    /// Forgets who descends from whom: processes find new parents when theirs end.
+    pub(crate) fn begin_look(&mut self) {
+        self.above.clear();
+    }
+
+    pub(crate) fn handle(&self, id: Id) -> &Handle {
+        &self.handles[id.0]
+    }
+
+    /// Whether it has exited. Once it has, its PID is free for others.
+    pub(crate) fn is_gone(&mut self, id: Id) -> bool {
+        let gone = self.gone[id.0] || self.handles[id.0].has_exited();
+        self.gone[id.0] = gone;
+        gone
+    }
+
+    /// Meets a process by its handle: everything that this user may read of it, and those above it.
+    pub(crate) fn meet(&mut self, handle: Handle) -> Id {
+        let id = self.note(handle);
+        if !self.described[id.0] {
+            let parent = self.handle(id).parent_when_opened();
+            let ancestors = self.above(parent);
+            // One that has just ended leaves its children to another.
+            let is_hidden = ancestors.is_empty() && self.handle(id).parent() == parent;
+            let facts = &mut self.crowd.0[id.0];
+            facts.unseen_parent = parent.filter(|&pid| is_hidden && pid != 0);
+            facts.ancestors = ancestors;
+            self.describe(id);
+        }
+        id
+    }
+
+    /// Reads everything about somebody who was met only in passing.
+    pub(crate) fn describe(&mut self, id: Id) {
+        if self.described[id.0] {
+            return;
+        }
+        self.described[id.0] = true;
+        let from_init = match self.crowd[id].ancestors.first() {
+            Some(&parent) => self.crowd[parent].is_init,
+            None => false,
+        };
+        let handle = &self.handles[id.0];
+        let process = handle.describe();
+        let facts = &mut self.crowd.0[id.0];
+        facts.is_forwarder = forwarder(&process).is_some();
+        facts.unit = if from_init { handle.unit() } else { None };
+        facts.has_unseen_child =
+            self.asks_for_unseen_children && crate::sys::has_unseen_child(handle);
+        // A name that can't be read any more is kept as it was.
+        if !process.name.is_empty() {
+            facts.process = process;
+        }
+    }
+
+    /// The process of this PID, in passing.
+    pub(crate) fn pass(&mut self, pid: u32) -> io::Result<Option<Id>> {
+        if let Some(&id) = self.by_pid.get(&pid)
+            && !self.is_gone(id)
+        {
+            return Ok(Some(id));
+        }
+        Ok(Handle::open(pid)?.map(|handle| self.note(handle)))
+    }
+
+    fn note(&mut self, handle: Handle) -> Id {
+        let pid = handle.pid();
+        if let Some(&id) = self.by_pid.get(&pid)
+            && self.handles[id.0].start_ticks() == handle.start_ticks()
+            // The same number within one tick of the clock may be another's: what is gone does not come back.
+            && !self.gone[id.0]
+        {
+            return id;
+        }
+        let mut process = Process::unknown(pid);
+        process.start_ticks = handle.start_ticks();
+        process.parent_pid = handle.parent_when_opened();
+        process.started = handle.started();
+        process.name = handle.name();
+        let facts = Facts {
+            process,
+            place: handle.place(),
+            is_kernel: handle.is_kernel(),
+            is_init: handle.is_init(),
+            is_forwarder: false,
+            may_signal: handle.may_signal(),
+            has_unseen_child: false,
+            unit: None,
+            ancestors: Vec::new(),
+            unseen_parent: None,
+        };
+        let id = Id(self.handles.len());
+        self.handles.push(handle);
+        self.crowd.0.push(facts);
+        self.described.push(false);
+        self.gone.push(false);
+        self.by_pid.insert(pid, id);
+        id
+    }
+
+    /// This parent and those above it, nearest first.
+    fn above(&mut self, parent: Option<u32>) -> Vec<Id> {
+        let Some(first) = parent.filter(|&pid| pid != 0) else {
+            return Vec::new();
+        };
+        if let Some(known) = self.above.get(&first) {
+            return known.clone();
+        }
+        let mut found: Vec<Id> = Vec::new();
+        let mut next = Some(first);
+        // The process table changes while it is read, so there is an end to how far it goes up.
+        while let Some(pid) = next.filter(|&pid| pid != 0 && found.len() < 64) {
+            // Who can't be opened is hidden, or has just ended.
+            let Ok(Some(id)) = self.pass(pid) else {
+                break;
+            };
+            if found.contains(&id) {
+                break;
+            }
+            found.push(id);
+            next = self.handle(id).parent();
+        }
+        self.above.insert(first, found.clone());
+        found
+    }
+}

@@ -1,0 +1,82 @@
+//! Plain data: what a look saw of one target.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::Id;
+use crate::connection::Connection;
+use crate::protocol::Protocol;
+use crate::socket::{HiddenSocket, Socket};
+
+/// What was seen of one target at one moment, as far as it was asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    /// Its sockets.
+    pub sockets: Vec<Socket>,
+    /// Whether these are all: sockets that are bound without listening were asked for as well, and nothing was skipped.
+    pub whole: bool,
+    /// Who holds them, if holders were looked for.
+    pub found: Option<Found>,
+    /// The binds that the kernel refused because the port is in use, if binds were tried.
+    pub refusals: Option<Vec<Refusal>>,
+    /// Whether connections of a moment ago show that somebody serves there.
+    pub is_lively: bool,
+    /// What uses the port without listening, if binds were refused or if that was asked for.
+    pub uses: Vec<Use>,
+    /// What was started since the first signal and may be the next one in place of an ended holder, if that was looked for.
+    pub newcomers: Option<Vec<Newcomer>>,
+}
+
+impl Sight {
+    /// What uses the port over a protocol that the kernel does not let be bound.
+    pub(crate) fn uses_in_the_way(&self) -> impl Iterator<Item = &Use> {
+        let refusals = self.refusals.as_deref().unwrap_or_default();
+        let is_refused = |protocol| refusals.iter().any(|refusal| refusal.protocol == protocol);
+        self.uses
+            .iter()
+            .filter(move |used| is_refused(used.connection.protocol))
+    }
+}
+
+/// Who holds sockets.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The holders, with their sockets.
+    pub held: Vec<(Id, Vec<Socket>)>,
+    /// The sockets without a holder.
+    pub unheld: Vec<HiddenSocket>,
+    /// The processes whose descriptors can't be read.
+    pub unreadable: Vec<u32>,
+    /// The processes that were there, after a look that may have missed holders among them.
+    pub present: Rc<[u32]>,
+    /// The descendants of the holders, if they were asked for.
+    pub descendants: Vec<Id>,
+    /// How long it took to find out.
+    pub took: Duration,
+}
+
+/// A bind that failed since the port is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub protocol: Protocol,
+    pub address: IpAddr,
+}
+
+/// A connection whose local port is the target's.
+#[derive(Debug, Clone)]
+pub(crate) struct Use {
+    pub connection: Connection,
+    /// The processes that have it.
+    pub owners: Vec<Id>,
+    /// Whether this end is the client's, as far as the ports and the servers of this machine tell.
+    pub is_clients_end: bool,
+}
+
+/// A process that was started after a holder was told to end, and may take its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Newcomer {
+    pub id: Id,
+    /// Whether a supervisor started it: then it is given time to listen.
+    pub is_supervised: bool,
+}

@@ -1,0 +1,775 @@
+//! What is to be done about one target, decided from one snapshot. Nothing here asks the clock or the system.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::conduct::Conduct;
+use super::job::{Member, Open};
+use super::unseen;
+use crate::connection::{Connection, LingeringState};
+use crate::discovery::{Crowd, Found, Id, LINGER, Sight, Use};
+use crate::error::Obstacle;
+use crate::filtration::{Candidate, Part, Permit, Rules, Verdict, judge, judge_holders};
+use crate::options::KillOptions;
+use crate::process::Process;
+use crate::protocol::Protocol;
+use crate::report::SparedReason;
+use crate::signal::Signal;
+use crate::socket::{Socket, SocketId, SocketState};
+use crate::verification::{Aftermath, Need, is_in_place_of, proves_free};
+
+/// The longest round: after it, holders are looked for again.
+const TRY: Duration = Duration::from_secs(1);
+/// How long SIGKILL has to work: five tries.
+const AFTER_KILL: Duration = Duration::from_secs(5);
+/// After so many generations it is certain that something starts them again and again.
+const GENERATIONS: u32 = 3;
+/// How long a free port is watched where connections of a moment ago show that somebody serves there.
+const WATCH: Duration = Duration::from_millis(250);
+
+/// What is known in one round, beside what was seen of the target.
+pub(super) struct Round<'a> {
+    /// The one instant of the round.
+    pub at: Instant,
+    pub options: &'a KillOptions,
+    pub rules: &'a Rules,
+    pub crowd: &'a Crowd,
+    pub conduct: &'a Conduct,
+    /// Who has exited, of those that matter.
+    pub gone: &'a HashSet<Id>,
+    /// Who is on the way out, of those who were told to end.
+    pub exiting: &'a HashSet<Id>,
+    #[cfg(feature = "containers")]
+    pub engines: super::engines::View<'a>,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) enum Action {
+    /// Tell that a try begins.
+    Try(u32),
+    /// Send a signal.
+    Signal(Permit, Signal),
+    /// Ask the container engines what they publish.
+    #[cfg(feature = "containers")]
+    Ask,
+    /// Tell an engine to end a container.
+    #[cfg(feature = "containers")]
+    Stop(Box<crate::container::Container>),
+    /// It is free.
+    Free,
+    /// It can't be freed.
+    GiveUp(Vec<Obstacle>),
+}
+
+impl Action {
+    /// Whether it only asks, so that nothing is different after it.
+    pub(super) fn is_question(&self) -> bool {
+        #[cfg(feature = "containers")]
+        return matches!(self, Self::Ask);
+        #[cfg(not(feature = "containers"))]
+        false
+    }
+
+    fn is_last(&self) -> bool {
+        matches!(self, Self::Free | Self::GiveUp(_))
+    }
+}
+
+/// Decides.
+pub(super) fn decide(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
+    if !confirm_bound(open, sight) {
+        return Vec::new();
+    }
+    if sight.sockets.is_empty() {
+        return without_sockets(open, sight, round);
+    }
+    open.free_since = None;
+    open.newcomers = None;
+    open.refused_since = None;
+    let mut actions = Vec::new();
+    if let Some(found) = &sight.found {
+        note(open, sight, found, round);
+        // Perhaps the last holder has just gone. Until that is known, nobody is signalled.
+        if open.unheld.is_none() {
+            actions = on_holders(open, round);
+        }
+    }
+    if !actions.iter().any(Action::is_last) {
+        actions.extend(on_time(open, round));
+    }
+    actions
+}
+
+/// Whether the sockets that are bound without listening have been there for a moment. Somebody may bind to see whether it is possible.
+fn confirm_bound(open: &mut Open, sight: &Sight) -> bool {
+    let bound: HashSet<SocketId> = only_bound(&sight.sockets).collect();
+    let is_confirmed = bound.is_subset(&open.bound_before);
+    open.bound_before = bound;
+    is_confirmed
+}
+
+pub(super) fn only_bound(sockets: &[Socket]) -> impl Iterator<Item = SocketId> + '_ {
+    let bound = sockets
+        .iter()
+        .filter(|socket| socket.state == SocketState::Bound);
+    bound.map(|socket| socket.id)
+}
+
+/// Whether holders have to be looked for.
+pub(super) fn wants_holders(open: &Open, sockets: &[Socket], round: &Round<'_>) -> bool {
+    let Some((last, cost)) = open.surveyed else {
+        return true;
+    };
+    if let Some((since, _)) = &open.unheld {
+        return round.since(*since) >= LINGER;
+    }
+    let since = round.since(last);
+    let soon = cost.saturating_mul(4).max(Duration::from_millis(20));
+    since >= TRY
+        || sockets
+            .iter()
+            .any(|socket| !open.seen.contains(&socket.id))
+        || open.pending(round.conduct).next().is_none()
+        || (open.exits && since >= soon)
+        || round.kill_is_due(open)
+}
+
+impl Round<'_> {
+    pub(super) fn since(&self, then: Instant) -> Duration {
+        self.at.saturating_duration_since(then)
+    }
+
+    /// Whether the grace is over and SIGKILL has not been sent yet.
+    pub(super) fn kill_is_due(&self, open: &Open) -> bool {
+        open.killed.is_none()
+            && self.options.escalate
+            && open
+                .clock
+                .is_some_and(|clock| self.since(clock) >= self.options.grace)
+    }
+
+    /// The signal that is sent now.
+    fn signal(&self, open: &Open) -> Signal {
+        if open.killed.is_some() || self.kill_is_due(open) {
+            Signal::Kill
+        } else {
+            self.options.first_signal()
+        }
+    }
+
+    /// Judges somebody who holds no listening socket.
+    fn verdict(&self, open: &Open, id: Id, part: Part) -> Verdict {
+        let candidate = Candidate {
+            id,
+            part,
+            sockets: &[],
+            denied: self.conduct.of(id).denied,
+        };
+        judge(self.rules, self.crowd, open.target, &candidate)
+    }
+}
+
+/// Makes the holders that were found the members of a target, with the sockets that they hold now.
+pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<'_>) {
+    let holders: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
+    let is_next_generation = open.has_told(round.conduct)
+        && !holders.is_empty()
+        && !holders.iter().any(|&id| round.conduct.was_told(id))
+        && !sight
+            .sockets
+            .iter()
+            .any(|socket| open.seen.contains(&socket.id));
+    if is_next_generation {
+        open.generations += 1;
+        log::info!(
+            "port {}: taken again, by generation {}",
+            open.target,
+            open.generations + 1
+        );
+    }
+    for member in &mut open.members {
+        member.sockets.clear();
+        if member.part == Part::Holder {
+            member.verdict = None;
+        }
+    }
+    for (id, sockets) in &found.held {
+        open.member(*id, Part::Holder).sockets.clone_from(sockets);
+    }
+    let is_first = open.surveyed.is_none();
+    open.surveyed = Some((round.at, found.took));
+    open.exits = false;
+    if is_first {
+        open.present = found.present.clone();
+    }
+    // Each socket without a holder is given its time: one that was not there at the last look has not had it.
+    let unheld: HashSet<SocketId> = found.unheld.iter().map(|hidden| hidden.socket.id).collect();
+    let had_time = open
+        .unheld
+        .take()
+        .is_some_and(|(_, before)| unheld.is_subset(&before));
+    if !unheld.is_empty() && !had_time {
+        open.unheld = Some((round.at, unheld));
+    }
+    open.hidden = found.unheld.clone();
+    let shared = unseen::shared_with_unseen(open, found, round);
+    open.hidden.extend(shared);
+    open.seen
+        .extend(sight.sockets.iter().map(|socket| socket.id));
+    open.had_udp |= sight
+        .sockets
+        .iter()
+        .any(|socket| socket.protocol == Protocol::Udp);
+    for &id in &found.descendants {
+        let verdict = round.verdict(open, id, Part::Descendant);
+        if matches!(verdict, Verdict::Signal(_)) {
+            let member = open.member(id, Part::Descendant);
+            if member.must_exit() {
+                member.verdict = Some(verdict);
+            }
+        }
+    }
+}
+
+/// What follows from who holds the target.
+fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
+    let chosen = choose(open, round, false);
+    if open.generations >= GENERATIONS {
+        return vec![Action::GiveUp(respawned(open, round))];
+    }
+    #[cfg(feature = "containers")]
+    if let Some(actions) = super::engines::on_holders(open, round) {
+        return actions;
+    }
+    if chosen.is_empty() {
+        let obstacles = obstacles(open, round.crowd);
+        return if obstacles.is_empty() {
+            Vec::new()
+        } else {
+            vec![Action::GiveUp(obstacles)]
+        };
+    }
+    tell_holders(open, chosen, round)
+}
+
+/// Judges the holders, and returns those who may be ended. With `without_forwarders`, those who only forward to a container are out of
+/// account: they go with it.
+pub(super) fn choose(open: &mut Open, round: &Round<'_>, without_forwarders: bool) -> Vec<Permit> {
+    let is_counted = |member: &Member| {
+        !member.sockets.is_empty()
+            && !(without_forwarders && round.crowd[member.id].is_forwarder)
+    };
+    let hidden: Vec<&Socket> = if without_forwarders {
+        Vec::new()
+    } else {
+        open.hidden.iter().map(|hidden| &hidden.socket).collect()
+    };
+    let members: Vec<&Member> = open
+        .members
+        .iter()
+        .filter(|member| is_counted(member))
+        .collect();
+    let candidates: Vec<Candidate<'_>> = members
+        .iter()
+        .map(|member| Candidate {
+            id: member.id,
+            part: Part::Holder,
+            sockets: &member.sockets,
+            denied: round.conduct.of(member.id).denied,
+        })
+        .collect();
+    let verdicts = judge_holders(round.rules, round.crowd, open.target, &candidates, &hidden);
+    let verdicts: Vec<(Id, Verdict)> = members
+        .iter()
+        .map(|member| member.id)
+        .zip(verdicts)
+        .collect();
+    let mut chosen = Vec::new();
+    for (id, verdict) in verdicts {
+        open.member(id, Part::Holder).verdict = Some(verdict);
+        if let Verdict::Signal(permit) = verdict {
+            chosen.push(permit);
+        }
+    }
+    chosen
+}
+
+/// Tells the holders to end: with their supervisor before them and their descendants after them, if so asked.
+pub(super) fn tell_holders(
+    open: &mut Open,
+    mut chosen: Vec<Permit>,
+    round: &Round<'_>,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let elapsed = open.clock.map_or(Duration::ZERO, |clock| round.since(clock));
+    let number = u32::try_from(elapsed.as_secs())
+        .unwrap_or(u32::MAX)
+        .saturating_add(1);
+    if number > open.tries {
+        open.tries = number;
+        actions.push(Action::Try(number));
+    }
+    let signal = round.signal(open);
+    if round.options.supervisor {
+        let starters = starters(open, &chosen, round);
+        let is_waited_for = starters.iter().any(|permit| {
+            round.conduct.is_new(permit.id(), signal) || round.conduct.is_pending(permit.id())
+        });
+        if is_waited_for {
+            actions.extend(signals(starters, signal, round));
+            return actions;
+        }
+    }
+    // Before their children, so that a master can't replace the workers that go before it.
+    chosen.sort_by_key(|permit| {
+        let facts = &round.crowd[permit.id()];
+        (facts.ancestors.len(), facts.process.pid)
+    });
+    let descendants = open.members.iter().filter_map(|member| match member.verdict {
+        Some(Verdict::Signal(permit)) if member.part == Part::Descendant => Some(permit),
+        _ => None,
+    });
+    chosen.extend(descendants);
+    actions.extend(signals(chosen, signal, round));
+    actions
+}
+
+/// This signal for those to whom it is news.
+fn signals<'r>(
+    permits: impl IntoIterator<Item = Permit> + 'r,
+    signal: Signal,
+    round: &'r Round<'_>,
+) -> impl Iterator<Item = Action> + 'r {
+    permits
+        .into_iter()
+        .filter(move |permit| round.conduct.is_new(permit.id(), signal))
+        .map(move |permit| Action::Signal(permit, signal))
+}
+
+/// Those who were seen to start these holders again and may be ended for it.
+fn starters(open: &mut Open, chosen: &[Permit], round: &Round<'_>) -> Vec<Permit> {
+    let mut starters: Vec<Permit> = Vec::new();
+    for permit in chosen {
+        let facts = &round.crowd[permit.id()];
+        // Its unit is what would have to be stopped.
+        let Some(id) = starter(open, permit.id(), round).filter(|_| facts.unit.is_none()) else {
+            continue;
+        };
+        if round.crowd[id].unit.is_some() || starters.iter().any(|permit| permit.id() == id) {
+            continue;
+        }
+        let verdict = round.verdict(open, id, Part::Supervisor);
+        if let Verdict::Signal(permit) = verdict {
+            open.member(id, Part::Supervisor).verdict = Some(verdict);
+            starters.push(permit);
+        }
+    }
+    starters
+}
+
+/// The process that was seen to start this holder in place of one that was told to end: the nearest one above both, if this one was started
+/// after the other was told. Whoever was there before was started for another reason.
+fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
+    let (told, _) = open.told?;
+    let facts = &round.crowd[of];
+    if !facts.process.started.is_some_and(|started| started >= told) {
+        return None;
+    }
+    let earlier: HashSet<Id> = open
+        .members
+        .iter()
+        .filter(|member| member.id != of && member.part == Part::Holder)
+        .filter(|member| round.conduct.was_told(member.id))
+        .flat_map(|member| &round.crowd[member.id].ancestors)
+        .copied()
+        .collect();
+    let supervisors = round.rules.supervisors(round.crowd, of);
+    // The one at which the chain of supervisors ends may have started it as well, though it is not one to end.
+    let above = facts.ancestors.iter().take(supervisors.len() + 1);
+    above
+        .copied()
+        .find(|id| earlier.contains(id) && !round.gone.contains(id))
+}
+
+fn respawned(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
+    let holders = open
+        .members
+        .iter()
+        .filter(|member| !member.sockets.is_empty());
+    let respawned: Vec<Obstacle> = holders
+        .map(|member| {
+            let starter = starter(open, member.id, round);
+            Obstacle::Respawned {
+                holder: open.holder(member, round.crowd),
+                supervisor: starter.map(|id| round.crowd[id].process.clone()),
+                supervisor_spared: starter
+                    .and_then(|id| round.rules.why_no_supervisor(round.crowd, id)),
+                unit: round.crowd[member.id].unit.clone(),
+                generations: open.generations,
+                advice: None,
+            }
+        })
+        .collect();
+    if respawned.is_empty() {
+        return obstacles(open, round.crowd);
+    }
+    respawned
+}
+
+/// What is in the way according to the last look.
+pub(super) fn obstacles(open: &Open, crowd: &Crowd) -> Vec<Obstacle> {
+    let of_member = |member: &Member| {
+        let holder = || open.holder(member, crowd);
+        match member.verdict? {
+            Verdict::Spared(reason) => Some(Obstacle::Spared {
+                holder: holder(),
+                reason,
+                advice: None,
+            }),
+            Verdict::Denied => Some(Obstacle::NotPermitted {
+                holder: holder(),
+                advice: None,
+            }),
+            Verdict::Signal(_) | Verdict::Withheld => None,
+        }
+    };
+    let holders = open
+        .members
+        .iter()
+        .filter(|member| member.part == Part::Holder);
+    let mut obstacles: Vec<Obstacle> = holders.filter_map(of_member).collect();
+    obstacles.extend(open.hidden.iter().cloned().map(Obstacle::hidden));
+    obstacles
+}
+
+/// Gives up a target whose time is over, and sends SIGKILL to those who hold no listening socket but have to end.
+fn on_time(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
+    let options = round.options;
+    let grace = options.grace;
+    // Whether a socket without a holder is one that is just being closed, is known in a moment.
+    let is_known = open.unheld.is_none();
+    let is_out_of_patience = !options.escalate
+        && options.first_signal() != Signal::Kill
+        && open.clock.is_some_and(|clock| round.since(clock) >= grace);
+    let has_survived = open
+        .killed
+        .is_some_and(|killed| round.since(killed) >= AFTER_KILL);
+    // Whatever else happens, for example holders that go on appearing: there is an end.
+    let longest = match open.clock {
+        None => grace.saturating_add(AFTER_KILL),
+        Some(_) => grace.saturating_mul(2).saturating_add(4 * AFTER_KILL),
+    };
+    let is_endless = open.free_since.is_none()
+        && round.since(open.started) >= longest.saturating_add(options.settle);
+    let mut found: Vec<Obstacle> = if is_out_of_patience && is_known {
+        stubborn(open, round, |holder, sent| Obstacle::TimedOut {
+            holder,
+            signal: sent,
+            grace,
+            advice: None,
+        })
+    } else if has_survived && is_known {
+        stubborn(open, round, |holder, _| Obstacle::Survived {
+            holder,
+            advice: None,
+        })
+    } else if is_endless {
+        Vec::new()
+    } else {
+        return kill_the_rest(open, round);
+    };
+    if found.is_empty() && open.free_since.is_some() {
+        // Whoever holds a free port no more need not end.
+        return Vec::new();
+    }
+    found.extend(obstacles(open, round.crowd));
+    if found.is_empty() {
+        let error = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
+        found.push(Obstacle::system("waiting for the port", &error));
+    }
+    vec![Action::GiveUp(found)]
+}
+
+/// SIGKILL, when it is due, for those who were told and hold no listening socket.
+fn kill_the_rest(open: &Open, round: &Round<'_>) -> Vec<Action> {
+    if round.signal(open) != Signal::Kill {
+        return Vec::new();
+    }
+    let rest = open.pending(round.conduct).filter_map(|member| {
+        let Some(Verdict::Signal(permit)) = member.verdict else {
+            return None;
+        };
+        (member.part != Part::Holder).then_some(permit)
+    });
+    signals(rest.collect::<Vec<_>>(), Signal::Kill, round).collect()
+}
+
+/// Those who were told and are still in the way: what is to be said when time is up.
+fn stubborn(
+    open: &Open,
+    round: &Round<'_>,
+    obstacle: impl Fn(crate::socket::Holder, Signal) -> Obstacle,
+) -> Vec<Obstacle> {
+    open.pending(round.conduct)
+        .filter(|member| member.must_exit() || member.verdict.is_some())
+        .map(|member| {
+            let sent = round.conduct.of(member.id).signals.last().copied();
+            obstacle(open.holder(member, round.crowd), sent.unwrap_or_default())
+        })
+        .collect()
+}
+
+/// How things stand after the sockets of this target are gone.
+pub(super) fn aftermath<'a>(
+    open: &'a Open,
+    sight: &'a Sight,
+    round: &Round<'_>,
+) -> Aftermath<'a> {
+    let mut told = open.pending(round.conduct);
+    let is_supervised = || {
+        open.told_and_gone(round.conduct).any(|id| {
+            let facts = &round.crowd[id];
+            facts.unit.is_some()
+                || facts.unseen_parent.is_some()
+                || living_supervisor(id, round).is_some()
+        })
+    };
+    Aftermath {
+        free_for: open
+            .free_since
+            .map_or(Duration::ZERO, |since| round.since(since)),
+        settle: round.options.settle,
+        is_awaiting_exit: open.pending(round.conduct).any(Member::must_exit),
+        is_exiting: open
+            .pending(round.conduct)
+            .any(|member| round.exiting.contains(&member.id)),
+        is_living: told.next().is_some(),
+        is_supervised: is_supervised(),
+        newcomers: sight.newcomers.as_deref().or(open.newcomers.as_deref()),
+    }
+}
+
+/// The nearest one alive who may start this process again, now that it has ended. A shell that was only a wrapper around the server ends with
+/// it, and then it is the turn of what started the shell.
+pub(super) fn living_supervisor(of: Id, round: &Round<'_>) -> Option<Id> {
+    let supervisors = round.rules.supervisors(round.crowd, of).iter();
+    supervisors.copied().find(|id| !round.gone.contains(id))
+}
+
+/// Whether somebody who was started since may take the place of one who has ended, and whether a supervisor started it.
+pub(super) fn takes_place(open: &Open, id: Id, round: &Round<'_>) -> Option<bool> {
+    let facts = &round.crowd[id];
+    let mut is_supervised = None;
+    for ended in open.told_and_gone(round.conduct) {
+        let old = &round.crowd[ended];
+        if !is_in_place_of(&facts.process, &old.process) {
+            continue;
+        }
+        let supervisor = living_supervisor(ended, round);
+        if supervisor.is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
+            return Some(true);
+        }
+        let is_kin = (old.place.session != 0 && facts.place.session == old.place.session)
+            || (old.place.arguments != 0 && facts.place.arguments == old.place.arguments)
+            || facts.ancestors.contains(&ended);
+        if is_kin {
+            is_supervised = Some(false);
+        }
+    }
+    is_supervised
+}
+
+/// What follows when the target has no sockets.
+fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
+    open.unheld = None;
+    open.hidden.clear();
+    open.free_since.get_or_insert(round.at);
+    if sight.newcomers.is_some() {
+        open.newcomers.clone_from(&sight.newcomers);
+    }
+    if let Some(newcomers) = &mut open.newcomers {
+        newcomers.retain(|newcomer| !round.gone.contains(&newcomer.id));
+    }
+    if aftermath(open, sight, round).needs() != Need::Proof {
+        return on_time(open, round);
+    }
+    match &sight.refusals {
+        // It was not asked for this time.
+        None => Vec::new(),
+        Some(refusals) if !refusals.is_empty() => {
+            let since = *open.refused_since.get_or_insert(round.at);
+            while_refused(open, sight, round, since)
+        }
+        Some(_) => when_possible(open, sight, round),
+    }
+}
+
+/// What follows when the kernel lets the target be bound.
+fn when_possible(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
+    open.refused_since = None;
+    if sight.is_lively && open.watched_until.is_none() {
+        open.watched_until = round.at.checked_add(WATCH);
+    }
+    if open.watched_until.is_some_and(|until| round.at < until) || !proves_free(sight) {
+        return Vec::new();
+    }
+    #[cfg(feature = "containers")]
+    if let Some(actions) = super::engines::on_free(open, round) {
+        return actions;
+    }
+    vec![Action::Free]
+}
+
+/// What follows when nothing listens, and yet the kernel does not let the target be bound: leftovers of the server that was ended
+/// are ended as well, clients are named.
+fn while_refused(
+    open: &mut Open,
+    sight: &Sight,
+    round: &Round<'_>,
+    since: Instant,
+) -> Vec<Action> {
+    let chosen = choose_users(open, sight, round);
+    let signal = round.signal(open);
+    let actions: Vec<Action> = signals(chosen.clone(), signal, round).collect();
+    if !actions.is_empty() {
+        return actions;
+    }
+    if chosen
+        .iter()
+        .any(|permit| round.conduct.is_pending(permit.id()))
+    {
+        return on_time(open, round);
+    }
+    // What the kernel alone keeps may go in a moment, and so may a bind that somebody tries.
+    let patience = if sight.uses.is_empty() { LINGER } else { TRY };
+    let obstacles = in_use(open, sight, round);
+    let may_pass = |obstacle: &Obstacle| {
+        matches!(
+            obstacle,
+            Obstacle::Lingering { .. } | Obstacle::Unbindable { .. }
+        )
+    };
+    let is_final = !obstacles.iter().all(may_pass) || round.since(since) >= patience;
+    if is_final && !obstacles.is_empty() {
+        return vec![Action::GiveUp(obstacles)];
+    }
+    on_time(open, round)
+}
+
+/// Judges those who use the port without listening, and returns those who may be ended.
+pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Permit> {
+    let has_ended_a_server = open.members.iter().any(|member| {
+        member.part == Part::Holder && round.conduct.was_told(member.id)
+    });
+    let mut chosen: Vec<Permit> = Vec::new();
+    for used in sight.uses_in_the_way() {
+        for &id in &used.owners {
+            let part = part_of(used, has_ended_a_server);
+            let known = open.members.iter().find(|member| member.id == id);
+            let part = known
+                .map(|member| member.part)
+                .filter(|part| *part != Part::Holder)
+                .unwrap_or(part);
+            let verdict = round.verdict(open, id, part);
+            open.member(id, part).verdict = Some(verdict);
+            if let Verdict::Signal(permit) = verdict
+                && !chosen.contains(&permit)
+            {
+                chosen.push(permit);
+            }
+        }
+    }
+    chosen
+}
+
+/// A connection that a server of this machine had accepted belongs to it. Where no server was ended in this call, that can't be told.
+fn part_of(used: &Use, has_ended_a_server: bool) -> Part {
+    if has_ended_a_server && !used.is_clients_end {
+        Part::Leftover
+    } else {
+        Part::Client
+    }
+}
+
+/// Why the target can't be bound though it has no sockets.
+pub(super) fn in_use(open: &Open, sight: &Sight, round: &Round<'_>) -> Vec<Obstacle> {
+    let mut obstacles = Vec::new();
+    let mut by_owner: Vec<(Option<Id>, Vec<Connection>)> = Vec::new();
+    let mut kept: Vec<&Connection> = Vec::new();
+    for used in sight.uses_in_the_way() {
+        if used.connection.is_orphaned() {
+            kept.push(&used.connection);
+            continue;
+        }
+        let owner = used.owners.first().copied();
+        match by_owner.iter_mut().find(|(known, _)| *known == owner) {
+            Some((_, connections)) => connections.push(used.connection.clone()),
+            None => by_owner.push((owner, vec![used.connection.clone()])),
+        }
+    }
+    for (owner, connections) in by_owner {
+        let verdict = owner.and_then(|id| {
+            let member = open.members.iter().find(|member| member.id == id)?;
+            Some((id, member.verdict?))
+        });
+        obstacles.push(match verdict {
+            // It is told to end, or was.
+            Some((_, Verdict::Signal(_))) => continue,
+            Some((id, Verdict::Denied)) => Obstacle::NotPermitted {
+                holder: bare(round.crowd[id].process.clone()),
+                advice: None,
+            },
+            Some((id, Verdict::Spared(reason))) if reason != SparedReason::Client => {
+                Obstacle::Spared {
+                    holder: bare(round.crowd[id].process.clone()),
+                    reason,
+                    advice: None,
+                }
+            }
+            _ => Obstacle::Client {
+                process: owner.map(|id| round.crowd[id].process.clone()),
+                connections,
+                advice: None,
+            },
+        });
+    }
+    let is_explained = sight.uses_in_the_way().any(|used| !used.connection.is_orphaned());
+    if is_explained {
+        return obstacles;
+    }
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        let own: Vec<&Connection> = kept
+            .iter()
+            .copied()
+            .filter(|connection| connection.protocol == protocol)
+            .collect();
+        if !own.is_empty() {
+            obstacles.push(Obstacle::Lingering {
+                protocol,
+                states: LingeringState::count(&own),
+                advice: None,
+            });
+        }
+    }
+    let refusals = sight.refusals.iter().flatten();
+    if obstacles.is_empty() {
+        // One family tells as much as two.
+        obstacles.extend(refusals.take(1).map(|refusal| Obstacle::Unbindable {
+            protocol: refusal.protocol,
+            address: refusal.address,
+            advice: None,
+        }));
+    }
+    obstacles
+}
+
+/// A process that holds no listening socket.
+fn bare(process: Process) -> crate::socket::Holder {
+    crate::socket::Holder {
+        process,
+        sockets: Vec::new(),
+    }
+}

@@ -1,0 +1,796 @@
+//! The loop and its clock: look, decide, act, and back, until every target is free or it is certain that it can't be freed.
+//!
+//! A round is one snapshot: one instant, one set of sockets, one set of exits. [`decide`] makes of it what is to be done. Only two
+//! places touch the system: the look and the deed.
+
+mod conduct;
+mod decide;
+#[cfg(feature = "containers")]
+mod engines;
+mod job;
+mod plan;
+mod unseen;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use self::conduct::Conduct;
+use self::decide::{
+    Action, Round, aftermath, decide, living_supervisor, only_bound, takes_place, wants_holders,
+};
+use self::job::{Job, Open, State};
+use crate::discovery::{Discovery, Id, Newcomer, Sight};
+use crate::error::{Error, Obstacle};
+use crate::event::Event;
+use crate::filtration::{Permit, Rules};
+use crate::options::KillOptions;
+use crate::report::{Fate, Freed};
+use crate::signal::Signal;
+use crate::socket::Socket;
+use crate::sys::{self, Delivery, Depth, Mark};
+use crate::target::Target;
+use crate::verification::{Need, proves_free};
+
+pub(crate) use plan::plan;
+
+pub(crate) type Callback<'a> = &'a mut dyn FnMut(&Event<'_>) -> ControlFlow<()>;
+
+/// The first pause between two looks at the socket table; each is twice as long as the one before, up to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(25);
+
+/// Frees targets side by side. The results are in the order asked.
+pub(crate) fn run(
+    options: &KillOptions,
+    targets: &[Target],
+    callback: Callback<'_>,
+) -> Vec<(Target, Result<Freed, Error>)> {
+    let mut results: HashMap<Target, Result<Freed, Error>> = HashMap::new();
+    let jobs = jobs(targets, Instant::now());
+    match Work::new(options, jobs) {
+        Ok(mut work) => {
+            work.drive(callback);
+            let done = work.jobs.into_iter();
+            results.extend(done.map(|job| (job.target, result(job))));
+        }
+        Err(error) => {
+            let error = Arc::new(error);
+            let failed = |target| Err(Error::system(target, "opening the process table", &error));
+            results.extend(targets.iter().map(|&target| (target, failed(target))));
+        }
+    }
+    targets
+        .iter()
+        .map(|&target| {
+            // Port 0 is nobody's port, so that no job is made of it.
+            let result = results.get(&target).cloned();
+            (target, result.unwrap_or_else(|| Ok(nothing_to_do(target))))
+        })
+        .collect()
+}
+
+/// A job for each target, once.
+fn jobs(targets: &[Target], now: Instant) -> Vec<Job> {
+    let mut unique: Vec<Target> = targets
+        .iter()
+        .copied()
+        .filter(|target| target.port() != 0)
+        .collect();
+    unique.sort_unstable();
+    unique.dedup();
+    unique
+        .into_iter()
+        .map(|target| Job::new(target, now))
+        .collect()
+}
+
+/// What came of a job. One that is still open was broken off.
+fn result(job: Job) -> Result<Freed, Error> {
+    match job.state {
+        State::Done(result) => result,
+        State::Open(open) => Err(Error::new(
+            job.target,
+            vec![Obstacle::Cancelled],
+            Vec::new(),
+            open.started.elapsed(),
+        )),
+    }
+}
+
+fn nothing_to_do(target: Target) -> Freed {
+    Freed {
+        target,
+        ended: Vec::new(),
+        #[cfg(feature = "containers")]
+        containers: Vec::new(),
+        elapsed: Duration::ZERO,
+    }
+}
+
+/// What serves every round.
+struct Work<'o> {
+    shared: Shared<'o>,
+    jobs: Vec<Job>,
+    /// Who had exited in the last round.
+    gone: HashSet<Id>,
+}
+
+/// What all targets have in common.
+struct Shared<'o> {
+    options: &'o KillOptions,
+    discovery: Discovery,
+    /// Until somebody is seen who may have to be spared, those of an unknown caller: a free port needs no others.
+    rules: Rules,
+    conduct: Conduct,
+    #[cfg(feature = "containers")]
+    desk: engines::Desk,
+}
+
+/// What one round has seen.
+struct Snapshot {
+    at: Instant,
+    gone: HashSet<Id>,
+    exiting: HashSet<Id>,
+    /// Of each job that is open, by its place.
+    sights: Vec<Option<Sight>>,
+}
+
+impl<'o> Shared<'o> {
+    fn new(options: &'o KillOptions) -> io::Result<Self> {
+        Ok(Self {
+            options,
+            discovery: Discovery::open()?,
+            rules: Rules::of_nobody(),
+            conduct: Conduct::default(),
+            #[cfg(feature = "containers")]
+            desk: engines::Desk::new(options),
+        })
+    }
+
+    fn round<'a>(&'a self, snapshot: &'a Snapshot) -> Round<'a> {
+        Round {
+            at: snapshot.at,
+            options: self.options,
+            rules: &self.rules,
+            crowd: &self.discovery.people.crowd,
+            conduct: &self.conduct,
+            gone: &snapshot.gone,
+            exiting: &snapshot.exiting,
+            #[cfg(feature = "containers")]
+            engines: self.desk.view(),
+        }
+    }
+
+    /// Learns who the caller is and who is above it, before anybody is judged.
+    fn learn_rules(&mut self) -> io::Result<()> {
+        if self.rules.caller.is_some() {
+            return Ok(());
+        }
+        let people = &mut self.discovery.people;
+        let above = sys::ancestors();
+        people.asks_for_unseen_children = above.breaks_off;
+        let mut ancestors = HashSet::new();
+        for identity in above.found {
+            let id = people.pass(identity.pid)?;
+            ancestors.extend(id.filter(|&id| {
+                let found = people.crowd[id].process.identity();
+                found.start_ticks == identity.start_ticks
+            }));
+        }
+        let caller = people.pass(sys::caller())?;
+        self.rules = Rules {
+            caller,
+            place: caller.map(|id| people.crowd[id].place).unwrap_or_default(),
+            ancestors,
+            breaks_off: above.breaks_off,
+            ephemeral: sys::ephemeral_ports(),
+            ..Rules::of(self.options)
+        };
+        Ok(())
+    }
+
+    /// Sends a signal to somebody for whom there is the judge's word. `true` if it was sent.
+    fn signal(&mut self, permit: Permit, signal: Signal, now: Instant) -> io::Result<bool> {
+        let id = permit.id();
+        // Another target may have come first.
+        if !self.conduct.is_new(id, signal) {
+            return Ok(false);
+        }
+        let handle = self.discovery.people.handle(id);
+        match handle.signal(signal)? {
+            Delivery::Sent => {
+                if signal != Signal::Kill {
+                    handle.wake();
+                }
+                self.conduct.note_sent(id, signal, now);
+                Ok(true)
+            }
+            Delivery::Gone => {
+                self.conduct.note_end(id, now);
+                Ok(false)
+            }
+            Delivery::NotPermitted => {
+                self.conduct.note_denial(id);
+                Ok(false)
+            }
+        }
+    }
+}
+
+impl<'o> Work<'o> {
+    fn new(options: &'o KillOptions, jobs: Vec<Job>) -> io::Result<Self> {
+        let shared = Shared::new(options)?;
+        Ok(Self {
+            shared,
+            jobs,
+            gone: HashSet::new(),
+        })
+    }
+
+    fn drive(&mut self, callback: Callback<'_>) {
+        let mut pause = FIRST_PAUSE;
+        while self.jobs.iter().any(|job| job.open().is_some()) {
+            let flow = match self.advance(callback) {
+                Ok(ControlFlow::Continue(has_changed)) => {
+                    let longer = pause.saturating_mul(2).min(LAST_PAUSE);
+                    pause = if has_changed { FIRST_PAUSE } else { longer };
+                    self.tell_waiting(callback)
+                }
+                Ok(ControlFlow::Break(())) => ControlFlow::Break(()),
+                Err(error) => {
+                    let error = Arc::new(error);
+                    let obstacle = || Obstacle::system("looking at the process table", &error);
+                    return self.give_all_up(obstacle, callback);
+                }
+            };
+            if flow.is_break() {
+                return self.give_all_up(|| Obstacle::Cancelled, callback);
+            }
+            self.wait(pause);
+        }
+    }
+
+    /// One round of all targets. Tells whether something changed, or that the callback breaks off.
+    fn advance(&mut self, callback: Callback<'_>) -> io::Result<ControlFlow<(), bool>> {
+        let snapshot = self.look()?;
+        let ControlFlow::Continue(mut has_changed) = self.note_exits(&snapshot, callback) else {
+            return Ok(ControlFlow::Break(()));
+        };
+        #[cfg(feature = "containers")]
+        match self.note_stops(callback) {
+            ControlFlow::Continue(has_stopped) => has_changed |= has_stopped,
+            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
+        }
+        for place in 0..self.jobs.len() {
+            let (Some(sight), Some(open)) = (
+                snapshot.sights.get(place).and_then(Option::as_ref),
+                self.jobs[place].open_mut(),
+            ) else {
+                continue;
+            };
+            let actions = decide(open, sight, &self.shared.round(&snapshot));
+            let is_deed = |action: &Action| !action.is_question();
+            has_changed |= sight.found.is_some() || actions.iter().any(is_deed);
+            for action in actions {
+                if self.act(place, action, &snapshot, callback)?.is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        self.gone = snapshot.gone;
+        Ok(ControlFlow::Continue(has_changed))
+    }
+
+    /// The look: all that the decisions of this round are made of.
+    fn look(&mut self) -> io::Result<Snapshot> {
+        let at = Instant::now();
+        let (gone, exiting) = self.exits();
+        #[cfg(feature = "containers")]
+        self.shared.desk.poll(at);
+        let mut snapshot = Snapshot {
+            at,
+            gone,
+            exiting,
+            sights: Vec::new(),
+        };
+        let places: Vec<usize> = (0..self.jobs.len())
+            .filter(|&place| self.jobs[place].open().is_some())
+            .collect();
+        let targets = self.targets(&places);
+        let (listening, is_all) = self.shared.discovery.listening(&targets)?;
+        snapshot.sights.resize_with(self.jobs.len(), || None);
+        for (&place, sockets) in places.iter().zip(listening) {
+            snapshot.sights[place] = Some(Sight {
+                sockets,
+                ..Sight::default()
+            });
+        }
+        self.look_for_newcomers(&mut snapshot)?;
+        self.look_for_bound(is_all, &mut snapshot)?;
+        self.look_for_holders(&mut snapshot)?;
+        self.look_for_proof(&mut snapshot)?;
+        Ok(snapshot)
+    }
+
+    fn targets(&self, places: &[usize]) -> Vec<Target> {
+        places
+            .iter()
+            .map(|&place| self.jobs[place].target)
+            .collect()
+    }
+
+    /// The places of the open jobs of which this is so.
+    fn places(
+        &self,
+        snapshot: &Snapshot,
+        mut which: impl FnMut(&Open, &Sight, &Round<'_>) -> bool,
+    ) -> Vec<usize> {
+        let round = self.shared.round(snapshot);
+        let jobs = self.jobs.iter().zip(&snapshot.sights).enumerate();
+        jobs.filter_map(|(place, (job, sight))| {
+            let is_one = which(job.open()?, sight.as_ref()?, &round);
+            is_one.then_some(place)
+        })
+        .collect()
+    }
+
+    /// Who has exited of those that were told to end, that may start them again, or that have just been started; and who is on its way out.
+    fn exits(&mut self) -> (HashSet<Id>, HashSet<Id>) {
+        let conduct = &self.shared.conduct;
+        let people = &mut self.shared.discovery.people;
+        let mut watched: HashSet<Id> = conduct.pending().collect();
+        for open in self.jobs.iter().filter_map(Job::open) {
+            for id in open.told_and_gone(conduct) {
+                let supervisors = self.shared.rules.supervisors(&people.crowd, id).len();
+                let above = &people.crowd[id].ancestors;
+                // The one at which the chain of supervisors ends may start something as well.
+                watched.extend(above.iter().take(supervisors + 1));
+            }
+            let newcomers = open.newcomers.iter().flatten();
+            watched.extend(newcomers.map(|newcomer| newcomer.id));
+        }
+        let mut gone = HashSet::new();
+        let mut exiting = HashSet::new();
+        for id in watched {
+            if people.is_gone(id) {
+                gone.insert(id);
+            } else if conduct.is_pending(id) && people.handle(id).is_exiting() {
+                exiting.insert(id);
+            }
+        }
+        (gone, exiting)
+    }
+
+    /// Looks for what was started since the holders were told to end: servers take their time until they listen.
+    fn look_for_newcomers(&mut self, snapshot: &mut Snapshot) -> io::Result<()> {
+        let places = self.places(snapshot, |open, sight, round| {
+            sight.sockets.is_empty() && aftermath(open, sight, round).needs() == Need::Newcomers
+        });
+        for place in places {
+            let Some(open) = self.jobs[place].open() else {
+                continue;
+            };
+            let mut newcomers = Vec::new();
+            if let Some((_, mark)) = open.told {
+                let supervisors: Vec<Id> = {
+                    let round = self.shared.round(snapshot);
+                    open.told_and_gone(round.conduct)
+                        .filter_map(|id| living_supervisor(id, &round))
+                        .collect()
+                };
+                let started = self.shared.discovery.started_since(mark, &supervisors)?;
+                let round = self.shared.round(snapshot);
+                newcomers.extend(started.into_iter().filter_map(|id| {
+                    let is_supervised = takes_place(open, id, &round)?;
+                    Some(Newcomer { id, is_supervised })
+                }));
+            }
+            if let Some(sight) = &mut snapshot.sights[place] {
+                sight.newcomers = Some(newcomers);
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for sockets that are bound without listening: before anybody is judged, and before a target is called free. A port that only a
+    /// table with gaps calls free is asked for by itself.
+    fn look_for_bound(&mut self, is_all: bool, snapshot: &mut Snapshot) -> io::Result<()> {
+        let places = self.places(snapshot, |open, sight, round| {
+            if sight.sockets.is_empty() {
+                open.free_since.is_none()
+                    || !open.bound_before.is_empty()
+                    || aftermath(open, sight, round).needs() == Need::Proof
+            } else {
+                wants_holders(open, &sight.sockets, round)
+            }
+        });
+        if places.is_empty() {
+            return Ok(());
+        }
+        let targets = self.targets(&places);
+        let bound = self.shared.discovery.bound(&targets)?;
+        for ((place, target), bound) in places.into_iter().zip(targets).zip(bound) {
+            let Some(sight) = &mut snapshot.sights[place] else {
+                continue;
+            };
+            sight.sockets.extend(bound);
+            if sight.sockets.is_empty() && !is_all {
+                let (single, _) = self.shared.discovery.listening(&[target])?;
+                sight.sockets.extend(single.into_iter().flatten());
+            }
+            sight.whole = true;
+        }
+        Ok(())
+    }
+
+    /// Looks for the holders of those targets where that is due, with one scan of the processes.
+    fn look_for_holders(&mut self, snapshot: &mut Snapshot) -> io::Result<()> {
+        let mut is_first = true;
+        let places = self.places(snapshot, |open, sight, round| {
+            let is_due = !sight.sockets.is_empty()
+                && sight.whole
+                && only_bound(&sight.sockets).all(|id| open.bound_before.contains(&id))
+                && wants_holders(open, &sight.sockets, round);
+            is_first &= !is_due || open.surveyed.is_none();
+            is_due
+        });
+        if places.is_empty() {
+            return Ok(());
+        }
+        self.shared.learn_rules()?;
+        let begun = Instant::now();
+        let sockets: Vec<Vec<Socket>> = places
+            .iter()
+            .map(|&place| match &mut snapshot.sights[place] {
+                Some(sight) => std::mem::take(&mut sight.sockets),
+                None => Vec::new(),
+            })
+            .collect();
+        let lists: Vec<&[Socket]> = sockets.iter().map(Vec::as_slice).collect();
+        let depth = if is_first {
+            Depth::Quick
+        } else {
+            Depth::Complete
+        };
+        let discovery = &mut self.shared.discovery;
+        let found = discovery.holders(&lists, depth)?;
+        let took = begun.elapsed();
+        for ((place, sockets), mut found) in places.into_iter().zip(sockets).zip(found) {
+            let ids: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
+            if self.shared.options.tree || sys::ENDS_TREES {
+                found.descendants = discovery.descendants(&ids)?;
+            }
+            if self.shared.options.supervisor {
+                for id in ids {
+                    for above in discovery.people.crowd[id].ancestors.clone() {
+                        discovery.people.describe(above);
+                    }
+                }
+            }
+            found.took = took;
+            if let Some(sight) = &mut snapshot.sights[place] {
+                sight.sockets = sockets;
+                sight.found = Some(found);
+            }
+        }
+        Ok(())
+    }
+
+    /// Binds those targets that are free otherwise: the last thing that is asked.
+    fn look_for_proof(&mut self, snapshot: &mut Snapshot) -> io::Result<()> {
+        let places = self.places(snapshot, |open, sight, round| {
+            sight.whole
+                && sight.sockets.is_empty()
+                && aftermath(open, sight, round).needs() == Need::Proof
+        });
+        for place in places {
+            let (Some(open), Some(sight)) =
+                (self.jobs[place].open(), &mut snapshot.sights[place])
+            else {
+                continue;
+            };
+            let target = open.target;
+            let discovery = &mut self.shared.discovery;
+            discovery.bind(target, open.wants_udp(), sight)?;
+            let is_untouched = !open.has_told(&self.shared.conduct);
+            if is_untouched && open.watched_until.is_none() && proves_free(sight) {
+                sight.is_lively = discovery.is_lively(target)?;
+            }
+            if !sight.uses.is_empty() {
+                self.shared.learn_rules()?;
+            }
+            #[cfg(feature = "containers")]
+            if is_untouched {
+                self.shared.desk.look_around(snapshot.at);
+            }
+        }
+        Ok(())
+    }
+
+    fn note_exits(
+        &mut self,
+        snapshot: &Snapshot,
+        callback: Callback<'_>,
+    ) -> ControlFlow<(), bool> {
+        let conduct = &mut self.shared.conduct;
+        let exits: Vec<Id> = conduct
+            .pending()
+            .filter(|id| snapshot.gone.contains(id))
+            .collect();
+        for &id in &exits {
+            conduct.note_end(id, snapshot.at);
+            let process = &self.shared.discovery.people.crowd[id].process;
+            for job in &mut self.jobs {
+                let target = job.target;
+                let Some(open) = job.open_mut() else {
+                    continue;
+                };
+                if !open.members.iter().any(|member| member.id == id) {
+                    continue;
+                }
+                open.exits = true;
+                log::debug!("port {target}: PID {} has exited", process.pid);
+                let first = conduct.of(id).first.unwrap_or(snapshot.at);
+                callback(&Event::Ended {
+                    target,
+                    process,
+                    fate: Fate::Exited,
+                    elapsed: snapshot.at.saturating_duration_since(first),
+                })?;
+            }
+        }
+        ControlFlow::Continue(!exits.is_empty())
+    }
+
+    /// The deed.
+    fn act(
+        &mut self,
+        place: usize,
+        action: Action,
+        snapshot: &Snapshot,
+        callback: Callback<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        match action {
+            Action::Try(number) => Ok(self.begin_try(place, number, callback)),
+            Action::Signal(permit, signal) => self.signal(place, permit, signal, callback),
+            #[cfg(feature = "containers")]
+            Action::Ask => {
+                let crowd = &self.shared.discovery.people.crowd;
+                let open = self.jobs[place].open();
+                let users = open.map(|open| engines::users_of_forwarders(open, crowd));
+                let targets = self.jobs.iter().map(|job| job.target).collect();
+                let desk = &mut self.shared.desk;
+                desk.ask(&users.unwrap_or_default(), targets, Instant::now());
+                Ok(ControlFlow::Continue(()))
+            }
+            #[cfg(feature = "containers")]
+            Action::Stop(container) => Ok(self.stop(place, &container, callback)),
+            Action::Free => Ok(self.finish(place, snapshot.at, callback)),
+            Action::GiveUp(obstacles) => {
+                Ok(self.give_up(place, obstacles, snapshot.at, callback))
+            }
+        }
+    }
+
+    fn begin_try(&self, place: usize, number: u32, callback: Callback<'_>) -> ControlFlow<()> {
+        let job = &self.jobs[place];
+        let crowd = &self.shared.discovery.people.crowd;
+        let Some(open) = job.open() else {
+            return ControlFlow::Continue(());
+        };
+        let held = open
+            .members
+            .iter()
+            .filter(|member| !member.sockets.is_empty());
+        let holders: Vec<_> = held.map(|member| open.holder(member, crowd)).collect();
+        let target = job.target;
+        log::info!("port {target}: try {number}, {} holders", holders.len());
+        callback(&Event::Try {
+            target,
+            number,
+            holders: &holders,
+        })
+    }
+
+    fn signal(
+        &mut self,
+        place: usize,
+        permit: Permit,
+        signal: Signal,
+        callback: Callback<'_>,
+    ) -> io::Result<ControlFlow<()>> {
+        let job = &mut self.jobs[place];
+        let target = job.target;
+        // Whatever is started from now on may take the place of whoever is told now.
+        let is_first = job.open().is_some_and(|open| open.told.is_none());
+        let told = is_first.then(|| (wall_clock(), Mark::now()));
+        let now = Instant::now();
+        let is_sent = self.shared.signal(permit, signal, now)?;
+        // Whoever was told for another target already runs on this target's clock as well.
+        if let Some(open) = job.open_mut()
+            && (is_sent || self.shared.conduct.is_pending(permit.id()))
+        {
+            open.clock.get_or_insert(now);
+            open.told = open.told.or(told);
+            if signal == Signal::Kill {
+                open.killed.get_or_insert(now);
+            }
+        }
+        if !is_sent {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let process = &self.shared.discovery.people.crowd[permit.id()].process;
+        log::info!("port {target}: {signal} to {process}");
+        Ok(callback(&Event::Signalled {
+            target,
+            process,
+            signal,
+        }))
+    }
+
+    #[cfg(feature = "containers")]
+    fn stop(
+        &mut self,
+        place: usize,
+        container: &crate::container::Container,
+        callback: Callback<'_>,
+    ) -> ControlFlow<()> {
+        let target = self.jobs[place].target;
+        if !self.shared.desk.stop(container, Instant::now()) {
+            return ControlFlow::Continue(());
+        }
+        log::info!("port {target}: stopping {container}");
+        callback(&Event::Stopping { target, container })
+    }
+
+    /// Takes in which containers have ended.
+    #[cfg(feature = "containers")]
+    fn note_stops(&mut self, callback: Callback<'_>) -> ControlFlow<(), bool> {
+        let mut has_changed = false;
+        for job in &mut self.jobs {
+            let target = job.target;
+            let Some(open) = job.open_mut() else {
+                continue;
+            };
+            for (container, elapsed) in open.containers.note_ends(self.shared.desk.view()) {
+                has_changed = true;
+                callback(&Event::Stopped {
+                    target,
+                    container: &container,
+                    elapsed,
+                })?;
+            }
+        }
+        ControlFlow::Continue(has_changed)
+    }
+
+    fn finish(&mut self, place: usize, at: Instant, callback: Callback<'_>) -> ControlFlow<()> {
+        let job = &mut self.jobs[place];
+        let target = job.target;
+        let crowd = &self.shared.discovery.people.crowd;
+        let conduct = &self.shared.conduct;
+        let Some(open) = job.open_mut() else {
+            return ControlFlow::Continue(());
+        };
+        let released = open.free_since.unwrap_or(at);
+        let mut flow = ControlFlow::Continue(());
+        for member in &mut open.members {
+            if !conduct.is_pending(member.id) {
+                continue;
+            }
+            member.released.get_or_insert(released);
+            let first = conduct.of(member.id).first.unwrap_or(released);
+            let answer = callback(&Event::Ended {
+                target,
+                process: &crowd[member.id].process,
+                fate: Fate::Released,
+                elapsed: released.saturating_duration_since(first),
+            });
+            if answer.is_break() {
+                flow = answer;
+            }
+        }
+        job.state = State::Done(Ok(open.freed(crowd, conduct, at)));
+        let answer = callback(&Event::Freed { target });
+        if flow.is_break() { flow } else { answer }
+    }
+
+    fn give_up(
+        &mut self,
+        place: usize,
+        obstacles: Vec<Obstacle>,
+        at: Instant,
+        callback: Callback<'_>,
+    ) -> ControlFlow<()> {
+        let job = &mut self.jobs[place];
+        let target = job.target;
+        let Some(open) = job.open() else {
+            return ControlFlow::Continue(());
+        };
+        let crowd = &self.shared.discovery.people.crowd;
+        let error = open.failed(crowd, &self.shared.conduct, at, obstacles);
+        job.state = State::Done(Err(error));
+        callback(&Event::GaveUp { target })
+    }
+
+    fn give_all_up(&mut self, obstacle: impl Fn() -> Obstacle, callback: Callback<'_>) {
+        let now = Instant::now();
+        for place in 0..self.jobs.len() {
+            // There is nothing left that could be broken off.
+            let _ = self.give_up(place, vec![obstacle()], now, callback);
+        }
+    }
+
+    fn tell_waiting(&self, callback: Callback<'_>) -> ControlFlow<()> {
+        let now = Instant::now();
+        let options = self.shared.options;
+        let crowd = &self.shared.discovery.people.crowd;
+        for job in &self.jobs {
+            let Some(open) = job.open() else {
+                continue;
+            };
+            let pending = open.pending(&self.shared.conduct);
+            let processes: Vec<&crate::Process> = pending
+                .filter(|_| open.free_since.is_none() || open.refused_since.is_some())
+                .map(|member| &crowd[member.id].process)
+                .collect();
+            let since = open.clock;
+            #[cfg(feature = "containers")]
+            let since = open.containers.pending_since().or(since);
+            let elapsed =
+                since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+            let kill_is_to_come = options.escalates() && open.killed.is_none();
+            callback(&Event::Waiting {
+                target: job.target,
+                processes: &processes,
+                elapsed,
+                until_kill: kill_is_to_come.then(|| options.grace.saturating_sub(elapsed)),
+            })?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Waits until somebody exits, a deadline comes, or it is time to look at the sockets again.
+    fn wait(&self, pause: Duration) {
+        let now = Instant::now();
+        let options = self.shared.options;
+        let conduct = &self.shared.conduct;
+        let people = &self.shared.discovery.people;
+        let mut watched: HashSet<Id> = HashSet::new();
+        let mut timeout = pause;
+        for open in self.jobs.iter().filter_map(Job::open) {
+            watched.extend(open.pending(conduct).map(|member| member.id));
+            if let Some(since) = open.free_since {
+                watched.extend(open.told_and_gone(conduct).filter_map(|id| {
+                    let supervisors = self.shared.rules.supervisors(&people.crowd, id).iter();
+                    supervisors.copied().find(|id| !self.gone.contains(id))
+                }));
+                let free_for = now.saturating_duration_since(since);
+                let left = options.settle.saturating_sub(free_for);
+                if !left.is_zero() {
+                    timeout = timeout.min(left);
+                }
+            }
+            if let (Some(clock), None) = (open.clock, open.killed) {
+                let left = options
+                    .grace
+                    .saturating_sub(now.saturating_duration_since(clock));
+                timeout = timeout.min(left.max(Duration::from_micros(100)));
+            }
+        }
+        if self.jobs.iter().all(|job| job.open().is_none()) {
+            return;
+        }
+        let handles: Vec<&sys::Handle> = watched.iter().map(|&id| people.handle(id)).collect();
+        sys::wait(&handles, timeout);
+    }
+}
+
+/// The system's clock, less what the start times of processes are rounded by.
+fn wall_clock() -> SystemTime {
+    let now = SystemTime::now();
+    now.checked_sub(Duration::from_millis(10)).unwrap_or(now)
+}

@@ -1,0 +1,275 @@
+//! May this be ended? One function that every signal passes, whoever it is for: a holder, a leftover, a client, a descendant or a
+//! supervisor. It goes by identity, never by number.
+
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
+
+use crate::discovery::{Crowd, Facts, Id};
+use crate::options::{Agreed, KillOptions};
+use crate::protocol::Protocol;
+use crate::report::SparedReason;
+use crate::socket::{Socket, SocketState};
+use crate::sys::Place;
+use crate::target::Target;
+
+/// What sparing depends on, besides the process.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    /// The process that asks.
+    pub caller: Option<Id>,
+    /// Where it stands.
+    pub place: Place,
+    /// Those above it.
+    pub ancestors: HashSet<Id>,
+    /// Whether some of them can't be seen.
+    pub breaks_off: bool,
+    /// Where clients' local ports come from.
+    pub ephemeral: RangeInclusive<u16>,
+    /// Whether the caller's ancestors may be ended.
+    pub include_ancestors: bool,
+    /// Whether clients may.
+    pub include_clients: bool,
+    /// Whether no process may be ended, only containers.
+    pub only_containers: bool,
+    /// Those who were agreed to, if that was asked.
+    pub agreed: Option<Agreed>,
+}
+
+impl Rules {
+    /// What these options say, for a caller that is yet to be learned.
+    pub(crate) fn of(options: &KillOptions) -> Self {
+        Self {
+            caller: None,
+            place: Place::default(),
+            ancestors: HashSet::new(),
+            breaks_off: false,
+            ephemeral: 0..=0,
+            include_ancestors: options.ancestors,
+            include_clients: options.clients,
+            #[cfg(feature = "containers")]
+            only_containers: options.containers == crate::container::Containers::Only,
+            #[cfg(not(feature = "containers"))]
+            only_containers: false,
+            agreed: options.agreed.clone(),
+        }
+    }
+
+    /// For a caller that is unknown: nobody may be ended.
+    pub(crate) fn of_nobody() -> Self {
+        Self::of(&KillOptions::new())
+    }
+
+    /// Why the caller is not to be hit through this process, if it is the caller or may be above it.
+    fn caller_or_above(&self, id: Id, facts: &Facts) -> Option<SparedReason> {
+        if Some(id) == self.caller {
+            return Some(SparedReason::Caller);
+        }
+        if self.ancestors.contains(&id) {
+            return Some(SparedReason::Ancestor);
+        }
+        let own = self.place;
+        let place = facts.place;
+        let shares = (own.session != 0 && own.session == place.session)
+            || (own.group != 0 && own.group == place.group)
+            || (own.terminal != 0 && own.terminal == place.terminal);
+        (self.breaks_off && (shares || facts.has_unseen_child))
+            .then_some(SparedReason::PerhapsAncestor)
+    }
+
+    /// Those above a process who may have started it to keep it running, nearest first: up to the first who can't be one to end, which
+    /// is PID 1, a service manager, the caller or one of its ancestors, or an interactive shell.
+    pub(crate) fn supervisors<'a>(&self, crowd: &'a Crowd, of: Id) -> &'a [Id] {
+        let above = &crowd[of].ancestors;
+        let end = above
+            .iter()
+            .position(|&id| self.ends_supervision(crowd, id));
+        above.get(..end.unwrap_or(above.len())).unwrap_or_default()
+    }
+
+    fn ends_supervision(&self, crowd: &Crowd, id: Id) -> bool {
+        let facts = &crowd[id];
+        facts.is_init
+            || self.caller_or_above(id, facts).is_some()
+            || facts.is_interactive_shell()
+    }
+
+    /// Why this one can't be ended as a supervisor, if it is for who it is.
+    pub(crate) fn why_no_supervisor(&self, crowd: &Crowd, id: Id) -> Option<SparedReason> {
+        if crowd[id].is_init {
+            return Some(SparedReason::Init);
+        }
+        self.caller_or_above(id, &crowd[id])
+    }
+}
+
+/// What a process has to do with the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// It holds a listening socket.
+    Holder,
+    /// It keeps a connection of a server that was ended just now.
+    Leftover,
+    /// It uses the port as the local port of its own connection.
+    Client,
+    /// It descends from a holder.
+    Descendant,
+    /// It was seen to start a holder again.
+    Supervisor,
+}
+
+/// A process that may have to end.
+#[derive(Debug)]
+pub(crate) struct Candidate<'a> {
+    pub id: Id,
+    pub part: Part,
+    /// The target's sockets that it holds, if it is a holder.
+    pub sockets: &'a [Socket],
+    /// Whether the system was seen to refuse a signal to it.
+    pub denied: bool,
+}
+
+/// The judge's word that somebody may be signalled. Nobody else can give it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Permit(Id);
+
+impl Permit {
+    pub(crate) fn id(self) -> Id {
+        self.0
+    }
+}
+
+/// What is to be done with a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Signal(Permit),
+    Spared(SparedReason),
+    Denied,
+    /// Somebody else keeps the port anyway.
+    Withheld,
+}
+
+/// May this one be ended, whatever the others are?
+pub(crate) fn judge(
+    rules: &Rules,
+    crowd: &Crowd,
+    target: Target,
+    candidate: &Candidate<'_>,
+) -> Verdict {
+    if rules.caller.is_none() {
+        return Verdict::Withheld;
+    }
+    let facts = &crowd[candidate.id];
+    let above = rules.caller_or_above(candidate.id, facts);
+    if above == Some(SparedReason::Caller) {
+        return Verdict::Spared(SparedReason::Caller);
+    }
+    if facts.is_kernel {
+        let reason = if cfg!(windows) {
+            SparedReason::System
+        } else {
+            SparedReason::Kernel
+        };
+        return Verdict::Spared(reason);
+    }
+    if facts.is_init {
+        return Verdict::Spared(SparedReason::Init);
+    }
+    // To include ancestors is to mean those who hold the port, not whoever comes along with one of them.
+    let includes_above =
+        rules.include_ancestors && !matches!(candidate.part, Part::Descendant | Part::Supervisor);
+    if let Some(reason) = above.filter(|_| !includes_above) {
+        return Verdict::Spared(reason);
+    }
+    if facts.is_forwarder {
+        return Verdict::Spared(SparedReason::Forwarder);
+    }
+    let is_client = candidate.part == Part::Client || is_perhaps_a_client(rules, target, candidate);
+    if is_client && !rules.include_clients {
+        return Verdict::Spared(SparedReason::Client);
+    }
+    #[cfg(feature = "containers")]
+    if rules.only_containers {
+        return Verdict::Spared(SparedReason::NoContainer);
+    }
+    let identity = facts.process.identity();
+    if let Some(agreed) = &rules.agreed
+        && !agreed.processes.contains(&identity)
+    {
+        return Verdict::Spared(SparedReason::NotAgreed);
+    }
+    if candidate.denied || !facts.may_signal {
+        return Verdict::Denied;
+    }
+    Verdict::Signal(Permit(candidate.id))
+}
+
+/// Decides on every holder of a target. `hidden` are the sockets that somebody unseen holds, alone or beside others.
+///
+/// *Look before you shoot:* among sockets whose addresses overlap, one that can't be freed makes it pointless to end the
+/// holders of the others, so they are left alone.
+pub(crate) fn judge_holders(
+    rules: &Rules,
+    crowd: &Crowd,
+    target: Target,
+    candidates: &[Candidate<'_>],
+    hidden: &[&Socket],
+) -> Vec<Verdict> {
+    let own: Vec<Verdict> = candidates
+        .iter()
+        .map(|candidate| judge(rules, crowd, target, candidate))
+        .collect();
+    let mut blocked: Vec<&Socket> = hidden.to_vec();
+    for (candidate, verdict) in candidates.iter().zip(&own) {
+        if !matches!(verdict, Verdict::Signal(_)) {
+            blocked.extend(candidate.sockets);
+        }
+    }
+    if !blocked.is_empty() {
+        spread(&mut blocked, candidates);
+    }
+    candidates
+        .iter()
+        .zip(own)
+        .map(|(candidate, verdict)| {
+            let can_be_freed = |socket| !blocked.contains(&socket);
+            match verdict {
+                Verdict::Signal(_) if !candidate.sockets.iter().any(can_be_freed) => {
+                    Verdict::Withheld
+                }
+                verdict => verdict,
+            }
+        })
+        .collect()
+}
+
+/// Adds every socket that overlaps a blocked one, and those that overlap these.
+fn spread<'a>(blocked: &mut Vec<&'a Socket>, candidates: &[Candidate<'a>]) {
+    let mut free: Vec<&Socket> = candidates
+        .iter()
+        .flat_map(|candidate| candidate.sockets)
+        .filter(|socket| !blocked.contains(socket))
+        .collect();
+    let mut next = 0;
+    while let Some(&blocker) = blocked.get(next) {
+        next += 1;
+        free.retain(|socket| {
+            let meets = blocker.overlaps(socket);
+            if meets {
+                blocked.push(socket);
+            }
+            !meets
+        });
+    }
+}
+
+/// A UDP socket that only sends looks to the kernel like a server. On an ephemeral port it counts as a client, unless UDP was
+/// named or the process holds the target by another socket anyway.
+fn is_perhaps_a_client(rules: &Rules, target: Target, candidate: &Candidate<'_>) -> bool {
+    target.protocol() != Some(Protocol::Udp)
+        && rules.ephemeral.contains(&target.port())
+        && !candidate.sockets.is_empty()
+        && candidate
+            .sockets
+            .iter()
+            .all(|socket| socket.state == SocketState::Unconnected)
+}

@@ -1,0 +1,192 @@
+//! Plain data: the sockets that hold a port, and which of them stand in each other's way.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::process::Process;
+use crate::protocol::Protocol;
+use crate::target::Target;
+
+/// What a listening socket does, as far as the kernel tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum SocketState {
+    /// TCP that accepts connections.
+    Listen,
+    /// TCP that is bound to the port and does not listen: it blocks the port all the same. Only Linux 6.8 and later list it.
+    Bound,
+    /// UDP that is bound and not connected to a peer.
+    Unconnected,
+}
+
+impl SocketState {
+    /// The word for it in JSON and in tables: `listen`, `bound` or `unconnected`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Listen => "listen",
+            Self::Bound => "bound",
+            Self::Unconnected => "unconnected",
+        }
+    }
+}
+
+impl fmt::Display for SocketState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A socket that holds a port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Socket {
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The local address; `0.0.0.0` and `::` are the wildcards.
+    pub address: IpAddr,
+    /// The local port.
+    pub port: u16,
+    /// What the socket does.
+    pub state: SocketState,
+    /// The user who made the socket, where the system tells. It may differ from the user whose process holds it now.
+    pub uid: Option<u32>,
+    /// That user's name.
+    pub user: Option<String>,
+    /// Whether an IPv6 socket takes IPv4 as well. Always `false` for an IPv4 socket.
+    pub(crate) dual_stack: bool,
+    /// What the system calls this socket: on Linux its inode, elsewhere a number made of its other fields.
+    pub(crate) id: SocketId,
+}
+
+/// The system's name of a socket; unique among the sockets that exist at one time.
+pub(crate) type SocketId = u64;
+
+impl Socket {
+    /// The address and port together.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+
+    /// Whether it stands in the way of a bind to the target.
+    pub(crate) fn blocks(&self, target: Target) -> bool {
+        self.port == target.port()
+            && target
+                .protocol()
+                .is_none_or(|protocol| protocol == self.protocol)
+            && target
+                .address()
+                .is_none_or(|address| address.ips().any(|ip| self.occupies(ip)))
+    }
+
+    /// Whether two sockets stand in each other's way, as far as addresses tell.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        self.protocol == other.protocol
+            && self.port == other.port
+            && (self.occupies(other.address.to_canonical())
+                || other.occupies(self.address.to_canonical())
+                // A dual-stack `::` and `0.0.0.0` both take IPv4, though neither address lies within the other.
+                || (self.takes_all_of_ipv4() && other.takes_all_of_ipv4()))
+    }
+
+    /// Whether it occupies its port on this address: it has the address itself, or a wildcard that covers it.
+    fn occupies(&self, ip: IpAddr) -> bool {
+        let own = self.address.to_canonical();
+        match (own, ip) {
+            (IpAddr::V6(own), IpAddr::V4(_)) => own.is_unspecified() && self.dual_stack,
+            (IpAddr::V4(_), IpAddr::V6(_)) => false,
+            _ => own.is_unspecified() || own == ip,
+        }
+    }
+
+    fn takes_all_of_ipv4(&self) -> bool {
+        self.address.is_unspecified() && (self.address.is_ipv4() || self.dual_stack)
+    }
+}
+
+impl fmt::Display for Socket {
+    /// `tcp 127.0.0.1:8080`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.protocol, self.local())
+    }
+}
+
+/// A process that has at least one descriptor for a listening socket of a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Holder {
+    /// The process.
+    pub process: Process,
+    /// The listening sockets of the target that it holds, in the kernel's order.
+    pub sockets: Vec<Socket>,
+}
+
+impl fmt::Display for Holder {
+    /// `node (PID 4711) on tcp 127.0.0.1:8080`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.process)?;
+        for (index, socket) in self.sockets.iter().enumerate() {
+            let between = if index == 0 { " on" } else { "," };
+            write!(f, "{between} {socket}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a socket has no known holder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HiddenCause {
+    /// Some processes' descriptors can't be read by this user; one of them may hold it.
+    Unreadable,
+    /// Every process that is visible here was looked at, and no descriptor leads to it.
+    Elsewhere,
+}
+
+/// A listening socket whose holder can't be determined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HiddenSocket {
+    /// The socket.
+    pub socket: Socket,
+    /// Why its holder is unknown.
+    pub cause: HiddenCause,
+    /// Processes whose descriptors can't be read and that may hold it: a guess. Empty where too many might.
+    pub candidates: Vec<Process>,
+}
+
+/// Who holds a target, as found at one moment. See [`survey`](crate::survey).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Survey {
+    pub(crate) sockets: Vec<Socket>,
+    pub(crate) holders: Vec<Holder>,
+    pub(crate) hidden: Vec<HiddenSocket>,
+}
+
+impl Survey {
+    /// The processes that hold at least one of the sockets, by PID.
+    #[must_use]
+    pub fn holders(&self) -> &[Holder] {
+        &self.holders
+    }
+
+    /// The sockets whose holder can't be determined.
+    #[must_use]
+    pub fn hidden(&self) -> &[HiddenSocket] {
+        &self.hidden
+    }
+
+    /// Every listening socket of the target, by port.
+    #[must_use]
+    pub fn sockets(&self) -> &[Socket] {
+        &self.sockets
+    }
+
+    /// Whether the target has no listening socket. That it can be bound as well is what a [`Plan`](crate::Plan) tells.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.sockets.is_empty()
+    }
+}

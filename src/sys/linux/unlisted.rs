@@ -1,0 +1,83 @@
+//! TCP sockets that are bound without listening, where the kernel does not list them (before Linux 6.8, or where netlink is refused).
+//!
+//! A socket knows its own port. So each one that a traceable process has is borrowed by pidfd_getfd(2) and asked. That is
+//! expensive, and only done for a port that can't be bound though nothing is known to hold it.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat};
+use rustix::io::Errno;
+use rustix::net::{SocketType, getpeername, getsockname, sockopt};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+
+use super::process::proc_path;
+use super::scan;
+use crate::protocol::Protocol;
+use crate::socket::{Socket, SocketId, SocketState};
+
+/// Those with this local port, each once.
+pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
+    let mut seen: HashSet<SocketId> = HashSet::new();
+    let mut found = Vec::new();
+    for pid in scan::pids()? {
+        // What can't be opened has ended, or may not be traced.
+        let Some(process) = Pid::from_raw(pid.cast_signed())
+            .and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok())
+        else {
+            continue;
+        };
+        for (descriptor, id) in sockets_of(pid) {
+            if !seen.insert(id) {
+                continue;
+            }
+            match pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()) {
+                Ok(socket) => found.extend(ask(&socket, port, id)),
+                Err(Errno::PERM) => break,
+                Err(_) => {}
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The sockets among a process's descriptors.
+fn sockets_of(pid: u32) -> Vec<(i32, SocketId)> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(directory) = openat(rustix::fs::CWD, proc_path(pid, "fd"), flags, Mode::empty()) else {
+        return Vec::new();
+    };
+    let mut buffer = vec![std::mem::MaybeUninit::uninit(); 8 * 1024];
+    let mut entries = RawDir::new(&directory, &mut buffer);
+    let mut sockets = Vec::new();
+    while let Some(Ok(entry)) = entries.next() {
+        let name = entry.file_name();
+        let number = scan::number(name.to_bytes()).and_then(|number| i32::try_from(number).ok());
+        let target = readlinkat(&directory, name, Vec::new()).ok();
+        let id = target.and_then(|target| scan::socket_in(target.as_bytes()));
+        sockets.extend(number.zip(id));
+    }
+    sockets
+}
+
+fn ask(socket: &OwnedFd, port: u16, id: SocketId) -> Option<Socket> {
+    let is_bound_only = sockopt::socket_type(socket).ok()? == SocketType::STREAM
+        && !sockopt::socket_acceptconn(socket).ok()?
+        && getpeername(socket).is_err();
+    if !is_bound_only {
+        return None;
+    }
+    let local = SocketAddr::try_from(getsockname(socket).ok()?).ok()?;
+    (local.port() == port).then(|| Socket {
+        protocol: Protocol::Tcp,
+        address: local.ip(),
+        port,
+        state: SocketState::Bound,
+        uid: None,
+        user: None,
+        dual_stack: local.is_ipv6() && !sockopt::ipv6_v6only(socket).unwrap_or(false),
+        id,
+    })
+}

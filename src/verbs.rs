@@ -1,0 +1,287 @@
+//! What a caller does with options and targets: kill, plan, survey, explain.
+
+use std::io;
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::advice;
+use crate::discovery::{Discovery, Extent};
+use crate::error::Error;
+use crate::escalation;
+use crate::event::Event;
+use crate::explain::{Explanation, explained};
+use crate::options::KillOptions;
+use crate::report::{Freed, Plan};
+use crate::socket::Survey;
+use crate::target::Target;
+
+impl KillOptions {
+    /// Frees one target. `Ok` means that it can be bound now.
+    ///
+    /// # Errors
+    /// [`Error`] tells what is in the way and who was ended before.
+    pub fn kill(&self, target: impl Into<Target>) -> Result<Freed, Error> {
+        self.kill_with(target, |_| ControlFlow::Continue(()))
+    }
+
+    /// Frees one target, tells of progress, and can be cancelled: the callback is called at least every 50 ms and for each signal, and
+    /// when it breaks, nobody else is signalled and the call returns with [`Obstacle::Cancelled`](crate::Obstacle::Cancelled). Signals
+    /// that were sent are not taken back.
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use kill_port::{Event, KillOptions};
+    ///
+    /// let freed = KillOptions::new().kill_with(8080, |event| {
+    ///     if let Event::Signalled { process, signal, .. } = event {
+    ///         println!("{signal} to {process}");
+    ///     }
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// # Ok::<(), kill_port::Error>(())
+    /// ```
+    ///
+    /// From asynchronous code, the call belongs on a thread of its own, and the callback is the way to cancel it. With tokio:
+    ///
+    /// ```ignore
+    /// let cancelled = Arc::new(AtomicBool::new(false));
+    /// let flag = Arc::clone(&cancelled);
+    /// let task = tokio::task::spawn_blocking(move || {
+    ///     KillOptions::new().kill_with(8080, |_| match flag.load(Ordering::Relaxed) {
+    ///         true => ControlFlow::Break(()),
+    ///         false => ControlFlow::Continue(()),
+    ///     })
+    /// });
+    /// tokio::select! {
+    ///     result = task => println!("{result:?}"),
+    ///     _ = tokio::signal::ctrl_c() => cancelled.store(true, Ordering::Relaxed),
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error`] tells what is in the way and who was ended before.
+    pub fn kill_with(
+        &self,
+        target: impl Into<Target>,
+        mut callback: impl FnMut(&Event<'_>) -> ControlFlow<()>,
+    ) -> Result<Freed, Error> {
+        let target = target.into();
+        one(target, self.free(&[target], &mut callback))
+    }
+
+    /// Frees several targets side by side, with one look at the process table for all. The results are in the order
+    /// asked; a target that is named twice is freed once and answered twice.
+    pub fn kill_all<T: Into<Target>>(
+        &self,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Vec<(Target, Result<Freed, Error>)> {
+        self.kill_all_with(targets, |_| ControlFlow::Continue(()))
+    }
+
+    /// [`KillOptions::kill_all`] with progress and cancellation, as in [`KillOptions::kill_with`].
+    pub fn kill_all_with<T: Into<Target>>(
+        &self,
+        targets: impl IntoIterator<Item = T>,
+        mut callback: impl FnMut(&Event<'_>) -> ControlFlow<()>,
+    ) -> Vec<(Target, Result<Freed, Error>)> {
+        self.free(&collected(targets), &mut callback)
+    }
+
+    fn free(
+        &self,
+        targets: &[Target],
+        callback: escalation::Callback<'_>,
+    ) -> Vec<(Target, Result<Freed, Error>)> {
+        let mut results = escalation::run(self, targets, callback);
+        for (_, result) in &mut results {
+            if let Err(error) = result {
+                advice::advise(error);
+            }
+        }
+        results
+    }
+
+    /// What [`KillOptions::kill`] would do; nobody is signalled.
+    ///
+    /// ```no_run
+    /// use kill_port::KillOptions;
+    ///
+    /// let plan = KillOptions::new().plan(8080)?;
+    /// for report in &plan.holders {
+    ///     println!("{}: {}", report.holder, report.fate.as_str());
+    /// }
+    /// if let Some(error) = &plan.error {
+    ///     println!("it would not help: {error}");
+    /// }
+    /// # Ok::<(), kill_port::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Only where the system could not be asked. A target that would not become free is a [`Plan`] with an error in it.
+    pub fn plan(&self, target: impl Into<Target>) -> Result<Plan, Error> {
+        let target = target.into();
+        one(target, self.plan_all([target]))
+    }
+
+    /// [`KillOptions::plan`] for several targets, with one look at the process table for all.
+    pub fn plan_all<T: Into<Target>>(
+        &self,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Vec<(Target, Result<Plan, Error>)> {
+        let targets = collected(targets);
+        let planned = escalation::plan(self, &targets, Extent::Binds).map(|(_, planned)| {
+            let plans = planned.into_iter().map(|(mut plan, _)| {
+                advise_on(&mut plan);
+                plan
+            });
+            plans.collect()
+        });
+        answers(&targets, planned)
+    }
+
+    /// [`explain`], with the plan of these options.
+    ///
+    /// # Errors
+    /// Where the system can't be asked: see [`Obstacle::System`](crate::Obstacle::System).
+    pub fn explain(&self, target: impl Into<Target>) -> Result<Explanation, Error> {
+        let target = target.into();
+        one(target, self.explain_all([target]))
+    }
+
+    /// [`KillOptions::explain`] for several targets, with one look at the process table for all.
+    pub fn explain_all<T: Into<Target>>(
+        &self,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Vec<(Target, Result<Explanation, Error>)> {
+        let targets = collected(targets);
+        let mut answer = self.look_and_explain(&targets);
+        // What was in the way of a bind may have come after the look: then it is seen now.
+        if answer
+            .as_ref()
+            .is_ok_and(|all| all.iter().any(Explanation::is_puzzling))
+        {
+            answer = self.look_and_explain(&targets);
+        }
+        answers(&targets, answer)
+    }
+
+    fn look_and_explain(&self, targets: &[Target]) -> io::Result<Vec<Explanation>> {
+        let (mut discovery, planned) = escalation::plan(self, targets, Extent::Uses)?;
+        planned
+            .into_iter()
+            .map(|(mut plan, sight)| {
+                advise_on(&mut plan);
+                let mut explanation = explained(&mut discovery, plan, sight)?;
+                advice::advise_on_causes(&mut explanation);
+                Ok(explanation)
+            })
+            .collect()
+    }
+}
+
+/// Who holds the target. Looks at every descriptor that can be read, and signals nobody.
+///
+/// On Linux it rests on `sock_diag(7)` (or `/proc/net`, where that is refused) and on `/proc/PID/fd`.
+///
+/// ```no_run
+/// for holder in kill_port::survey(8080)?.holders() {
+///     println!("{holder}, in {:?}", holder.process.cwd);
+/// }
+/// # Ok::<(), kill_port::Error>(())
+/// ```
+///
+/// # Errors
+/// Where the system can't be asked: see [`Obstacle::System`](crate::Obstacle::System).
+pub fn survey(target: impl Into<Target>) -> Result<Survey, Error> {
+    let target = target.into();
+    let look = || {
+        let mut discovery = Discovery::open()?;
+        let sights = discovery.complete(&[target], Extent::Sockets)?;
+        let sight = sights.into_iter().next().unwrap_or_default();
+        Ok(discovery.survey(sight))
+    };
+    look().map_err(|error: io::Error| Error::system(target, LOOKING, &Arc::new(error)))
+}
+
+/// Who holds anything: every listening socket of this network namespace.
+///
+/// # Errors
+/// Where the system can't be asked. The target of such an error has port 0.
+pub fn survey_all() -> Result<Survey, Error> {
+    let look = || {
+        let mut discovery = Discovery::open()?;
+        let sight = discovery.everything()?;
+        Ok(discovery.survey(sight))
+    };
+    look().map_err(|error: io::Error| Error::system(Target::new(0), LOOKING, &Arc::new(error)))
+}
+
+/// Why the target can't be bound, who holds it and where they come from, with the plan of [`KillOptions::new`].
+///
+/// Beside a [`survey`], it reads the ancestry of each holder (on Linux also control groups), asks for the connections of the port, and
+/// tries to bind the target; see [`Explanation::bind`]. Over UDP, and over TCP on Windows, `SO_REUSEADDR` is left out while
+/// somebody holds the target, because there it would take datagrams or connections away from them.
+///
+/// ```no_run
+/// let explanation = kill_port::explain(8080)?;
+/// for cause in &explanation.causes {
+///     println!("{cause}");
+/// }
+/// # Ok::<(), kill_port::Error>(())
+/// ```
+///
+/// # Errors
+/// Where the system can't be asked: see [`Obstacle::System`](crate::Obstacle::System).
+pub fn explain(target: impl Into<Target>) -> Result<Explanation, Error> {
+    KillOptions::new().explain(target)
+}
+
+/// Whether a server here could have this address: it is one of this machine's, a wildcard, or a multicast group.
+///
+/// # Errors
+/// What the system answers when it is asked (by binding a UDP socket to the address and no particular port).
+pub fn is_local(address: IpAddr) -> io::Result<bool> {
+    crate::sys::is_local(address)
+}
+
+const LOOKING: &str = "looking at the process table";
+
+fn collected<T: Into<Target>>(targets: impl IntoIterator<Item = T>) -> Vec<Target> {
+    targets.into_iter().map(Into::into).collect()
+}
+
+fn advise_on(plan: &mut Plan) {
+    if let Some(error) = &mut plan.error {
+        advice::advise(error);
+    }
+}
+
+/// An answer for each target, or the same error for all.
+fn answers<T>(
+    targets: &[Target],
+    answer: io::Result<Vec<T>>,
+) -> Vec<(Target, Result<T, Error>)> {
+    match answer {
+        Ok(all) => targets
+            .iter()
+            .copied()
+            .zip(all.into_iter().map(Ok))
+            .collect(),
+        Err(error) => {
+            let error = Arc::new(error);
+            let failed = |&target| (target, Err(Error::system(target, LOOKING, &error)));
+            targets.iter().map(failed).collect()
+        }
+    }
+}
+
+/// The answer of the one target that was asked about.
+fn one<T>(target: Target, answers: Vec<(Target, Result<T, Error>)>) -> Result<T, Error> {
+    let missing = || {
+        let error = Arc::new(io::Error::other("there is no answer"));
+        Err(Error::system(target, LOOKING, &error))
+    };
+    let only = answers.into_iter().next();
+    only.map_or_else(missing, |(_, answer)| answer)
+}
