@@ -1,5 +1,6 @@
 //! The next step, made of what is known when an obstacle or a cause is. No other room writes advice.
 
+use crate::connection::LingeringState;
 use crate::error::{Advice, Error, Obstacle};
 use crate::explain::{self, Cause, Explanation};
 use crate::forwarder::forwarder;
@@ -10,7 +11,6 @@ use crate::report::SparedReason;
 use crate::socket::{HiddenCause, Socket, SocketState};
 use crate::sys;
 use crate::target::Target;
-use crate::connection::LingeringState;
 
 /// Finds a next step for everything that is in the way.
 pub(crate) fn advise(error: &mut Error) {
@@ -67,13 +67,13 @@ fn on_obstacle(obstacle: &Obstacle, target: Target) -> Option<Advice> {
         },
         Obstacle::NotPermitted { .. } => Some(Advice::MoreRights),
         // Root can't do more than it has done, even where it was refused a look at somebody.
-        Obstacle::Hidden { socket, cause, .. } => {
-            Some(if *cause == HiddenCause::Unreadable && !sys::is_superuser() {
+        Obstacle::Hidden { socket, cause, .. } => Some(
+            if *cause == HiddenCause::Unreadable && !sys::is_superuser() {
                 Advice::MoreRights
             } else {
                 look_elsewhere(socket)
-            })
-        }
+            },
+        ),
         Obstacle::Respawned {
             holder,
             unit,

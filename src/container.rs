@@ -1,6 +1,5 @@
 //! Plain data: containers that publish ports, and the engines that run them.
 
-
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};

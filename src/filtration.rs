@@ -88,9 +88,7 @@ impl Rules {
 
     fn ends_supervision(&self, crowd: &Crowd, id: Id) -> bool {
         let facts = &crowd[id];
-        facts.is_init
-            || self.caller_or_above(id, facts).is_some()
-            || facts.is_interactive_shell()
+        facts.is_init || self.caller_or_above(id, facts).is_some() || facts.is_interactive_shell()
     }
 
     /// Why this one can't be ended as a supervisor, if it is for who it is.
@@ -272,4 +270,267 @@ fn is_perhaps_a_client(rules: &Rules, target: Target, candidate: &Candidate<'_>)
             .sockets
             .iter()
             .all(|socket| socket.state == SocketState::Unconnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::tests::{facts, socket};
+    use crate::process::Identity;
+
+    /// Everybody that the tests need: the caller, one above it, PID 1, and some strangers.
+    struct Town {
+        crowd: Crowd,
+        rules: Rules,
+    }
+
+    impl Town {
+        fn new() -> Self {
+            let mut crowd = Crowd::default();
+            let caller = crowd.add(facts(50));
+            let above = crowd.add(facts(40));
+            let rules = Rules {
+                caller: Some(caller),
+                ancestors: HashSet::from([above]),
+                ephemeral: 32768..=60999,
+                ..Rules::of(&KillOptions::new())
+            };
+            Self { crowd, rules }
+        }
+
+        fn add(&mut self, pid: u32, change: impl FnOnce(&mut Facts)) -> Id {
+            let mut new = facts(pid);
+            change(&mut new);
+            self.crowd.add(new)
+        }
+
+        fn holder<'a>(id: Id, sockets: &'a [Socket]) -> Candidate<'a> {
+            Candidate {
+                id,
+                part: Part::Holder,
+                sockets,
+                denied: false,
+            }
+        }
+
+        fn judge(&self, id: Id, part: Part) -> Verdict {
+            let candidate = Candidate {
+                id,
+                part,
+                sockets: &[],
+                denied: false,
+            };
+            judge(&self.rules, &self.crowd, Target::new(3000), &candidate)
+        }
+
+        fn verdicts(&self, candidates: &[Candidate<'_>], hidden: &[&Socket]) -> Vec<Verdict> {
+            judge_holders(
+                &self.rules,
+                &self.crowd,
+                Target::new(3000),
+                candidates,
+                hidden,
+            )
+        }
+    }
+
+    const PARTS: [Part; 5] = [
+        Part::Holder,
+        Part::Leftover,
+        Part::Client,
+        Part::Descendant,
+        Part::Supervisor,
+    ];
+
+    #[test]
+    fn the_caller_pid_1_and_threads_of_the_kernel_are_spared_in_every_part_and_whatever_is_included()
+     {
+        let mut town = Town::new();
+        town.rules.include_ancestors = true;
+        town.rules.include_clients = true;
+        let init = town.add(1, |facts| facts.is_init = true);
+        let kernel = town.add(2, |facts| facts.is_kernel = true);
+        let forwarder = town.add(3, |facts| facts.is_forwarder = true);
+        let of_kernel = if cfg!(windows) {
+            SparedReason::System
+        } else {
+            SparedReason::Kernel
+        };
+        let caller = town.rules.caller.unwrap();
+        for part in PARTS {
+            for (id, reason) in [
+                (caller, SparedReason::Caller),
+                (init, SparedReason::Init),
+                (kernel, of_kernel),
+                (forwarder, SparedReason::Forwarder),
+            ] {
+                assert_eq!(town.judge(id, part), Verdict::Spared(reason), "{part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn ancestors_are_spared_unless_included_and_then_only_for_what_they_hold_themselves() {
+        let mut town = Town::new();
+        let above = *town.rules.ancestors.iter().next().unwrap();
+        let spared = Verdict::Spared(SparedReason::Ancestor);
+        for part in PARTS {
+            assert_eq!(town.judge(above, part), spared);
+        }
+        town.rules.include_ancestors = true;
+        assert_eq!(
+            town.judge(above, Part::Holder),
+            Verdict::Signal(Permit(above))
+        );
+        for part in [Part::Descendant, Part::Supervisor] {
+            assert_eq!(town.judge(above, part), spared);
+        }
+    }
+
+    #[test]
+    fn where_the_chain_of_ancestors_breaks_off_those_who_may_be_above_it_are_spared() {
+        let mut town = Town::new();
+        let place = |session, group, terminal| Place {
+            session,
+            group,
+            terminal,
+            arguments: 0,
+        };
+        town.rules.place = place(7, 8, 9);
+        let stranger = town.add(60, |facts| facts.place = place(1, 2, 3));
+        let suspects = [
+            town.add(61, |facts| facts.place = place(7, 2, 3)),
+            town.add(62, |facts| facts.place = place(1, 8, 3)),
+            town.add(63, |facts| facts.place = place(1, 2, 9)),
+            town.add(64, |facts| facts.has_unseen_child = true),
+        ];
+        for id in suspects {
+            assert_eq!(
+                town.judge(id, Part::Holder),
+                Verdict::Signal(Permit(id)),
+                "the chain is whole"
+            );
+        }
+        town.rules.breaks_off = true;
+        for id in suspects {
+            let spared = Verdict::Spared(SparedReason::PerhapsAncestor);
+            assert_eq!(town.judge(id, Part::Holder), spared);
+        }
+        assert_eq!(
+            town.judge(stranger, Part::Holder),
+            Verdict::Signal(Permit(stranger))
+        );
+    }
+
+    #[test]
+    fn whoever_was_not_agreed_to_is_spared_in_every_part_by_identity_and_not_by_number() {
+        let mut town = Town::new();
+        town.rules.include_clients = true;
+        let agreed = town.add(60, |_| ());
+        let same_number = town.add(60, |facts| facts.process.start_ticks += 1);
+        let processes = vec![Identity {
+            pid: 60,
+            start_ticks: town.crowd[agreed].process.start_ticks,
+        }];
+        town.rules.agreed = Some(Agreed {
+            processes,
+            #[cfg(feature = "containers")]
+            containers: Vec::new(),
+        });
+        for part in PARTS {
+            assert_eq!(town.judge(agreed, part), Verdict::Signal(Permit(agreed)));
+            assert_eq!(
+                town.judge(same_number, part),
+                Verdict::Spared(SparedReason::NotAgreed)
+            );
+        }
+    }
+
+    #[test]
+    fn nobody_may_be_ended_for_a_caller_that_is_unknown() {
+        let mut town = Town::new();
+        let stranger = town.add(60, |_| ());
+        town.rules = Rules::of_nobody();
+        for part in PARTS {
+            assert_eq!(town.judge(stranger, part), Verdict::Withheld);
+        }
+    }
+
+    #[test]
+    fn an_overlapping_holder_is_left_alone_when_another_is_out_of_reach() {
+        let mut town = Town::new();
+        let ids: Vec<Id> = (60..64).map(|pid| town.add(pid, |_| ())).collect();
+        let loopback = [socket(2, Protocol::Tcp, "127.0.0.1")];
+        let wildcard = [socket(1, Protocol::Tcp, "0.0.0.0")];
+        let other = [socket(3, Protocol::Tcp, "127.0.0.2")];
+        let udp = [socket(4, Protocol::Udp, "0.0.0.0")];
+        let denied = |sockets| Candidate {
+            denied: true,
+            ..Town::holder(ids[0], sockets)
+        };
+        let all = [
+            denied(&loopback),
+            Town::holder(ids[1], &wildcard),
+            Town::holder(ids[2], &other),
+            Town::holder(ids[3], &udp),
+        ];
+        use Verdict::{Denied, Signal, Withheld};
+        assert_eq!(
+            town.verdicts(&all, &[]),
+            [Denied, Withheld, Withheld, Signal(Permit(ids[3]))]
+        );
+        let apart = [denied(&loopback), Town::holder(ids[2], &other)];
+        assert_eq!(town.verdicts(&apart, &[]), [Denied, Signal(Permit(ids[2]))]);
+    }
+
+    #[test]
+    fn a_hidden_holder_beside_a_seen_one_blocks_it() {
+        let mut town = Town::new();
+        let id = town.add(61, |_| ());
+        let shared = [socket(1, Protocol::Tcp, "0.0.0.0")];
+        let verdicts = town.verdicts(&[Town::holder(id, &shared)], &[&shared[0]]);
+        assert_eq!(verdicts, [Verdict::Withheld]);
+    }
+
+    #[test]
+    fn a_holder_of_tcp_and_udp_goes_if_one_of_them_can_be_freed() {
+        let mut town = Town::new();
+        let id = town.add(61, |_| ());
+        let both = [
+            socket(1, Protocol::Tcp, "0.0.0.0"),
+            socket(2, Protocol::Udp, "0.0.0.0"),
+        ];
+        let hidden = socket(3, Protocol::Udp, "127.0.0.1");
+        let verdicts = town.verdicts(&[Town::holder(id, &both)], &[&hidden]);
+        assert_eq!(verdicts, [Verdict::Signal(Permit(id))]);
+    }
+
+    #[test]
+    fn udp_on_an_ephemeral_port_is_a_client_unless_named_or_held_otherwise_or_included() {
+        let mut town = Town::new();
+        let id = town.add(61, |_| ());
+        let at = |mut socket: Socket| {
+            socket.port = 40789;
+            socket
+        };
+        let udp = [at(socket(1, Protocol::Udp, "0.0.0.0"))];
+        let both = [
+            at(socket(1, Protocol::Udp, "0.0.0.0")),
+            at(socket(2, Protocol::Tcp, "0.0.0.0")),
+        ];
+        let any = Target::new(40789);
+        let of = |town: &Town, target, sockets| {
+            let candidate = Town::holder(id, sockets);
+            judge(&town.rules, &town.crowd, target, &candidate)
+        };
+        let signal = Verdict::Signal(Permit(id));
+        let spared = Verdict::Spared(SparedReason::Client);
+        assert_eq!(of(&town, any, &udp), spared);
+        assert_eq!(of(&town, any.with_protocol(Protocol::Udp), &udp), signal);
+        assert_eq!(of(&town, any, &both), signal);
+        assert_eq!(town.judge(id, Part::Client), spared);
+        town.rules.include_clients = true;
+        assert_eq!(of(&town, any, &udp), signal);
+        assert_eq!(town.judge(id, Part::Client), signal);
+    }
 }

@@ -147,11 +147,9 @@ impl KillOptions {
                 .processes
                 .extend(reports.map(|report| report.holder.process.identity()));
             #[cfg(feature = "containers")]
-            agreed.containers.extend(
-                plan.containers
-                    .iter()
-                    .map(|container| container.id.clone()),
-            );
+            agreed
+                .containers
+                .extend(plan.containers.iter().map(|container| container.id.clone()));
         }
         self.agreed = Some(agreed);
         self
@@ -166,7 +164,11 @@ impl KillOptions {
 
     /// The signal that comes first.
     pub(crate) fn first_signal(&self) -> Signal {
-        if self.force { Signal::Kill } else { self.signal }
+        if self.force {
+            Signal::Kill
+        } else {
+            self.signal
+        }
     }
 
     /// Whether SIGKILL comes at all, if another signal comes before it.

@@ -258,10 +258,7 @@ fn advise_on(plan: &mut Plan) {
 }
 
 /// An answer for each target, or the same error for all.
-fn answers<T>(
-    targets: &[Target],
-    answer: io::Result<Vec<T>>,
-) -> Vec<(Target, Result<T, Error>)> {
+fn answers<T>(targets: &[Target], answer: io::Result<Vec<T>>) -> Vec<(Target, Result<T, Error>)> {
     match answer {
         Ok(all) => targets
             .iter()

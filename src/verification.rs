@@ -16,9 +16,7 @@ const STARTUP: Duration = Duration::from_secs(2);
 
 /// Whether what was seen proves that the target is free: everything was asked for, nothing was found, and the kernel let it be bound.
 pub(crate) fn proves_free(sight: &Sight) -> bool {
-    sight.whole
-        && sight.sockets.is_empty()
-        && sight.refusals.as_ref().is_some_and(Vec::is_empty)
+    sight.whole && sight.sockets.is_empty() && sight.refusals.as_ref().is_some_and(Vec::is_empty)
 }
 
 /// How things stand after the sockets of a target are gone.
@@ -55,8 +53,7 @@ impl Aftermath<'_> {
     pub(crate) fn needs(&self) -> Need {
         let is_settling = !self.settle.is_zero() && self.free_for < self.settle;
         let is_ending = self.is_living
-            && (self.free_for < EXIT_LINGER
-                || (self.is_exiting && self.free_for < EXITING_LINGER));
+            && (self.free_for < EXIT_LINGER || (self.is_exiting && self.free_for < EXITING_LINGER));
         // One that gave up the port and lives may take it again, just as a supervisor may give it to another.
         let may_return = is_settling && (self.is_supervised || self.is_living);
         if self.is_awaiting_exit || is_ending || may_return {
@@ -70,8 +67,9 @@ impl Aftermath<'_> {
             };
         };
         let patience = self.settle.saturating_add(STARTUP);
-        let is_awaited =
-            |newcomer: &Newcomer| is_settling || (newcomer.is_supervised && self.free_for < patience);
+        let is_awaited = |newcomer: &Newcomer| {
+            is_settling || (newcomer.is_supervised && self.free_for < patience)
+        };
         if newcomers.iter().any(is_awaited) {
             return Need::Time;
         }

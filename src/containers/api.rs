@@ -5,11 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use crate::container::{
-    Compose, Container, Endpoint, EngineError, EngineErrorKind, PublishedPort,
-};
 use super::http::Response;
 use super::transport::{Progress, Task, request};
+use crate::container::{Compose, Container, Endpoint, EngineError, EngineErrorKind, PublishedPort};
 use crate::protocol::Protocol;
 
 /// How long an engine may take for an answer.

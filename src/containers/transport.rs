@@ -8,8 +8,8 @@ use std::io::{self, Read, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use crate::container::Endpoint;
 use super::http::{self, HttpError, Response};
+use crate::container::Endpoint;
 
 /// Work that goes on in a thread of its own, and is waited for no longer than until its deadline.
 pub(crate) struct Task<T> {

@@ -6,6 +6,8 @@
 mod ends;
 mod people;
 mod sight;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -81,7 +83,12 @@ impl Discovery {
     /// Who holds these sockets, for each list of them, with one scan of the processes. A quick look becomes a complete one where a socket
     /// has no holder that way.
     pub(crate) fn holders(&mut self, of: &[&[Socket]], depth: Depth) -> io::Result<Vec<Found>> {
-        let ids: Vec<SocketId> = of.iter().copied().flatten().map(|socket| socket.id).collect();
+        let ids: Vec<SocketId> = of
+            .iter()
+            .copied()
+            .flatten()
+            .map(|socket| socket.id)
+            .collect();
         let mut scan = self.scan(ids.clone(), depth)?;
         if depth == Depth::Quick && !ids.iter().all(|id| scan.owners.contains_key(id)) {
             scan = self.scan(ids, Depth::Complete)?;
@@ -137,8 +144,11 @@ impl Discovery {
         for (id, sockets) in &mut found.held {
             let facts = &self.people.crowd[*id];
             let parent = facts.ancestors.first().copied();
-            let is_unreadable =
-                |parent: &Id| found.unreadable.contains(&self.people.crowd[*parent].process.pid);
+            let is_unreadable = |parent: &Id| {
+                found
+                    .unreadable
+                    .contains(&self.people.crowd[*parent].process.pid)
+            };
             if facts.unseen_parent.is_some() || parent.as_ref().is_some_and(is_unreadable) {
                 for socket in sockets {
                     socket.user = socket.uid.and_then(sys::user_name);
@@ -213,7 +223,10 @@ impl Discovery {
     /// look, for a target that nobody holds.
     pub(crate) fn bind(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
         self.try_binds(target, udp, sight)?;
-        if sight.refusals.as_ref().is_some_and(|refusals| !refusals.is_empty())
+        if sight
+            .refusals
+            .as_ref()
+            .is_some_and(|refusals| !refusals.is_empty())
             && sight.sockets.is_empty()
         {
             let connections = self.connections(target)?;
@@ -345,7 +358,10 @@ impl Discovery {
         }
         let mut connections: Vec<Vec<Connection>> = Vec::new();
         for (&target, sight) in targets.iter().zip(&sights) {
-            let is_refused = sight.refusals.as_ref().is_some_and(|refusals| !refusals.is_empty());
+            let is_refused = sight
+                .refusals
+                .as_ref()
+                .is_some_and(|refusals| !refusals.is_empty());
             connections.push(if is_refused || extent == Extent::Uses {
                 self.connections(target)?
             } else {
@@ -442,7 +458,9 @@ fn uses_in(scan: &Scan, ends: &Ends, connections: Vec<Connection>) -> Vec<Use> {
 
 /// The sockets of those connections that a process has.
 fn owned(connections: &[Connection]) -> impl Iterator<Item = SocketId> {
-    let owned = connections.iter().filter(|connection| !connection.is_orphaned());
+    let owned = connections
+        .iter()
+        .filter(|connection| !connection.is_orphaned());
     owned.map(|connection| connection.id)
 }
 

@@ -129,9 +129,7 @@ pub(super) fn wants_holders(open: &Open, sockets: &[Socket], round: &Round<'_>) 
     let since = round.since(last);
     let soon = cost.saturating_mul(4).max(Duration::from_millis(20));
     since >= TRY
-        || sockets
-            .iter()
-            .any(|socket| !open.seen.contains(&socket.id))
+        || sockets.iter().any(|socket| !open.seen.contains(&socket.id))
         || open.pending(round.conduct).next().is_none()
         || (open.exits && since >= soon)
         || round.kill_is_due(open)
@@ -259,8 +257,7 @@ fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
 /// account: they go with it.
 pub(super) fn choose(open: &mut Open, round: &Round<'_>, without_forwarders: bool) -> Vec<Permit> {
     let is_counted = |member: &Member| {
-        !member.sockets.is_empty()
-            && !(without_forwarders && round.crowd[member.id].is_forwarder)
+        !member.sockets.is_empty() && !(without_forwarders && round.crowd[member.id].is_forwarder)
     };
     let hidden: Vec<&Socket> = if without_forwarders {
         Vec::new()
@@ -304,7 +301,9 @@ pub(super) fn tell_holders(
     round: &Round<'_>,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
-    let elapsed = open.clock.map_or(Duration::ZERO, |clock| round.since(clock));
+    let elapsed = open
+        .clock
+        .map_or(Duration::ZERO, |clock| round.since(clock));
     let number = u32::try_from(elapsed.as_secs())
         .unwrap_or(u32::MAX)
         .saturating_add(1);
@@ -328,10 +327,13 @@ pub(super) fn tell_holders(
         let facts = &round.crowd[permit.id()];
         (facts.ancestors.len(), facts.process.pid)
     });
-    let descendants = open.members.iter().filter_map(|member| match member.verdict {
-        Some(Verdict::Signal(permit)) if member.part == Part::Descendant => Some(permit),
-        _ => None,
-    });
+    let descendants = open
+        .members
+        .iter()
+        .filter_map(|member| match member.verdict {
+            Some(Verdict::Signal(permit)) if member.part == Part::Descendant => Some(permit),
+            _ => None,
+        });
     chosen.extend(descendants);
     actions.extend(signals(chosen, signal, round));
     actions
@@ -523,11 +525,7 @@ fn stubborn(
 }
 
 /// How things stand after the sockets of this target are gone.
-pub(super) fn aftermath<'a>(
-    open: &'a Open,
-    sight: &'a Sight,
-    round: &Round<'_>,
-) -> Aftermath<'a> {
+pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>) -> Aftermath<'a> {
     let mut told = open.pending(round.conduct);
     let is_supervised = || {
         open.told_and_gone(round.conduct).any(|id| {
@@ -625,12 +623,7 @@ fn when_possible(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Actio
 
 /// What follows when nothing listens, and yet the kernel does not let the target be bound: leftovers of the server that was ended
 /// are ended as well, clients are named.
-fn while_refused(
-    open: &mut Open,
-    sight: &Sight,
-    round: &Round<'_>,
-    since: Instant,
-) -> Vec<Action> {
+fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Instant) -> Vec<Action> {
     let chosen = choose_users(open, sight, round);
     let signal = round.signal(open);
     let actions: Vec<Action> = signals(chosen.clone(), signal, round).collect();
@@ -661,9 +654,10 @@ fn while_refused(
 
 /// Judges those who use the port without listening, and returns those who may be ended.
 pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Permit> {
-    let has_ended_a_server = open.members.iter().any(|member| {
-        member.part == Part::Holder && round.conduct.was_told(member.id)
-    });
+    let has_ended_a_server = open
+        .members
+        .iter()
+        .any(|member| member.part == Part::Holder && round.conduct.was_told(member.id));
     let mut chosen: Vec<Permit> = Vec::new();
     for used in sight.uses_in_the_way() {
         for &id in &used.owners {
@@ -736,7 +730,9 @@ pub(super) fn in_use(open: &Open, sight: &Sight, round: &Round<'_>) -> Vec<Obsta
             },
         });
     }
-    let is_explained = sight.uses_in_the_way().any(|used| !used.connection.is_orphaned());
+    let is_explained = sight
+        .uses_in_the_way()
+        .any(|used| !used.connection.is_orphaned());
     if is_explained {
         return obstacles;
     }

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::decide::{Action, Round, obstacles};
 use super::job::Open;
-use crate::container::{
-    Container, Containers, EngineError, EngineErrorKind, StoppedContainer,
-};
+use crate::container::{Container, Containers, EngineError, EngineErrorKind, StoppedContainer};
 use crate::containers::{Ending, Engines, Progress, Published, Stopping, Task, ask, end};
 use crate::discovery::Crowd;
 use crate::error::{Advice, Obstacle};
@@ -112,9 +110,8 @@ impl Desk {
 
     /// Asks the engines, those of these users included, who publishes these targets. Does nothing while an answer is awaited.
     pub(super) fn ask(&mut self, users: &[u32], targets: Vec<Target>, now: Instant) {
-        let is_recent = |(asked, _): &(Instant, Published)| {
-            now.saturating_duration_since(*asked) < PULSE
-        };
+        let is_recent =
+            |(asked, _): &(Instant, Published)| now.saturating_duration_since(*asked) < PULSE;
         if self.asking.is_some() || self.answer.as_ref().is_some_and(is_recent) {
             return;
         }
@@ -142,7 +139,6 @@ impl Desk {
         self.stops.insert(container.id.clone(), stop);
         true
     }
-
 }
 
 impl<'a> View<'a> {
@@ -155,7 +151,9 @@ impl<'a> View<'a> {
     /// The last answer, if its question is not older than that.
     fn answer(self, since: Option<Instant>) -> Option<&'a Published> {
         let (asked, published) = self.0?.answer.as_ref()?;
-        since.is_none_or(|since| *asked >= since).then_some(published)
+        since
+            .is_none_or(|since| *asked >= since)
+            .then_some(published)
     }
 
     fn end(self, id: &str) -> Option<&'a (Instant, Result<Duration, EngineError>)> {
@@ -361,7 +359,8 @@ fn after_the_end(
             "still publishes the port after its container was told to end",
         );
         error.help = Some(if round.options.escalate {
-            let what = "something starts it again, or it is stuck: look with the engine's own command";
+            let what =
+                "something starts it again, or it is stuck: look with the engine's own command";
             Advice::Text(what.to_owned())
         } else {
             Advice::Force
@@ -438,7 +437,12 @@ fn engine_obstacles(view: View<'_>, found: &[Obstacle]) -> Vec<Obstacle> {
         .iter()
         .cloned()
         .chain(engines.out_of_reach.iter().map(EngineError::not_permitted))
-        .chain(engines.remote.iter().map(|address| EngineError::remote(address)));
+        .chain(
+            engines
+                .remote
+                .iter()
+                .map(|address| EngineError::remote(address)),
+        );
     let suspicion = found.iter().map(suspicion).max().unwrap_or(Suspicion::None);
     if suspicion == Suspicion::None {
         for error in errors {

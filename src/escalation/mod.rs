@@ -9,6 +9,8 @@ mod decide;
 mod engines;
 mod job;
 mod plan;
+#[cfg(test)]
+mod tests;
 mod unseen;
 
 use std::collections::{HashMap, HashSet};
@@ -487,8 +489,7 @@ impl<'o> Work<'o> {
                 && aftermath(open, sight, round).needs() == Need::Proof
         });
         for place in places {
-            let (Some(open), Some(sight)) =
-                (self.jobs[place].open(), &mut snapshot.sights[place])
+            let (Some(open), Some(sight)) = (self.jobs[place].open(), &mut snapshot.sights[place])
             else {
                 continue;
             };
@@ -510,11 +511,7 @@ impl<'o> Work<'o> {
         Ok(())
     }
 
-    fn note_exits(
-        &mut self,
-        snapshot: &Snapshot,
-        callback: Callback<'_>,
-    ) -> ControlFlow<(), bool> {
+    fn note_exits(&mut self, snapshot: &Snapshot, callback: Callback<'_>) -> ControlFlow<(), bool> {
         let conduct = &mut self.shared.conduct;
         let exits: Vec<Id> = conduct
             .pending()
@@ -569,9 +566,7 @@ impl<'o> Work<'o> {
             #[cfg(feature = "containers")]
             Action::Stop(container) => Ok(self.stop(place, &container, callback)),
             Action::Free => Ok(self.finish(place, snapshot.at, callback)),
-            Action::GiveUp(obstacles) => {
-                Ok(self.give_up(place, obstacles, snapshot.at, callback))
-            }
+            Action::GiveUp(obstacles) => Ok(self.give_up(place, obstacles, snapshot.at, callback)),
         }
     }
 

@@ -118,8 +118,11 @@ impl Draft {
             );
         }
         let crowd = round.crowd;
-        let is_chosen =
-            |process: &Process| chosen.iter().any(|permit| crowd[permit.id()].process == *process);
+        let is_chosen = |process: &Process| {
+            chosen
+                .iter()
+                .any(|permit| crowd[permit.id()].process == *process)
+        };
         let mut holders = open.reports(crowd, round.conduct, round.at, false);
         for report in &mut holders {
             if is_chosen(&report.holder.process) {
@@ -168,7 +171,10 @@ fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snap
         draft.open.target.port() != 0
             && (is_untouched || draft.obstacles.iter().any(may_be_a_container))
     };
-    let affected: Vec<&mut Draft> = drafts.iter_mut().filter(|draft| is_affected(draft)).collect();
+    let affected: Vec<&mut Draft> = drafts
+        .iter_mut()
+        .filter(|draft| is_affected(draft))
+        .collect();
     if affected.is_empty() {
         return;
     }

@@ -400,7 +400,9 @@ impl fmt::Display for Cause {
                 f,
                 "Windows has set {protocol} ports {first} to {last} aside"
             ),
-            Self::NotLocal { address, .. } => write!(f, "{address} is not an address of this machine"),
+            Self::NotLocal { address, .. } => {
+                write!(f, "{address} is not an address of this machine")
+            }
             Self::Kernel { socket, .. } => {
                 write!(
                     f,

@@ -7,8 +7,8 @@ mod programs;
 
 pub use bind::{BindError, BindProbe};
 pub use cause::Cause;
-pub use origin::{Origin, Provenance};
 pub(crate) use cause::service;
+pub use origin::{Origin, Provenance};
 pub(crate) use origin::{socket_command, stop_command};
 
 use std::io;

@@ -375,12 +375,7 @@ fn chain(people: &mut People, of: Id) -> Vec<Id> {
 }
 
 /// The leader of the holder's session, where the ancestry leads past it.
-fn session_leader(
-    people: &mut People,
-    around: &Surroundings,
-    chain: &[Id],
-    of: Id,
-) -> Option<Id> {
+fn session_leader(people: &mut People, around: &Surroundings, chain: &[Id], of: Id) -> Option<Id> {
     let leader = around.session.filter(|&leader| leader != 0)?;
     let id = people.pass(leader).ok().flatten()?;
     if id == of || chain.contains(&id) {
@@ -552,9 +547,8 @@ pub(crate) fn stop_command(process: &Process) -> Option<String> {
     }
     let mut origins = of_process(&mut people, id, &[], None).origins;
     let own = sys::ancestors().found;
-    let is_own = |process: &Process| {
-        process.pid == sys::caller() || own.contains(&process.identity())
-    };
+    let is_own =
+        |process: &Process| process.pid == sys::caller() || own.contains(&process.identity());
     origins.retain(|origin| origin.process().is_none_or(|process| !is_own(process)));
     comeback(&origins).1
 }

@@ -17,11 +17,7 @@ pub(crate) struct Manner {
 }
 
 /// Binds a socket and closes it at once. It never listens, so nobody can connect to it.
-pub(crate) fn try_bind(
-    protocol: Protocol,
-    address: SocketAddr,
-    manner: Manner,
-) -> io::Result<()> {
+pub(crate) fn try_bind(protocol: Protocol, address: SocketAddr, manner: Manner) -> io::Result<()> {
     let kind = match protocol {
         Protocol::Tcp => Type::STREAM,
         Protocol::Udp => Type::DGRAM,

@@ -16,8 +16,8 @@ use std::io;
 use std::net::IpAddr;
 
 use super::{Depth, Found, Handle, Ports};
-use crate::socket::{Socket, SocketId, SocketState};
 use crate::protocol::Protocol;
+use crate::socket::{Socket, SocketId, SocketState};
 
 /// One listening socket and one process that holds it, or nobody who can be named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -66,9 +66,7 @@ pub(crate) use super::linux::{
 };
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{
-    first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit,
-};
+pub(crate) use elsewhere::{first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {

@@ -78,14 +78,20 @@ impl Answer {
                     .iter()
                     .map(|obstacle| InTheWay {
                         kind: obstacle.kind().to_owned(),
-                        pid: obstacle.holder().map_or(0, |holder| holder.process.pid),
+                        pid: obstacle.process().map_or(0, |process| process.pid),
                         text: format!(
                             "{obstacle} ({})",
-                            obstacle.advice().map(ToString::to_string).unwrap_or_default()
+                            obstacle
+                                .advice()
+                                .map(ToString::to_string)
+                                .unwrap_or_default()
                         ),
                     })
                     .collect(),
-                display: error.to_string(),
+                display: match std::error::Error::source(error) {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                },
             },
         }
     }

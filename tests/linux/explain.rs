@@ -390,10 +390,7 @@ fn another_users_server_is_out_of_sight_and_sudo_would_help() {
     let cause = caller.wait_line("cause ");
     assert!(cause.starts_with("cause unreadable "), "{cause}");
     assert!(cause.contains("root (0)"), "{cause}");
-    assert!(
-        cause.contains("ask as root"),
-        "{cause}"
-    );
+    assert!(cause.contains("ask as root"), "{cause}");
     assert_eq!(caller.count("cause "), 1);
 }
 

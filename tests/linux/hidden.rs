@@ -70,7 +70,11 @@ fn a_socket_that_no_process_has_is_not_free() {
     let answer = kill_plainly(port.number());
     answer.held(&[("hidden", 0)]);
     // Whoever is root already is not told to be.
-    assert_eq!(answer.display.contains("ask as root"), !is_root(), "{answer:#?}");
+    assert_eq!(
+        answer.display.contains("ask as root"),
+        !is_root(),
+        "{answer:#?}"
+    );
     assert!(on_its_way.is_alive());
     let seen = survey(port.number()).expect("a survey");
     assert_eq!(seen.hidden().len(), 1);

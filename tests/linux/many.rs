@@ -48,7 +48,9 @@ fn each_of_many_targets_has_its_own_answer() {
         .set("on_term", "swallow")
         .start();
     let _own = std::net::TcpListener::bind(("127.0.0.1", ports[2].number())).expect("bind");
-    let options = KillOptions::new().grace(Duration::from_secs(3)).escalate(false);
+    let options = KillOptions::new()
+        .grace(Duration::from_secs(3))
+        .escalate(false);
     let results = options.kill_all(ports.iter().map(Port::number));
     let answers: Vec<Answer> = results
         .iter()

@@ -35,8 +35,13 @@ fn a_client_whose_own_local_port_it_is_survives() {
             .set("local", format!("127.0.0.1:{local}"))
             .set("to", format!("127.0.0.1:{port}"))
             .start();
+        // Servers set SO_REUSEADDR, and so does this client of TCP. A UDP port is asked about by name only, and is in use then.
         kill_plainly(local.number()).was_free();
-        kill(&KillOptions::new(), &format!("{local}/{protocol}")).was_free();
+        let answer = kill(&KillOptions::new(), &format!("{local}/{protocol}"));
+        match protocol {
+            "tcp" => answer.was_free(),
+            _ => answer.held(&[("client", client.pid())]),
+        }
         assert!(client.is_alive());
         assert!(server.is_alive());
     }
@@ -99,7 +104,7 @@ fn a_parent_of_the_caller_is_spared() {
     let answer = answer(calling(&port));
     answer.held(&[("spared", std::process::id())]);
     answer.mentions("ancestor");
-    answer.mentions("--include-ancestors");
+    answer.mentions("include ancestors");
 }
 
 #[test]

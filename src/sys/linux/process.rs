@@ -12,11 +12,11 @@ use std::time::{Duration, SystemTime};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
 use rustix::io::Errno;
-use rustix::time::{ClockId, clock_gettime};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
     pidfd_send_signal, test_kill_process,
 };
+use rustix::time::{ClockId, clock_gettime};
 
 use super::super::{Delivery, Place};
 use super::cgroup;

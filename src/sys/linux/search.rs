@@ -107,7 +107,10 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
             }
         };
     let above = ancestors().found;
-    for pid in [1, caller()].into_iter().chain(above.iter().map(|identity| identity.pid)) {
+    for pid in [1, caller()]
+        .into_iter()
+        .chain(above.iter().map(|identity| identity.pid))
+    {
         whole(pid, &mut done, &mut seen, &mut scanner);
     }
     let others: Vec<u32> = pids

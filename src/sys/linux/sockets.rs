@@ -16,8 +16,8 @@ use super::row::{Row, state};
 use super::sock_diag::{self, Family, Table};
 use super::sockstat;
 use crate::connection::{Connection, ConnectionState};
-use crate::socket::{Socket, SocketState};
 use crate::protocol::Protocol;
+use crate::socket::{Socket, SocketState};
 
 /// From this many ports on, one dump of all listening sockets is cheaper than a request for each port: it is the walk
 /// through the hash tables that costs (three of them, 13 µs each), not the few rows in them.
@@ -153,7 +153,11 @@ impl SocketTable {
     ///
     /// # Errors
     /// Neither netlink nor `/proc/net` told. Sockets may have been added before.
-    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<bool> {
+    pub(crate) fn listening(
+        &mut self,
+        ports: Ports<'_>,
+        into: &mut Vec<Socket>,
+    ) -> io::Result<bool> {
         self.has_gaps = false;
         let before = into.len();
         for (protocol, number, found) in [

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::process::Handle;
 use super::{cgroup, unit_file};
-use crate::sys::surroundings::{Container, Surroundings, Unit};
 use crate::protocol::Protocol;
+use crate::sys::surroundings::{Container, Surroundings, Unit};
 
 /// See `sys::surroundings`.
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {

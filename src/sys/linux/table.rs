@@ -22,7 +22,11 @@ impl Table {
         })
     }
 
-    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<bool> {
+    pub(crate) fn listening(
+        &mut self,
+        ports: Ports<'_>,
+        into: &mut Vec<Socket>,
+    ) -> io::Result<bool> {
         self.sockets.listening(ports, into)
     }
 

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use super::Info;
 use super::sysctl::{self, arguments, at, path, text, u32_at, unsigned};
-use crate::sys::listeners::Row;
 use crate::protocol::Protocol;
+use crate::sys::listeners::Row;
 
 pub(super) fn info(pid: u32) -> Option<Info> {
     of(libc::KERN_PROC_PID, pid).ok()?.pop()

@@ -12,8 +12,8 @@ use std::path::PathBuf;
 
 use super::Info;
 use super::sysctl::{self, arguments, at, path, u32_at, unsigned, until_nul};
-use crate::sys::listeners::Row;
 use crate::protocol::Protocol;
+use crate::sys::listeners::Row;
 
 /// The length of a `struct kinfo_proc`.
 const RECORD: usize = 648;

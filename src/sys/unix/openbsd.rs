@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use super::Info;
 use super::sysctl::{self, at, path, text, unsigned, until_nul};
-use crate::sys::listeners::Row;
 use crate::protocol::Protocol;
+use crate::sys::listeners::Row;
 
 pub(super) fn info(pid: u32) -> Option<Info> {
     let pid = c_int::try_from(pid).ok()?;

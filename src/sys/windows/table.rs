@@ -11,8 +11,8 @@ use windows_sys::Win32::NetworkManagement::IpHelper::{
 use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 
 use super::process_info;
-use crate::sys::listeners::Row;
 use crate::protocol::Protocol;
+use crate::sys::listeners::Row;
 
 /// Adds the rows that `listeners` 0.6.1 leaves out: those whose owner is not in the list of processes (it has ended and a child
 /// has inherited the socket, or the owner reads 0), and the whole of a table that it could not read, which it takes for an empty one.

@@ -1,0 +1,489 @@
+//! The loop without processes: a table of snapshots in, actions out.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::conduct::Conduct;
+use super::decide::{Action, Round, aftermath, decide, only_bound, wants_holders};
+#[cfg(feature = "containers")]
+use super::engines::View;
+use super::job::Open;
+use crate::connection::{Connection, ConnectionState};
+use crate::discovery::tests::{facts, socket};
+use crate::discovery::{Crowd, Found, Id, Refusal, Sight, Use};
+use crate::error::Obstacle;
+use crate::filtration::Rules;
+use crate::options::KillOptions;
+use crate::protocol::Protocol;
+use crate::signal::Signal;
+use crate::socket::{Socket, SocketState};
+use crate::target::Target;
+use crate::verification::Need;
+
+/// A world of numbers, in which decisions are carried out.
+struct World {
+    options: KillOptions,
+    rules: Rules,
+    crowd: Crowd,
+    conduct: Conduct,
+    open: Open,
+    at: Instant,
+    gone: HashSet<Id>,
+    /// Who was sent what, in order.
+    sent: Vec<(Id, Signal)>,
+    end: Option<Result<(), Vec<&'static str>>>,
+}
+
+/// What the kernel would say at one moment.
+#[derive(Debug, Clone, Default)]
+struct State {
+    /// Sockets with their holders, by place in the crowd.
+    held: Vec<(u64, SocketState, Vec<Id>)>,
+    is_refused: bool,
+    uses: Vec<(ConnectionState, Option<Id>)>,
+    is_lively: bool,
+    exits: Vec<Id>,
+}
+
+impl World {
+    fn new(options: KillOptions) -> Self {
+        let mut crowd = Crowd::default();
+        let caller = crowd.add(facts(50));
+        let at = Instant::now();
+        Self {
+            rules: Rules {
+                caller: Some(caller),
+                ..Rules::of(&options)
+            },
+            options,
+            crowd,
+            conduct: Conduct::default(),
+            open: Open::new(Target::new(3000), at),
+            at,
+            gone: HashSet::new(),
+            sent: Vec::new(),
+            end: None,
+        }
+    }
+
+    fn process(&mut self, pid: u32) -> Id {
+        self.crowd.add(facts(pid))
+    }
+
+    /// One round, as `Work` does it: cheap sockets first, and the rest as it is wanted.
+    fn round(&mut self, state: &State, later: Duration) {
+        if self.end.is_some() {
+            return;
+        }
+        self.at += later;
+        for &id in &state.exits {
+            if self.conduct.is_pending(id) {
+                self.conduct.note_end(id, self.at);
+            }
+            self.gone.insert(id);
+        }
+        let lives = |id: &Id| !self.gone.contains(id);
+        let sockets: Vec<(Socket, Vec<Id>)> = state
+            .held
+            .iter()
+            .map(|(id, kind, holders)| {
+                let mut socket = socket(*id, Protocol::Tcp, "127.0.0.1");
+                socket.state = *kind;
+                (socket, holders.iter().copied().filter(lives).collect())
+            })
+            .filter(|(_, holders): &(Socket, Vec<Id>)| !holders.is_empty())
+            .collect();
+        let (bound, listening): (Vec<_>, Vec<_>) = sockets
+            .iter()
+            .cloned()
+            .partition(|(socket, _)| socket.state == SocketState::Bound);
+        let round = Round {
+            at: self.at,
+            options: &self.options,
+            rules: &self.rules,
+            crowd: &self.crowd,
+            conduct: &self.conduct,
+            gone: &self.gone,
+            exiting: &HashSet::new(),
+            #[cfg(feature = "containers")]
+            engines: View::none(),
+        };
+        let mut sight = Sight {
+            sockets: listening.iter().map(|(socket, _)| socket.clone()).collect(),
+            ..Sight::default()
+        };
+        if sight.sockets.is_empty()
+            && aftermath(&self.open, &sight, &round).needs() == Need::Newcomers
+        {
+            sight.newcomers = Some(Vec::new());
+        }
+        let is_proof =
+            |open: &Open, sight: &Sight| aftermath(open, sight, &round).needs() == Need::Proof;
+        let asks_whole = if sight.sockets.is_empty() {
+            self.open.free_since.is_none()
+                || !self.open.bound_before.is_empty()
+                || is_proof(&self.open, &sight)
+        } else {
+            wants_holders(&self.open, &sight.sockets, &round)
+        };
+        if asks_whole {
+            sight
+                .sockets
+                .extend(bound.iter().map(|(socket, _)| socket.clone()));
+            sight.whole = true;
+        }
+        let is_confirmed =
+            only_bound(&sight.sockets).all(|id| self.open.bound_before.contains(&id));
+        if !sight.sockets.is_empty()
+            && sight.whole
+            && is_confirmed
+            && wants_holders(&self.open, &sight.sockets, &round)
+        {
+            let mut found = Found::default();
+            for (socket, holders) in &sockets {
+                for &id in holders {
+                    match found.held.iter_mut().find(|(known, _)| *known == id) {
+                        Some((_, own)) => own.push(socket.clone()),
+                        None => found.held.push((id, vec![socket.clone()])),
+                    }
+                }
+            }
+            sight.found = Some(found);
+        }
+        if sight.whole && sight.sockets.is_empty() && is_proof(&self.open, &sight) {
+            let refusal = Refusal {
+                protocol: Protocol::Tcp,
+                address: "0.0.0.0".parse().unwrap(),
+            };
+            sight.refusals = Some(if state.is_refused {
+                vec![refusal]
+            } else {
+                Vec::new()
+            });
+            sight.is_lively = state.is_lively && !self.open.has_told(&self.conduct);
+            let uses = state
+                .uses
+                .iter()
+                .filter(|(_, owner)| owner.is_none_or(|id| lives(&id)));
+            sight.uses = uses.map(|(kind, owner)| used(*kind, *owner)).collect();
+        }
+        let actions = decide(&mut self.open, &sight, &round);
+        self.carry_out(actions, &sight);
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>, sight: &Sight) {
+        for action in actions {
+            match action {
+                Action::Signal(permit, signal) => {
+                    if self.conduct.is_new(permit.id(), signal) {
+                        self.conduct.note_sent(permit.id(), signal, self.at);
+                        self.sent.push((permit.id(), signal));
+                    }
+                    self.open.clock.get_or_insert(self.at);
+                    if signal == Signal::Kill {
+                        self.open.killed.get_or_insert(self.at);
+                    }
+                }
+                Action::Free => {
+                    assert!(
+                        sight.whole && sight.sockets.is_empty(),
+                        "free without proof"
+                    );
+                    let refusals = sight.refusals.as_ref().expect("a bind was tried");
+                    assert!(refusals.is_empty(), "free though the bind was refused");
+                    self.end = Some(Ok(()));
+                }
+                Action::GiveUp(obstacles) => {
+                    assert!(!obstacles.is_empty(), "given up for no reason");
+                    self.end = Some(Err(obstacles.iter().map(Obstacle::kind).collect()));
+                }
+                Action::Try(_) => {}
+                #[cfg(feature = "containers")]
+                Action::Ask | Action::Stop(_) => {}
+            }
+        }
+    }
+}
+
+fn used(state: ConnectionState, owner: Option<Id>) -> Use {
+    Use {
+        connection: Connection {
+            protocol: Protocol::Tcp,
+            local: "127.0.0.1:3000".parse().unwrap(),
+            remote: "127.0.0.1:40000".parse().unwrap(),
+            state,
+            uid: None,
+            remaining: None,
+            id: u64::from(owner.is_some()),
+        },
+        owners: owner.into_iter().collect(),
+        is_clients_end: false,
+    }
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+fn listening(holders: &[Id]) -> State {
+    State {
+        held: vec![(1, SocketState::Listen, holders.to_vec())],
+        ..State::default()
+    }
+}
+
+#[test]
+fn a_holder_is_asked_to_end_and_a_bind_proves_the_port_free() {
+    let mut world = World::new(KillOptions::new());
+    let server = world.process(60);
+    world.round(&listening(&[server]), MS);
+    assert_eq!(world.sent, [(server, Signal::Term)]);
+    world.round(
+        &State {
+            exits: vec![server],
+            ..State::default()
+        },
+        MS,
+    );
+    assert_eq!(world.end, Some(Ok(())));
+}
+
+#[test]
+fn a_leftover_of_an_ended_server_is_ended_if_the_port_can_not_be_bound_without_that() {
+    let mut world = World::new(KillOptions::new());
+    let (server, worker) = (world.process(60), world.process(61));
+    world.round(&listening(&[server]), MS);
+    let left = State {
+        is_refused: true,
+        uses: vec![(ConnectionState::CloseWait, Some(worker))],
+        exits: vec![server],
+        ..State::default()
+    };
+    world.round(&left, MS);
+    assert_eq!(world.sent, [(server, Signal::Term), (worker, Signal::Term)]);
+    world.round(
+        &State {
+            exits: vec![worker],
+            ..State::default()
+        },
+        MS,
+    );
+    assert_eq!(world.end, Some(Ok(())));
+}
+
+#[test]
+fn where_no_server_was_ended_whoever_uses_the_port_is_named_and_left_alone() {
+    let used = |worker| State {
+        is_refused: true,
+        uses: vec![(ConnectionState::Established, Some(worker))],
+        ..State::default()
+    };
+    let mut world = World::new(KillOptions::new());
+    let worker = world.process(61);
+    world.round(&used(worker), MS);
+    assert_eq!(world.end, Some(Err(vec!["client"])));
+    assert!(world.sent.is_empty());
+    let options = KillOptions::new().include(crate::options::Include::Clients);
+    let mut world = World::new(options);
+    let worker = world.process(61);
+    world.round(&used(worker), MS);
+    assert_eq!(world.sent, [(worker, Signal::Term)]);
+}
+
+#[test]
+fn what_the_kernel_alone_keeps_is_waited_for_and_then_named() {
+    let mut world = World::new(KillOptions::new());
+    let kept = State {
+        is_refused: true,
+        uses: vec![(ConnectionState::TimeWait, None)],
+        ..State::default()
+    };
+    world.round(&kept, MS);
+    assert_eq!(world.end, None);
+    world.round(&kept, Duration::from_secs(2));
+    assert_eq!(world.end, Some(Err(vec!["lingering"])));
+    let mut world = World::new(KillOptions::new());
+    let unseen = State {
+        is_refused: true,
+        ..State::default()
+    };
+    world.round(&unseen, MS);
+    assert_eq!(world.end, None, "another program may try a bind just now");
+    world.round(&unseen, Duration::from_millis(60));
+    assert_eq!(world.end, Some(Err(vec!["unbindable"])));
+}
+
+#[test]
+fn a_socket_that_is_bound_for_a_moment_only_holds_nothing() {
+    let mut world = World::new(KillOptions::new());
+    let prober = world.process(60);
+    let bound = State {
+        held: vec![(1, SocketState::Bound, vec![prober])],
+        ..State::default()
+    };
+    world.round(&bound, MS);
+    assert!(world.sent.is_empty());
+    world.round(&State::default(), MS);
+    assert_eq!(world.end, Some(Ok(())));
+    // One that is still there a moment later does.
+    let mut world = World::new(KillOptions::new());
+    let prober = world.process(60);
+    world.round(&bound, MS);
+    world.round(&bound, MS);
+    assert_eq!(world.sent, [(prober, Signal::Term)]);
+}
+
+#[test]
+fn a_port_with_signs_of_life_is_watched_before_it_is_called_free() {
+    let mut world = World::new(KillOptions::new());
+    let lively = State {
+        is_lively: true,
+        ..State::default()
+    };
+    world.round(&lively, MS);
+    world.round(&lively, Duration::from_millis(100));
+    assert_eq!(world.end, None);
+    let server = world.process(60);
+    world.round(&listening(&[server]), MS);
+    assert_eq!(world.sent, [(server, Signal::Term)]);
+    let mut world = World::new(KillOptions::new());
+    world.round(&lively, MS);
+    world.round(&lively, Duration::from_millis(300));
+    assert_eq!(world.end, Some(Ok(())));
+}
+
+#[test]
+fn one_that_opens_its_port_anew_again_and_again_is_no_new_generation_and_meets_sigkill() {
+    let mut world = World::new(KillOptions::new().grace(Duration::from_secs(1)));
+    let server = world.process(60);
+    for number in 0..60 {
+        let state = if number % 2 == 0 {
+            State {
+                held: vec![(number, SocketState::Listen, vec![server])],
+                ..State::default()
+            }
+        } else {
+            State::default()
+        };
+        world.round(&state, Duration::from_millis(25));
+    }
+    assert_eq!(world.sent, [(server, Signal::Term), (server, Signal::Kill)]);
+    assert_eq!(world.open.generations, 0);
+}
+
+#[test]
+fn a_respawn_that_only_binds_is_a_generation_and_is_named() {
+    let mut world = World::new(KillOptions::new());
+    let mut exits = Vec::new();
+    for number in 0..4 {
+        let server = world.process(60 + number);
+        let state = State {
+            held: vec![(u64::from(number) + 1, SocketState::Bound, vec![server])],
+            exits: std::mem::take(&mut exits),
+            ..State::default()
+        };
+        // The first time it may be there for a moment only.
+        world.round(&state, MS);
+        world.round(&state, MS);
+        exits.push(server);
+    }
+    assert_eq!(world.end, Some(Err(vec!["respawned"])));
+    assert_eq!(world.sent.len(), 3);
+}
+
+#[test]
+fn no_length_of_settling_or_of_grace_ends_in_a_panic_or_in_time_running_out_on_a_free_port() {
+    for settle in [Duration::ZERO, Duration::from_secs(30), Duration::MAX] {
+        for grace in [Duration::ZERO, Duration::MAX] {
+            let mut world = World::new(KillOptions::new().settle(settle).grace(grace));
+            let (server, parent) = (world.process(60), world.process(61));
+            let mut with_parent = facts(62);
+            with_parent.ancestors = vec![parent];
+            let child = world.crowd.add(with_parent);
+            world.round(&listening(&[server, child]), MS);
+            let over = State {
+                exits: vec![server, child],
+                ..State::default()
+            };
+            for _ in 0..40 {
+                world.round(&over, Duration::from_secs(1));
+            }
+            let is_over = settle < Duration::from_secs(40);
+            assert_eq!(world.end, is_over.then_some(Ok(())), "{settle:?} {grace:?}");
+        }
+    }
+}
+
+prop_compose! {
+    fn any_state()(
+        held in prop::collection::vec(
+            (0..6_u64, any::<bool>(), prop::collection::vec(0..6_usize, 1..3)), 0..3),
+        is_refused in prop::bool::weighted(0.2),
+        uses in prop::collection::vec(prop::option::of(0..6_usize), 0..2),
+        is_lively in prop::bool::weighted(0.1),
+        exits in prop::collection::vec(0..6_usize, 0..2),
+        later in 0..700_u64,
+    ) -> (Vec<(u64, bool, Vec<usize>)>, bool, Vec<Option<usize>>, bool, Vec<usize>, u64) {
+        (held, is_refused, uses, is_lively, exits, later)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// The world asserts that "free" is only said with proof; here is what has to hold whatever comes.
+    #[test]
+    fn nobody_is_signalled_twice_with_one_signal_or_without_the_judges_word(
+        rounds in prop::collection::vec(any_state(), 1..40),
+        force in any::<bool>(),
+        escalate in any::<bool>(),
+        clients in any::<bool>(),
+    ) {
+        let mut options = KillOptions::new()
+            .grace(Duration::from_secs(2))
+            .force(force)
+            .escalate(escalate);
+        if clients {
+            options = options.include(crate::options::Include::Clients);
+        }
+        let mut world = World::new(options);
+        let mut ids: Vec<Id> = (60..64).map(|pid| world.process(pid)).collect();
+        // One who may not be signalled, and the caller itself.
+        let mut denied = facts(64);
+        denied.may_signal = false;
+        let denied = world.crowd.add(denied);
+        let caller = world.rules.caller.unwrap();
+        ids.extend([denied, caller]);
+        for (held, is_refused, uses, is_lively, exits, later) in rounds {
+            let state = State {
+                held: held
+                    .into_iter()
+                    .map(|(id, is_bound, holders)| {
+                        let kind = if is_bound { SocketState::Bound } else { SocketState::Listen };
+                        (id, kind, holders.into_iter().map(|at| ids[at]).collect())
+                    })
+                    .collect(),
+                is_refused,
+                uses: uses
+                    .into_iter()
+                    .map(|owner| (ConnectionState::CloseWait, owner.map(|at| ids[at])))
+                    .collect(),
+                is_lively,
+                exits: exits.into_iter().map(|at| ids[at]).collect(),
+            };
+            world.round(&state, Duration::from_millis(later));
+        }
+        let mut seen = HashSet::new();
+        for (id, signal) in &world.sent {
+            prop_assert!(seen.insert((*id, *signal)), "{id:?} was sent {signal} twice");
+            prop_assert!(*id != caller && *id != denied);
+            if !escalate && !force {
+                prop_assert!(*signal != Signal::Kill);
+            }
+        }
+        for id in ids {
+            let polite = world.sent.iter().filter(|(who, signal)| *who == id && *signal != Signal::Kill);
+            prop_assert!(polite.count() <= 1);
+        }
+    }
+}
