@@ -26,25 +26,20 @@ use std::ffi::OsString;
 use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Args, Color};
+use args::Args;
 use exit::Exit;
 use human::Page;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let color = Color::guess(&arguments);
-    color.apply();
-    let exit = match Args::from_arguments(arguments, color) {
+    let exit = match Args::parse_from_all(&arguments) {
         Ok(args) => start(&args),
         Err(error) if error.use_stderr() => usage(&format!(
             "{}; see `kill_port --help`",
             args::one_line(&error)
         )),
-        // Help and version; nobody needs to be told that nobody reads them.
-        Err(error) => {
-            let _ = error.print();
-            Exit::Done
-        }
+        // Help and version.
+        Err(error) => output::document(&error.render().ansi().to_string()),
     };
     exit.into()
 }
