@@ -2,9 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::time::SystemTime;
 
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Row, Table, presets};
 use kill_port::containers::{Container, PublishedPort};
 use kill_port::{HiddenCause, HiddenSocket, Process, Socket, SocketState, printable};
 use unicode_width::UnicodeWidthStr as _;
@@ -20,12 +18,17 @@ const COMMAND_IN_PIPE: usize = 120;
 /// However narrow the terminal, this much of a command line is shown.
 const LEAST_COMMAND: usize = 10;
 
-const HEADER: [&str; 8] = [
-    "PROTO", "ADDRESS", "PORT", "PID", "USER", "PROCESS", "SINCE", "COMMAND",
+/// The columns that are never cut; what fits of the last one, the command line, follows them.
+const COLUMNS: usize = 7;
+
+const HEADER: [&str; COLUMNS] = [
+    "PROTO", "ADDRESS", "PORT", "PID", "USER", "PROCESS", "SINCE",
 ];
 
-/// One row: a socket and a process that holds it if one is to be seen, or a port that a container publishes.
-enum Entry<'a> {
+const GAP: &str = "  ";
+
+/// One row: a socket and a process that holds it if one can be seen, or a port that a container publishes.
+enum Row<'a> {
     Socket {
         socket: &'a Socket,
         holder: Result<&'a Process, &'a HiddenSocket>,
@@ -36,9 +39,9 @@ enum Entry<'a> {
     },
 }
 
-impl Entry<'_> {
+impl Row<'_> {
     fn order(&self, other: &Self) -> Ordering {
-        let key = |entry: &Self| match entry {
+        let key = |row: &Self| match row {
             Self::Socket { socket, holder } => (
                 socket.port,
                 socket.protocol,
@@ -51,137 +54,111 @@ impl Entry<'_> {
         key(self).cmp(&key(other))
     }
 
-    fn cells(&self, now: SystemTime, for_terminal: bool) -> [String; 8] {
-        let (socket, holder) = match self {
-            Self::Socket { socket, holder } => (socket, holder),
-            Self::Published { port, container } => {
-                return [
-                    port.protocol.to_string(),
-                    port.ip.map_or_else(|| "*".into(), |ip| ip.to_string()),
-                    port.host_port.to_string(),
-                    "-".into(),
-                    "-".into(),
-                    "(container)".into(),
-                    "-".into(),
-                    containers::summary(container),
-                ];
+    fn cells(&self, for_terminal: bool) -> [String; COLUMNS] {
+        let nothing = || "-".to_owned();
+        let (protocol, address, port) = match self {
+            Self::Socket { socket, .. } => {
+                let bound = match socket.state {
+                    SocketState::Bound => " bound",
+                    _ => "",
+                };
+                let protocol = format!("{}{bound}", socket.protocol);
+                (protocol, socket.address.to_string(), socket.port)
+            }
+            Self::Published { port, .. } => {
+                let address = port.ip.map_or_else(|| "*".into(), |ip| ip.to_string());
+                (port.protocol.to_string(), address, port.host_port)
             }
         };
-        let protocol = match socket.state {
-            SocketState::Bound => format!("{} bound", socket.protocol),
-            _ => socket.protocol.to_string(),
-        };
-        let (pid, user, name, since, command) = match *holder {
-            Ok(process) => (
+        let (pid, user, name, since) = match self {
+            Self::Socket {
+                holder: Ok(process),
+                ..
+            } => (
                 process.pid.to_string(),
                 user(process.user.as_deref(), process.uid),
                 printable(&process.name).into_owned(),
-                started(process, now, for_terminal),
-                command_line(&process.command),
+                started(process, for_terminal),
             ),
-            Err(hidden) => (
-                "-".into(),
+            Self::Socket { socket, .. } => (
+                nothing(),
                 user(socket.user.as_deref(), socket.uid),
-                "-".into(),
-                "-".into(),
-                why_hidden(hidden.cause).into(),
+                nothing(),
+                nothing(),
             ),
+            Self::Published { .. } => (nothing(), nothing(), "(container)".into(), nothing()),
         };
-        [
-            protocol,
-            socket.address.to_string(),
-            socket.port.to_string(),
-            pid,
-            user,
-            name,
-            since,
-            command,
-        ]
+        [protocol, address, port.to_string(), pid, user, name, since]
+    }
+
+    /// What the last column says, in full.
+    fn command(&self) -> String {
+        match self {
+            Self::Socket {
+                holder: Ok(process),
+                ..
+            } => command_line(&process.command),
+            Self::Socket {
+                holder: Err(hidden),
+                ..
+            } => why_hidden(hidden.cause).into(),
+            Self::Published { container, .. } => containers::summary(container),
+        }
     }
 }
 
 /// The rows of all listings, sorted by port. Empty without any row.
 pub fn render(listings: &[Listing], width: Option<usize>) -> String {
-    let mut entries = entries(listings);
-    if entries.is_empty() {
+    let mut rows = rows(listings);
+    if rows.is_empty() {
         return String::new();
     }
-    entries.sort_by(Entry::order);
-    let now = SystemTime::now();
-    let rows: Vec<[String; 8]> = entries
-        .iter()
-        .map(|entry| entry.cells(now, width.is_some()))
-        .collect();
-    let command_width = match width {
-        Some(width) => width
-            .saturating_sub(width_of_the_rest(&rows))
-            .max(LEAST_COMMAND),
+    rows.sort_by(Row::order);
+    let cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| row.cells(width.is_some())).collect();
+    let mut widths = HEADER.map(str::len);
+    for cells in &cells {
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.width().max(*width);
+        }
+    }
+    let taken: usize = widths.iter().map(|width| width + GAP.len()).sum();
+    let left = match width {
+        Some(width) => width.saturating_sub(taken).max(LEAST_COMMAND),
         None => COMMAND_IN_PIPE,
     };
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(HEADER);
-    for mut cells in rows {
-        if let Some(command) = cells.last_mut() {
-            *command = cut(command, command_width);
-        }
-        let cells = cells.into_iter().zip(HEADER).map(|(text, name)| {
-            let is_number = matches!(name, "PORT" | "PID");
-            let side = if is_number {
-                CellAlignment::Right
-            } else {
-                CellAlignment::Left
+    let header = HEADER.iter().zip(widths);
+    let header: String = header
+        .map(|(name, width)| format!("{name:width$}{GAP}"))
+        .collect();
+    let mut text = format!("{}\n", paint(BOLD, format_args!("{header}COMMAND")));
+    for (row, cells) in rows.iter().zip(&cells) {
+        let mut line = String::new();
+        for ((name, cell), width) in HEADER.iter().zip(cells).zip(widths) {
+            let padding = " ".repeat(width.saturating_sub(cell.width()));
+            let (before, behind) = match *name {
+                "PORT" | "PID" => (padding.as_str(), ""),
+                _ => ("", padding.as_str()),
             };
-            Cell::new(text).set_alignment(side)
-        });
-        table.add_row(Row::from(cells.collect::<Vec<_>>()));
-    }
-    finish(&table)
-}
-
-/// What all columns but the last take: ports and PIDs are never cut, the command line is.
-fn width_of_the_rest(rows: &[[String; 8]]) -> usize {
-    let gap = 2;
-    let columns = HEADER.iter().enumerate().take(HEADER.len() - 1);
-    columns
-        .map(|(index, name)| {
-            let cells = rows.iter().filter_map(|cells| cells.get(index));
-            cells
-                .map(|text| text.width())
-                .fold(name.width(), usize::max)
-                + gap
-        })
-        .sum()
-}
-
-/// Without the padding at both ends of a line, and with a header that stands out.
-fn finish(table: &Table) -> String {
-    let mut text = String::new();
-    for (index, line) in table.lines().enumerate() {
-        let line = line.strip_prefix(' ').unwrap_or(&line).trim_end();
-        if index == 0 {
-            text.push_str(&paint(BOLD, line));
-        } else {
-            text.push_str(line);
+            line.extend([before, cell, behind, GAP]);
         }
+        line.push_str(&cut(&row.command(), left));
+        text.push_str(line.trim_end());
         text.push('\n');
     }
     text
 }
 
 /// Targets may overlap (`8080 8080/tcp`); every row is shown once.
-fn entries(listings: &[Listing]) -> Vec<Entry<'_>> {
+fn rows(listings: &[Listing]) -> Vec<Row<'_>> {
     let mut seen = HashSet::new();
     let mut published = HashSet::new();
-    let mut entries = Vec::new();
+    let mut rows = Vec::new();
     for listing in listings {
         for holder in &listing.holders {
             for socket in &holder.sockets {
                 if seen.insert((socket, Some(holder.process.pid))) {
                     let holder = Ok(&holder.process);
-                    entries.push(Entry::Socket { socket, holder });
+                    rows.push(Row::Socket { socket, holder });
                 }
             }
         }
@@ -189,7 +166,7 @@ fn entries(listings: &[Listing]) -> Vec<Entry<'_>> {
         for container in &listing.containers {
             for port in container.ports.iter().filter(|port| port.serves(&target)) {
                 if published.insert((port, &container.id)) {
-                    entries.push(Entry::Published { port, container });
+                    rows.push(Row::Published { port, container });
                 }
             }
         }
@@ -197,11 +174,11 @@ fn entries(listings: &[Listing]) -> Vec<Entry<'_>> {
             if seen.insert((&hidden.socket, None)) {
                 let socket = &hidden.socket;
                 let holder = Err(hidden);
-                entries.push(Entry::Socket { socket, holder });
+                rows.push(Row::Socket { socket, holder });
             }
         }
     }
-    entries
+    rows
 }
 
 fn why_hidden(cause: HiddenCause) -> &'static str {
@@ -224,10 +201,10 @@ fn user(name: Option<&str>, uid: Option<u32>) -> String {
 }
 
 /// An age on a terminal, and in a pipe a time that stays the same.
-fn started(process: &Process, now: SystemTime, for_terminal: bool) -> String {
+fn started(process: &Process, for_terminal: bool) -> String {
     match process.started {
         None => "-".into(),
-        Some(started) if for_terminal => time::age(now.duration_since(started).unwrap_or_default()),
+        Some(started) if for_terminal => time::age(started),
         Some(started) => time::rfc3339(started),
     }
 }

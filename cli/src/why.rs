@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::SystemTime;
 
 use kill_port::{
     BindProbe, Connection, Error, Explanation, Fate, HolderReport, Process, Provenance, Target,
@@ -196,12 +195,9 @@ fn story(page: &Page, process: &Process, provenance: &Provenance) -> String {
     }
     line("user", &page.foreign_user(process).unwrap_or_default());
     if let Some(started) = process.started {
-        let age = SystemTime::now()
-            .duration_since(started)
-            .unwrap_or_default();
         line(
             "running for",
-            &format!("{}, since {}", time::age(age), time::rfc3339(started)),
+            &format!("{}, since {}", time::age(started), time::rfc3339(started)),
         );
     }
     let mut origins = provenance.origins.iter().map(ToString::to_string);
