@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum, ValueHint};
-use kill_port::{KillOptions, Protocol, Signal};
+use kill_port::{Protocol, Signal};
 
 use crate::duration;
 
@@ -256,28 +256,6 @@ impl Args {
             (_, true) => Some(Protocol::Udp),
             _ => None,
         }
-    }
-
-    /// The library's options.
-    pub fn kill_options(&self) -> KillOptions {
-        let mut options = KillOptions::new();
-        options
-            .force(self.force)
-            .escalate(!self.no_escalate)
-            .spare_ancestors(!self.include_ancestors)
-            .containers(self.containers.into())
-            .tree(self.tree)
-            .supervisor(self.supervisor);
-        if let Some(signal) = self.signal {
-            options.signal(signal);
-        }
-        if let Some(grace) = self.grace {
-            options.grace(grace);
-        }
-        if let Some(settle) = self.settle {
-            options.settle(settle);
-        }
-        options
     }
 }
 

@@ -5,9 +5,11 @@ use std::fmt;
 
 use kill_port::{ParseTargetError, Protocol, Target, printable};
 
+use crate::next_step;
+
 /// What was asked for: the targets in the order asked, each once, and the ranges that some of them come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Request {
+pub struct Ports {
     /// Every target, each once.
     pub targets: Vec<Target>,
     /// The ranges of more than one port, in the order asked.
@@ -58,7 +60,7 @@ fn with_port(mut target: Target, port: u16) -> Target {
     target
 }
 
-impl Request {
+impl Ports {
     /// Whether the target was named by itself, and not only as a part of a range.
     pub fn is_single(&self, target: Target) -> bool {
         self.single.contains(&target)
@@ -69,23 +71,23 @@ impl Request {
 ///
 /// # Errors
 /// One line that says what is wrong and how to write it instead.
-pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<Request, String> {
-    let mut request = Request::default();
+pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<Ports, String> {
+    let mut ports = Ports::default();
     let mut seen = HashSet::new();
     for argument in arguments {
         for element in elements(argument.as_ref())? {
             let range = narrow(element, argument.as_ref(), only)?;
             if range.is_single() {
-                request.single.insert(range.first);
-            } else if !request.ranges.contains(&range) {
-                request.ranges.push(range);
+                ports.single.insert(range.first);
+            } else if !ports.ranges.contains(&range) {
+                ports.ranges.push(range);
             }
-            request
+            ports
                 .targets
                 .extend(range.targets().filter(|&target| seen.insert(target)));
         }
     }
-    Ok(request)
+    Ok(ports)
 }
 
 /// Applies `--tcp` or `--udp`.
@@ -232,7 +234,7 @@ fn explain(error: &ParseTargetError, text: &str, written: &str) -> String {
     match error {
         ParseTargetError::Address => match text.rsplit(':').next().map(str::parse::<u16>) {
             Some(Ok(port)) => {
-                format!("'{written}': {error}; `kill_port {port}` frees the port on every address")
+                format!("'{written}': {error}; {}", next_step::any_address(port))
             }
             _ => format!("'{written}': {error}"),
         },

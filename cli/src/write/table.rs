@@ -4,13 +4,13 @@ use std::cmp::Ordering;
 use std::collections::HashSet;
 
 use kill_port::containers::{Container, PublishedPort};
-use kill_port::{HiddenCause, HiddenSocket, Process, Socket, SocketState, printable};
+use kill_port::{HiddenCause, HiddenSocket, Process, Socket, SocketState, Target, printable};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::containers;
-use crate::list::Listing;
-use crate::style::{BOLD, command_line, cut, paint};
+use crate::answer::Answer;
+use crate::style::{BOLD, paint};
 use crate::time;
+use crate::words::{self, command_line, cut};
 
 /// How much of a command line is shown where no terminal sets the width.
 const COMMAND_IN_PIPE: usize = 120;
@@ -76,13 +76,13 @@ impl Row<'_> {
                 ..
             } => (
                 process.pid.to_string(),
-                user(process.user.as_deref(), process.uid),
+                words::user(process.user.as_deref(), process.uid).unwrap_or_else(nothing),
                 printable(&process.name).into_owned(),
                 started(process, for_terminal),
             ),
             Self::Socket { socket, .. } => (
                 nothing(),
-                user(socket.user.as_deref(), socket.uid),
+                words::user(socket.user.as_deref(), socket.uid).unwrap_or_else(nothing),
                 nothing(),
                 nothing(),
             ),
@@ -102,14 +102,14 @@ impl Row<'_> {
                 holder: Err(hidden),
                 ..
             } => why_hidden(hidden.cause).into(),
-            Self::Published { container, .. } => containers::summary(container),
+            Self::Published { container, .. } => words::summary(container),
         }
     }
 }
 
-/// The rows of all listings, sorted by port. Empty without any row.
-pub fn render(listings: &[Listing], width: Option<usize>) -> String {
-    let mut rows = rows(listings);
+/// The rows of all ports, sorted by port. Empty without any row.
+pub fn render(ports: &[(Target, Answer)], width: Option<usize>) -> String {
+    let mut rows = rows(ports);
     if rows.is_empty() {
         return String::new();
     }
@@ -149,22 +149,24 @@ pub fn render(listings: &[Listing], width: Option<usize>) -> String {
 }
 
 /// Targets may overlap (`8080 8080/tcp`); every row is shown once.
-fn rows(listings: &[Listing]) -> Vec<Row<'_>> {
+fn rows(ports: &[(Target, Answer)]) -> Vec<Row<'_>> {
     let mut seen = HashSet::new();
     let mut published = HashSet::new();
     let mut rows = Vec::new();
-    for listing in listings {
+    for (target, answer) in ports {
+        let Some(listing) = answer.listing() else {
+            continue;
+        };
         for holder in &listing.holders {
             for socket in &holder.sockets {
                 if seen.insert((socket, Some(holder.process.pid))) {
-                    let holder = Ok(&holder.process);
+                    let holder = Ok(&*holder.process);
                     rows.push(Row::Socket { socket, holder });
                 }
             }
         }
-        let target = listing.target;
         for container in &listing.containers {
-            for port in container.ports.iter().filter(|port| port.serves(&target)) {
+            for port in container.ports.iter().filter(|port| port.serves(target)) {
                 if published.insert((port, &container.id)) {
                     rows.push(Row::Published { port, container });
                 }
@@ -189,14 +191,6 @@ fn why_hidden(cause: HiddenCause) -> &'static str {
         }
         HiddenCause::Elsewhere => "(holder outside this PID namespace, or the kernel itself)",
         _ => "(holder not to be seen)",
-    }
-}
-
-fn user(name: Option<&str>, uid: Option<u32>) -> String {
-    match (name, uid) {
-        (Some(name), _) => printable(name).into_owned(),
-        (None, Some(uid)) => uid.to_string(),
-        (None, None) => "-".into(),
     }
 }
 
