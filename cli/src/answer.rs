@@ -1,9 +1,13 @@
 //! What came of a request: data for whichever writer prints it.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use kill_port::containers::{Container, EngineError};
-use kill_port::{Error, Explanation, Freed, HiddenSocket, Obstacle, Plan, Process, Socket, Target};
+use kill_port::{
+    Connection, ConnectionState, Error, Explanation, Freed, HiddenSocket, Obstacle, Plan, Process,
+    Protocol, Socket, Target,
+};
 
 use crate::exit::{Exit, Status};
 
@@ -119,6 +123,18 @@ impl Answer {
             Self::Freed(Ok(_)) | Self::Declined | Self::Listed(_) => None,
         }
     }
+}
+
+/// Connections in the same state.
+pub fn by_state(
+    explanation: &Explanation,
+) -> BTreeMap<(Protocol, ConnectionState), Vec<&Connection>> {
+    let mut groups: BTreeMap<_, Vec<&Connection>> = BTreeMap::new();
+    for connection in &explanation.connections {
+        let state = (connection.protocol, connection.state);
+        groups.entry(state).or_default().push(connection);
+    }
+    groups
 }
 
 /// Whether it was broken off, and not given up.

@@ -18,16 +18,7 @@ Examples:
   kill_port --why 8080               show everything about who holds it, and what to do
   kill_port -t 3s 8080               SIGKILL after three seconds instead of ten";
 
-const LONG_END: &str = "\
-Examples:
-  kill_port 8080                     free port 8080
-  kill_port 3000-3010 53/udp         several ports, side by side
-  kill_port http://localhost:3000/   a pasted URL
-  kill_port -n 8080                  show who would be signalled
-  kill_port -l                       show who listens on which port
-  kill_port --why 8080               show everything about who holds it, and what to do
-  kill_port -t 3s 8080               SIGKILL after three seconds instead of ten
-
+const EXIT_CODES: &str = "\
 Exit codes:
   0  every port asked for is free now (dry run: would be freed)
   1  at least one is still held, or could not be looked at; the reason and a next step are on stderr
@@ -55,7 +46,7 @@ const ENDING: [&str; 10] = [
     name = "kill_port",
     version,
     after_help = EXAMPLES,
-    after_long_help = LONG_END,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 100,
     override_usage = "kill_port [OPTIONS] PORT..."
 )]

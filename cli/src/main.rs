@@ -6,6 +6,7 @@
 mod answer;
 mod args;
 mod ask;
+mod container;
 mod duration;
 mod exit;
 mod generate;
@@ -18,6 +19,7 @@ mod progress;
 mod request;
 mod style;
 mod time;
+mod user;
 mod verbs;
 mod words;
 mod write;

@@ -2,6 +2,8 @@
 
 use kill_port::{Cause, HiddenCause, HiddenSocket, Obstacle, Target};
 
+use crate::user;
+
 /// Nothing was asked for.
 pub const NAME_A_PORT: &str =
     "no port is named; name one, as in `kill_port 8080`, or see `kill_port --help`";
@@ -30,7 +32,7 @@ pub fn against(cause: &Cause, target: Target) -> String {
 
 /// How to see who holds these sockets, if another user would see more.
 pub fn to_see<'a>(mut hidden: impl Iterator<Item = &'a HiddenSocket>) -> Option<&'static str> {
-    if is_root() || !hidden.any(|hidden| hidden.cause == HiddenCause::Unreadable) {
+    if user::is_root() || !hidden.any(|hidden| hidden.cause == HiddenCause::Unreadable) {
         return None;
     }
     Some(if cfg!(windows) {
@@ -45,14 +47,4 @@ pub fn taken_meanwhile(target: Target) -> String {
     format!(
         "{target}: another process has taken it since you were asked and is left alone; run it again"
     )
-}
-
-#[cfg(unix)]
-fn is_root() -> bool {
-    nix::unistd::geteuid().is_root()
-}
-
-#[cfg(not(unix))]
-fn is_root() -> bool {
-    false
 }

@@ -7,8 +7,9 @@ use std::time::Duration;
 use kill_port::{Event, Target};
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::container;
 use crate::output;
-use crate::words::{self, cut, who};
+use crate::words::{cut, who};
 
 /// Waits shorter than this need no explanation.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -97,11 +98,11 @@ impl Progress {
                 }
             }
             Event::Stopping { container, .. } => {
-                self.containers.push(words::container(container));
+                self.containers.push(container::name(container));
                 return;
             }
             Event::Stopped { container, .. } => {
-                let stopped = words::container(container);
+                let stopped = container::name(container);
                 self.containers.retain(|container| *container != stopped);
                 return;
             }

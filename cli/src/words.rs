@@ -1,16 +1,10 @@
-//! How processes, containers and durations are named for people. Everything here is safe to print.
+//! How processes and durations are named for people. Everything here is safe to print.
 
 use std::ffi::OsString;
 use std::time::Duration;
 
-use kill_port::containers::{Container, PublishedPort, StoppedContainer};
-use kill_port::{Fate, HolderReport, Plan, Process, SparedReason, printable};
+use kill_port::{Fate, HolderReport, Process, SparedReason, printable};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
-
-use crate::style::{BOLD, WARN, paint};
-
-/// So many published ports are named; a range may have thousands.
-const PORTS: usize = 4;
 
 /// `node (PID 4711)`
 pub fn who(process: &Process) -> String {
@@ -56,107 +50,6 @@ fn spared(reason: SparedReason) -> &'static str {
         SparedReason::Client => "perhaps only a UDP client",
         SparedReason::Forwarder => "it forwards the port to a container",
         _ => reason.as_str(),
-    }
-}
-
-/// The user of a process, where it is not the caller.
-pub fn foreign_user(process: &Process) -> Option<String> {
-    if process.uid.is_some() && process.uid == own_uid() {
-        return None;
-    }
-    user(process.user.as_deref(), process.uid)
-}
-
-/// A user by name, or by number where it has none.
-pub fn user(name: Option<&str>, uid: Option<u32>) -> Option<String> {
-    name.map(|name| printable(name).into_owned())
-        .or_else(|| uid.map(|uid| uid.to_string()))
-}
-
-#[cfg(unix)]
-fn own_uid() -> Option<u32> {
-    Some(nix::unistd::geteuid().as_raw())
-}
-
-#[cfg(not(unix))]
-fn own_uid() -> Option<u32> {
-    None
-}
-
-/// A container that was ended by its engine.
-pub fn stopped(stopped: &StoppedContainer) -> String {
-    let how = if stopped.killed { "killed" } else { "stopped" };
-    line(
-        "  ",
-        &stopped.container,
-        &format!("{how} after {}", duration(stopped.elapsed)),
-    )
-}
-
-/// A container and what happens to it.
-fn line(indent: &str, container: &Container, what: &str) -> String {
-    let mut rest = format!("  {what}  image {}", printable(&container.image));
-    rest.push_str("  publishes ");
-    rest.push_str(&ports(&container.ports));
-    if let Some(compose) = &container.compose {
-        rest.push_str("  ");
-        rest.push_str(&printable(&compose.to_string()));
-    }
-    if let Some(policy) = &container.restart_policy {
-        rest.push_str("  restart policy ");
-        rest.push_str(&printable(policy));
-    }
-    format!(
-        "{indent}{}{rest}\n",
-        paint(BOLD, self::container(container))
-    )
-}
-
-/// What ending the holders would do beside that.
-pub fn consequences(indent: &str, plan: &Plan) -> String {
-    let mut text: String = plan
-        .containers
-        .iter()
-        .map(|container| line(indent, container, "would be stopped"))
-        .collect();
-    for supervisor in &plan.supervisors {
-        let warning = format!("{} may start it again", who(supervisor));
-        text += &format!("{indent}{}\n", paint(WARN, warning));
-    }
-    text
-}
-
-/// `web (0123456789ab), image nginx:1.27, compose service shop/front`
-pub fn summary(container: &Container) -> String {
-    let mut text = format!(
-        "{} ({}), image {}",
-        printable(container.display_name()),
-        container.short_id(),
-        printable(&container.image)
-    );
-    if let Some(compose) = &container.compose {
-        text.push_str(", ");
-        text.push_str(&printable(&compose.to_string()));
-    }
-    text
-}
-
-/// `container web (0123456789ab)`
-pub fn container(container: &Container) -> String {
-    let id = container.short_id();
-    if container.name.is_empty() {
-        return format!("container {id}");
-    }
-    format!("container {} ({id})", printable(&container.name))
-}
-
-/// `0.0.0.0:8080->80/tcp, [::]:8080->80/tcp and 3 more`
-fn ports(ports: &[PublishedPort]) -> String {
-    let named: Vec<String> = ports.iter().take(PORTS).map(ToString::to_string).collect();
-    let named = named.join(", ");
-    match ports.len().saturating_sub(PORTS) {
-        0 => named,
-        more => format!("{named} and {more} more"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Writers: each makes the same answers into text of its own kind, and only the one that was asked for runs.
 
+mod consequences;
 mod errors;
 mod json;
 mod table;

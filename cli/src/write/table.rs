@@ -8,9 +8,11 @@ use kill_port::{HiddenCause, HiddenSocket, Process, Socket, SocketState, Target,
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::answer::Answer;
+use crate::container;
 use crate::style::{BOLD, paint};
 use crate::time;
-use crate::words::{self, command_line, cut};
+use crate::user;
+use crate::words::{command_line, cut};
 
 /// How much of a command line is shown where no terminal sets the width.
 const COMMAND_IN_PIPE: usize = 120;
@@ -76,13 +78,13 @@ impl Row<'_> {
                 ..
             } => (
                 process.pid.to_string(),
-                words::user(process.user.as_deref(), process.uid).unwrap_or_else(nothing),
+                user::name(process.user.as_deref(), process.uid).unwrap_or_else(nothing),
                 printable(&process.name).into_owned(),
                 started(process, for_terminal),
             ),
             Self::Socket { socket, .. } => (
                 nothing(),
-                words::user(socket.user.as_deref(), socket.uid).unwrap_or_else(nothing),
+                user::name(socket.user.as_deref(), socket.uid).unwrap_or_else(nothing),
                 nothing(),
                 nothing(),
             ),
@@ -102,7 +104,7 @@ impl Row<'_> {
                 holder: Err(hidden),
                 ..
             } => why_hidden(hidden.cause).into(),
-            Self::Published { container, .. } => words::summary(container),
+            Self::Published { container, .. } => container::summary(container),
         }
     }
 }

@@ -5,14 +5,16 @@ use kill_port::{HolderReport, Target, printable};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::answer::{Answer, Answers, is_cancelled};
+use crate::container;
 use crate::exit::Status;
 use crate::next_step;
 use crate::output::{self, Output};
 use crate::ports::Range;
 use crate::request::{Request, Verb};
 use crate::style::{BAD, BOLD, DIM, GOOD, paint};
+use crate::user;
 use crate::words::{self, command_line, cut, duration, who};
-use crate::write::{errors, table, why};
+use crate::write::{consequences, errors, table, why};
 
 /// How much of a command line is shown where no terminal sets the width.
 const COMMAND_IN_PIPE: usize = 200;
@@ -63,7 +65,7 @@ pub fn answer(target: Target, answer: &Answer) -> String {
     let block = |verdict: String, holders: &[HolderReport], containers: &[StoppedContainer]| {
         let mut text = format!("{name}: {verdict}\n");
         text.extend(holders.iter().map(holder));
-        text.extend(containers.iter().map(words::stopped));
+        text.extend(containers.iter().map(container::stopped));
         text
     };
     match answer {
@@ -85,7 +87,7 @@ pub fn answer(target: Target, answer: &Answer) -> String {
         }
         Answer::Planned(Ok(plan)) => {
             let would_be_freed = paint(GOOD, "would be freed");
-            block(would_be_freed, &plan.holders, &[]) + &words::consequences("  ", plan)
+            block(would_be_freed, &plan.holders, &[]) + &consequences::lines("  ", plan)
         }
         Answer::Planned(Err(error)) => {
             block(paint(BAD, "could not be looked at"), error.holders(), &[])
@@ -102,7 +104,7 @@ fn holder(report: &HolderReport) -> String {
     let process = &report.holder.process;
     let name = who(process);
     let mut rest = format!("  {}", words::fate(report));
-    if let Some(user) = words::foreign_user(process) {
+    if let Some(user) = user::foreign(process) {
         rest += &format!("  user {user}");
     }
     if let Some(cwd) = &process.cwd {

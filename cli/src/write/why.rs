@@ -1,18 +1,17 @@
 //! `--why` for people: who holds a port, where it came from, and what to do.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use kill_port::{
-    BindProbe, Connection, Explanation, Fate, HolderReport, Process, Provenance, printable,
-};
+use kill_port::{BindProbe, Explanation, Fate, HolderReport, Process, Provenance, printable};
 
+use crate::answer::by_state;
 use crate::next_step;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARN, paint};
 use crate::time;
+use crate::user;
 use crate::words::{self, command_line, cut, who};
-use crate::write::errors;
+use crate::write::{consequences, errors};
 
 /// So many holders of a port are shown in full; two hundred workers of a pool differ in their PIDs alone.
 const HOLDERS: usize = 8;
@@ -44,7 +43,7 @@ pub fn screen(explanation: &Explanation) -> String {
     if !explanation.survey.is_free() || !explanation.plan.containers.is_empty() {
         text.push_str(&what_would_happen(explanation));
     }
-    text.push_str(&connections(&explanation.connections));
+    text.push_str(&connections(explanation));
     text.push_str(&binds(&explanation.bind));
     for cause in &explanation.causes {
         let _ = writeln!(text, "  {} {cause}", paint(WARN, "because:"));
@@ -100,7 +99,7 @@ fn holder_lines(process: &Process, provenance: &Provenance) -> String {
     if let Some(cwd) = &process.cwd {
         line("in", &printable(&cwd.to_string_lossy()));
     }
-    line("user", &words::foreign_user(process).unwrap_or_default());
+    line("user", &user::foreign(process).unwrap_or_default());
     if let Some(started) = process.started {
         line(
             "running for",
@@ -154,7 +153,7 @@ fn what_would_happen(explanation: &Explanation) -> String {
     if let Some(more) = plan.holders.get(HOLDERS..).filter(|more| !more.is_empty()) {
         let _ = writeln!(text, "    {}", the_rest(more));
     }
-    text.push_str(&words::consequences("    ", plan));
+    text.push_str(&consequences::lines("    ", plan));
     if let Some(error) = &plan.error {
         for line in errors::lines(error).lines() {
             let _ = writeln!(text, "    {line}");
@@ -174,17 +173,11 @@ fn the_rest(reports: &[HolderReport]) -> String {
     )
 }
 
-/// `  connections  tcp: 3 ESTABLISHED, 12 TIME_WAIT`
-fn connections(connections: &[Connection]) -> String {
-    let mut counts = BTreeMap::new();
-    for connection in connections {
-        *counts
-            .entry((connection.protocol, connection.state))
-            .or_insert(0_usize) += 1;
-    }
-    let counts: Vec<String> = counts
+/// `  connections: 3 tcp ESTABLISHED, 12 tcp TIME_WAIT`
+fn connections(explanation: &Explanation) -> String {
+    let counts: Vec<String> = by_state(explanation)
         .iter()
-        .map(|((protocol, state), count)| format!("{count} {protocol} {state}"))
+        .map(|((protocol, state), group)| format!("{} {protocol} {state}", group.len()))
         .collect();
     if counts.is_empty() {
         return String::new();
@@ -195,24 +188,20 @@ fn connections(connections: &[Connection]) -> String {
 /// The kernel's answers, those with and without `SO_REUSEADDR` on one line.
 fn binds(probes: &[BindProbe]) -> String {
     let mut text = String::new();
-    for probe in probes.iter().filter(|probe| !probe.reuse_address) {
-        let with = probes.iter().find(|other| {
-            other.reuse_address
-                && (other.protocol, other.address) == (probe.protocol, probe.address)
-        });
+    let (with, without): (Vec<_>, Vec<_>) = probes.iter().partition(|probe| probe.reuse_address);
+    for probe in without {
         let address = match probe.address {
             // The colon behind it would be taken for a part of the address.
             IpAddr::V6(address) => format!("[{address}]"),
             IpAddr::V4(address) => address.to_string(),
         };
-        let _ = write!(
-            text,
-            "  bind {} {address}: {}",
-            probe.protocol,
-            kernels_answer(probe)
-        );
-        if let Some(with) = with {
-            let _ = write!(text, "; with SO_REUSEADDR: {}", kernels_answer(with));
+        let protocol = probe.protocol;
+        text += &format!("  bind {protocol} {address}: {}", kernels_answer(probe));
+        let is_twin = |other: &&&BindProbe| {
+            (other.protocol, other.address) == (probe.protocol, probe.address)
+        };
+        if let Some(with) = with.iter().find(is_twin) {
+            text += &format!("; with SO_REUSEADDR: {}", kernels_answer(with));
         }
         text.push('\n');
     }

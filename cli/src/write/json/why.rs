@@ -1,11 +1,11 @@
 //! What only `--why` looks at.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use kill_port::Explanation;
 use serde::Serialize;
 
+use crate::answer::by_state;
 use crate::next_step;
 use crate::write::json::parts::{Parent, all, millis};
 
@@ -67,7 +67,19 @@ impl<'a> Why<'a> {
             can_be_bound: explanation.can_be_bound(),
             would_be_freed: explanation.plan.would_free(),
             provenance: all(&explanation.provenance, Provenance::new),
-            connections: connections(&explanation.connections),
+            connections: by_state(explanation)
+                .into_iter()
+                .map(|((protocol, state), group)| Connections {
+                    protocol: protocol.as_str(),
+                    state: state.as_str(),
+                    count: group.len(),
+                    longest_ms: group
+                        .iter()
+                        .filter_map(|one| one.remaining)
+                        .max()
+                        .map(millis),
+                })
+                .collect(),
             bind: all(&explanation.bind, |probe| Bind {
                 protocol: probe.protocol.as_str(),
                 address: probe.address,
@@ -100,23 +112,4 @@ impl<'a> Provenance<'a> {
             stop_command: provenance.stop_command.as_deref(),
         }
     }
-}
-
-/// By protocol and state.
-fn connections(connections: &[kill_port::Connection]) -> Vec<Connections> {
-    let mut groups: BTreeMap<_, Connections> = BTreeMap::new();
-    for connection in connections {
-        let (protocol, state) = (connection.protocol, connection.state);
-        let group = groups.entry((protocol, state)).or_insert(Connections {
-            protocol: protocol.as_str(),
-            state: state.as_str(),
-            count: 0,
-            longest_ms: None,
-        });
-        group.count += 1;
-        if let Some(remaining) = connection.remaining.map(millis) {
-            group.longest_ms = Some(group.longest_ms.unwrap_or(0.0).max(remaining));
-        }
-    }
-    groups.into_values().collect()
 }
