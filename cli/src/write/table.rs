@@ -1,10 +1,12 @@
 //! The table of `--list`: as wide as the terminal, and in a pipe as wide as it needs.
 
-use std::cmp::Ordering;
 use std::collections::HashSet;
+use std::net::IpAddr;
 
-use kill_port::containers::{Container, PublishedPort};
-use kill_port::{HiddenCause, HiddenSocket, Process, Socket, SocketState, Target, printable};
+use kill_port::containers::Container;
+use kill_port::{
+    HiddenCause, HiddenSocket, Process, Protocol, Socket, SocketState, Target, printable,
+};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::answer::Answer;
@@ -29,82 +31,84 @@ const HEADER: [&str; COLUMNS] = [
 
 const GAP: &str = "  ";
 
-/// One row: a socket and a process that holds it if one can be seen, or a port that a container publishes.
-enum Row<'a> {
-    Socket {
-        socket: &'a Socket,
-        holder: Result<&'a Process, &'a HiddenSocket>,
-    },
-    Published {
-        port: &'a PublishedPort,
-        container: &'a Container,
-    },
+/// One row: a socket, or a port that a container publishes.
+struct Row<'a> {
+    port: u16,
+    protocol: Protocol,
+    /// `None` where a container's engine names none, which means all of them.
+    address: Option<IpAddr>,
+    state: Option<SocketState>,
+    by: Holder<'a>,
 }
 
-impl Row<'_> {
-    fn order(&self, other: &Self) -> Ordering {
-        let key = |row: &Self| match row {
-            Self::Socket { socket, holder } => (
-                socket.port,
-                socket.protocol,
-                Some(socket.address),
-                Some(socket.state),
-                holder.map(|process| process.pid).ok(),
-            ),
-            Self::Published { port, .. } => (port.host_port, port.protocol, port.ip, None, None),
+/// Who has the port.
+enum Holder<'a> {
+    Process(&'a Process),
+    Hidden(&'a HiddenSocket),
+    Container(&'a Container),
+}
+
+impl<'a> Row<'a> {
+    fn of_socket(socket: &Socket, by: Holder<'a>) -> Self {
+        Self {
+            port: socket.port,
+            protocol: socket.protocol,
+            address: Some(socket.address),
+            state: Some(socket.state),
+            by,
+        }
+    }
+
+    fn order(&self) -> impl Ord + use<> {
+        let pid = match self.by {
+            Holder::Process(process) => Some(process.pid),
+            Holder::Hidden(_) | Holder::Container(_) => None,
         };
-        key(self).cmp(&key(other))
+        (self.port, self.protocol, self.address, self.state, pid)
     }
 
     fn cells(&self, for_terminal: bool) -> [String; COLUMNS] {
-        let nothing = || "-".to_owned();
-        let (protocol, address, port) = match self {
-            Self::Socket { socket, .. } => {
-                let bound = match socket.state {
-                    SocketState::Bound => " bound",
-                    _ => "",
-                };
-                let protocol = format!("{}{bound}", socket.protocol);
-                (protocol, socket.address.to_string(), socket.port)
+        let holder = match self.by {
+            Holder::Process(process) => [
+                Some(process.pid.to_string()),
+                user::name(process.user.as_deref(), process.uid),
+                Some(printable(&process.name).into_owned()),
+                // An age on a terminal, and in a pipe a time that stays the same.
+                process.started.map(match for_terminal {
+                    true => time::age,
+                    false => time::rfc3339,
+                }),
+            ],
+            Holder::Hidden(HiddenSocket { socket, .. }) => {
+                let user = user::name(socket.user.as_deref(), socket.uid);
+                [None, user, None, None]
             }
-            Self::Published { port, .. } => {
-                let address = port.ip.map_or_else(|| "*".into(), |ip| ip.to_string());
-                (port.protocol.to_string(), address, port.host_port)
-            }
+            Holder::Container(_) => [None, None, Some("(container)".into()), None],
         };
-        let (pid, user, name, since) = match self {
-            Self::Socket {
-                holder: Ok(process),
-                ..
-            } => (
-                process.pid.to_string(),
-                user::name(process.user.as_deref(), process.uid).unwrap_or_else(nothing),
-                printable(&process.name).into_owned(),
-                started(process, for_terminal),
-            ),
-            Self::Socket { socket, .. } => (
-                nothing(),
-                user::name(socket.user.as_deref(), socket.uid).unwrap_or_else(nothing),
-                nothing(),
-                nothing(),
-            ),
-            Self::Published { .. } => (nothing(), nothing(), "(container)".into(), nothing()),
+        let [pid, user, name, since] = holder.map(|cell| cell.unwrap_or_else(|| "-".into()));
+        let bound = match self.state {
+            Some(SocketState::Bound) => " bound",
+            _ => "",
         };
-        [protocol, address, port.to_string(), pid, user, name, since]
+        let protocol = format!("{}{bound}", self.protocol);
+        let address = self.address.map_or_else(|| "*".into(), |ip| ip.to_string());
+        [
+            protocol,
+            address,
+            self.port.to_string(),
+            pid,
+            user,
+            name,
+            since,
+        ]
     }
 
     /// What the last column says, in full.
     fn command(&self) -> String {
-        match self {
-            Self::Socket {
-                holder: Ok(process),
-                ..
-            } => command_line(&process.command),
-            Self::Socket {
-                holder: Err(hidden),
-                ..
-            } => why_hidden(hidden.cause).into(),
-            Self::Published { container, .. } => container::summary(container),
+        match self.by {
+            Holder::Process(process) => command_line(&process.command),
+            Holder::Hidden(hidden) => why_hidden(hidden.cause).into(),
+            Holder::Container(container) => container::summary(container),
         }
     }
 }
@@ -115,7 +119,7 @@ pub fn render(ports: &[(Target, Answer)], width: Option<usize>) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    rows.sort_by(Row::order);
+    rows.sort_by_key(Row::order);
     let cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| row.cells(width.is_some())).collect();
     let mut widths = HEADER.map(str::len);
     for cells in &cells {
@@ -128,26 +132,28 @@ pub fn render(ports: &[(Target, Answer)], width: Option<usize>) -> String {
         Some(width) => width.saturating_sub(taken).max(LEAST_COMMAND),
         None => COMMAND_IN_PIPE,
     };
-    let header = HEADER.iter().zip(widths);
-    let header: String = header
-        .map(|(name, width)| format!("{name:width$}{GAP}"))
-        .collect();
-    let mut text = format!("{}\n", paint(BOLD, format_args!("{header}COMMAND")));
+    let header = line(&HEADER.map(String::from), widths, false) + "COMMAND";
+    let mut text = format!("{}\n", paint(BOLD, header));
     for (row, cells) in rows.iter().zip(&cells) {
-        let mut line = String::new();
-        for ((name, cell), width) in HEADER.iter().zip(cells).zip(widths) {
-            let padding = " ".repeat(width.saturating_sub(cell.width()));
-            let (before, behind) = match *name {
-                "PORT" | "PID" => (padding.as_str(), ""),
-                _ => ("", padding.as_str()),
-            };
-            line.extend([before, cell, behind, GAP]);
-        }
-        line.push_str(&cut(&row.command(), left));
+        let line = line(cells, widths, true) + &cut(&row.command(), left);
         text.push_str(line.trim_end());
         text.push('\n');
     }
     text
+}
+
+/// Cells as wide as their columns, numbers at the right.
+fn line(cells: &[String; COLUMNS], widths: [usize; COLUMNS], has_numbers: bool) -> String {
+    let mut line = String::new();
+    for ((name, cell), width) in HEADER.iter().zip(cells).zip(widths) {
+        let padding = " ".repeat(width.saturating_sub(cell.width()));
+        let (before, behind) = match *name {
+            "PORT" | "PID" if has_numbers => (padding.as_str(), ""),
+            _ => ("", padding.as_str()),
+        };
+        line.extend([before, cell, behind, GAP]);
+    }
+    line
 }
 
 /// Targets may overlap (`8080 8080/tcp`); every row is shown once.
@@ -155,31 +161,29 @@ fn rows(ports: &[(Target, Answer)]) -> Vec<Row<'_>> {
     let mut seen = HashSet::new();
     let mut published = HashSet::new();
     let mut rows = Vec::new();
-    for (target, answer) in ports {
-        let Some(listing) = answer.listing() else {
-            continue;
-        };
+    let listings = ports
+        .iter()
+        .filter_map(|(target, answer)| Some((target, answer.listing()?)));
+    for (target, listing) in listings {
         for holder in &listing.holders {
-            for socket in &holder.sockets {
-                if seen.insert((socket, Some(holder.process.pid))) {
-                    let holder = Ok(&*holder.process);
-                    rows.push(Row::Socket { socket, holder });
-                }
-            }
+            let sockets = holder.sockets.iter();
+            let pid = Some(holder.process.pid);
+            let new = sockets.filter(|socket| seen.insert((*socket, pid)));
+            rows.extend(new.map(|socket| Row::of_socket(socket, Holder::Process(&holder.process))));
         }
+        let hidden = listing.hidden.iter();
+        let new = hidden.filter(|hidden| seen.insert((&hidden.socket, None)));
+        rows.extend(new.map(|hidden| Row::of_socket(&hidden.socket, Holder::Hidden(hidden))));
         for container in &listing.containers {
-            for port in container.ports.iter().filter(|port| port.serves(target)) {
-                if published.insert((port, &container.id)) {
-                    rows.push(Row::Published { port, container });
-                }
-            }
-        }
-        for hidden in &listing.hidden {
-            if seen.insert((&hidden.socket, None)) {
-                let socket = &hidden.socket;
-                let holder = Err(hidden);
-                rows.push(Row::Socket { socket, holder });
-            }
+            let ports = container.ports.iter().filter(|port| port.serves(target));
+            let new = ports.filter(|port| published.insert((*port, &container.id)));
+            rows.extend(new.map(|port| Row {
+                port: port.host_port,
+                protocol: port.protocol,
+                address: port.ip,
+                state: None,
+                by: Holder::Container(container),
+            }));
         }
     }
     rows
@@ -193,14 +197,5 @@ fn why_hidden(cause: HiddenCause) -> &'static str {
         }
         HiddenCause::Elsewhere => "(holder outside this PID namespace, or the kernel itself)",
         _ => "(holder not to be seen)",
-    }
-}
-
-/// An age on a terminal, and in a pipe a time that stays the same.
-fn started(process: &Process, for_terminal: bool) -> String {
-    match process.started {
-        None => "-".into(),
-        Some(started) if for_terminal => time::age(started),
-        Some(started) => time::rfc3339(started),
     }
 }
