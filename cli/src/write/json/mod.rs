@@ -1,57 +1,40 @@
-//! Answers for programs. `cli/schema.json` describes them, and the types here are called what it calls them.
+//! Answers for programs. `cli/schema.json` describes them, and what makes an object here is called what it calls it.
 //!
 //! Fields may be added without a new `schema_version`, and new words where a field holds one of several; nothing is
 //! renamed, removed or given another meaning.
 
+#![allow(
+    non_camel_case_types,
+    reason = "the types of `object!` are called like its fields"
+)]
+
 mod escape;
+mod object;
 mod parts;
 mod why;
 
 use std::io::IsTerminal as _;
 
-use kill_port::{Explanation, Plan, Target};
+use kill_port::containers::StoppedContainer;
+use kill_port::{Error, HolderReport, Obstacle, Plan, Socket, Target};
 use serde::Serialize;
 
 use crate::answer::{Answer, Answers};
 use crate::exit::Status;
 use crate::output::Output;
 use crate::write::json::escape::escape;
-use crate::write::json::parts::{Container, Error, Hidden, Holder, Parent, all, millis};
-use crate::write::json::why::Why;
+use crate::write::json::object::object;
+use crate::write::json::parts::{all, container, errors, hidden, holder, millis, parent};
+use crate::write::json::why::why;
 
 const SCHEMA_VERSION: u32 = 1;
 
-/// The one object that is printed.
-#[derive(Debug, Serialize)]
-struct Document<'a> {
-    schema_version: u32,
-    ports: Vec<Port<'a>>,
-    errors: Vec<Error<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Port<'a> {
-    port: u16,
-    protocol: Option<&'static str>,
-    address: Option<String>,
-    outcome: &'static str,
-    elapsed_ms: Option<f64>,
-    errors: Vec<Error<'a>>,
-    holders: Vec<Holder<'a>>,
-    hidden: Vec<Hidden<'a>>,
-    containers: Vec<Container<'a>>,
-    supervisors: Vec<Parent<'a>>,
-    why: Option<Why<'a>>,
-}
-
-/// Writes the object: on one line for programs, indented for people.
+/// Writes the one object: on one line for programs, indented for people.
 pub fn write(answers: &Answers, output: &mut Output) {
-    let document = Document {
+    let document = object! {
         schema_version: SCHEMA_VERSION,
-        ports: all(&answers.ports, |(target, answer)| {
-            Port::new(*target, answer)
-        }),
-        errors: answers.errors.iter().flat_map(Error::all).collect(),
+        ports: all(&answers.ports, |(target, answer)| port(*target, answer)),
+        errors: answers.errors.iter().flat_map(errors).collect::<Vec<_>>(),
     };
     let text = if std::io::stdout().is_terminal() {
         serde_json::to_string_pretty(&document)
@@ -67,74 +50,27 @@ pub fn write(answers: &Answers, output: &mut Output) {
     }
 }
 
-impl<'a> Port<'a> {
-    fn new(target: Target, answer: &'a Answer) -> Self {
-        let port = Self {
-            port: target.port,
-            protocol: target.protocol.map(|protocol| protocol.as_str()),
-            address: target.address.map(|address| address.to_string()),
-            outcome: outcome(answer),
-            elapsed_ms: None,
-            errors: answer.error().into_iter().flat_map(Error::all).collect(),
-            holders: Vec::new(),
-            hidden: Vec::new(),
-            containers: Vec::new(),
-            supervisors: Vec::new(),
-            why: None,
-        };
-        match answer {
-            Answer::Freed(Ok(freed)) => Self {
-                elapsed_ms: Some(millis(freed.elapsed)),
-                holders: all(&freed.ended, Holder::reported),
-                containers: all(&freed.containers, Container::stopped),
-                ..port
-            },
-            Answer::Freed(Err(error)) => Self {
-                elapsed_ms: Some(millis(error.elapsed())),
-                holders: all(error.holders(), Holder::reported),
-                hidden: Hidden::of_error(error),
-                containers: all(error.containers(), Container::stopped),
-                ..port
-            },
-            Answer::Planned(Ok(plan)) => Self {
-                holders: all(&plan.holders, Holder::reported),
-                hidden: plan.error.iter().flat_map(Hidden::of_error).collect(),
-                ..port.planned(plan)
-            },
-            Answer::Planned(Err(error)) => Self {
-                hidden: Hidden::of_error(error),
-                ..port
-            },
-            Answer::Declined => port,
-            Answer::Listed(listing) => Self {
-                holders: all(&listing.holders, |listener| {
-                    Holder::new(&listener.process, &listener.sockets, "seen")
-                }),
-                hidden: all(&listing.hidden, |hidden| Hidden::new(&hidden.socket)),
-                containers: all(&listing.containers, |container| {
-                    Container::new(container, "seen")
-                }),
-                ..port
-            },
-            Answer::Explained(explanation) => Self {
-                holders: holders(explanation),
-                hidden: all(explanation.survey.hidden(), |hidden| {
-                    Hidden::new(&hidden.socket)
-                }),
-                why: Some(Why::new(explanation)),
-                ..port.planned(&explanation.plan)
-            },
-        }
-    }
-
-    fn planned(self, plan: &'a Plan) -> Self {
-        Self {
-            containers: all(&plan.containers, |container| {
-                Container::new(container, "would_stop")
-            }),
-            supervisors: all(&plan.supervisors, Parent::new),
-            ..self
-        }
+fn port(target: Target, answer: &Answer) -> impl Serialize {
+    let elapsed = match answer {
+        Answer::Freed(Ok(freed)) => Some(freed.elapsed),
+        Answer::Freed(Err(error)) => Some(error.elapsed()),
+        _ => None,
+    };
+    object! {
+        port: target.port,
+        protocol: target.protocol.map(|protocol| protocol.as_str()),
+        address: target.address.map(|address| address.to_string()),
+        outcome: outcome(answer),
+        elapsed_ms: elapsed.map(millis),
+        errors: answer.error().map(errors).unwrap_or_default(),
+        holders: holders(answer),
+        hidden: hidden_sockets(answer),
+        containers: containers(answer),
+        supervisors: plan(answer).map_or_else(Vec::new, |plan| all(&plan.supervisors, parent)),
+        why: match answer {
+            Answer::Explained(explanation) => Some(why(explanation)),
+            _ => None,
+        },
     }
 }
 
@@ -149,14 +85,68 @@ fn outcome(answer: &Answer) -> &'static str {
     }
 }
 
-/// The holders that were seen. What would become of them is in the plan.
-fn holders(explanation: &Explanation) -> Vec<Holder<'_>> {
-    all(explanation.survey.holders(), |holder| {
-        let mut reports = explanation.plan.holders.iter();
-        let report = reports.find(|report| report.holder.process.pid == holder.process.pid);
-        match report {
-            Some(report) => Holder::reported(report),
-            None => Holder::new(&holder.process, &holder.sockets, "seen"),
-        }
-    })
+fn plan(answer: &Answer) -> Option<&Plan> {
+    match answer {
+        Answer::Planned(Ok(plan)) => Some(plan),
+        Answer::Explained(explanation) => Some(&explanation.plan),
+        _ => None,
+    }
+}
+
+fn holders<'a>(answer: &'a Answer) -> Vec<impl Serialize> {
+    let reported = |report: &'a HolderReport| {
+        let seen = &report.holder;
+        holder(&seen.process, &seen.sockets, Some(report))
+    };
+    match answer {
+        Answer::Freed(Ok(freed)) => all(&freed.ended, reported),
+        Answer::Freed(Err(error)) => all(error.holders(), reported),
+        Answer::Planned(Ok(plan)) => all(&plan.holders, reported),
+        Answer::Planned(Err(_)) | Answer::Declined => Vec::new(),
+        Answer::Listed(listing) => all(&listing.holders, |listener| {
+            holder(&listener.process, &listener.sockets, None)
+        }),
+        // What would become of those that were seen is in the plan.
+        Answer::Explained(explanation) => all(explanation.survey.holders(), |seen| {
+            let mut reports = explanation.plan.holders.iter();
+            match reports.find(|report| report.holder.process.pid == seen.process.pid) {
+                Some(report) => reported(report),
+                None => holder(&seen.process, &seen.sockets, None),
+            }
+        }),
+    }
+}
+
+fn hidden_sockets<'a>(answer: &'a Answer) -> Vec<impl Serialize> {
+    let in_the_way = |error: &'a Error| -> Vec<&'a Socket> {
+        let obstacles = error.obstacles().iter();
+        let sockets = obstacles.filter_map(|obstacle| match obstacle {
+            Obstacle::Hidden { socket, .. } => Some(socket),
+            _ => None,
+        });
+        sockets.collect()
+    };
+    let sockets = match answer {
+        Answer::Listed(listing) => all(&listing.hidden, |hidden| &hidden.socket),
+        Answer::Explained(explanation) => all(explanation.survey.hidden(), |hidden| &hidden.socket),
+        _ => answer.error().map(in_the_way).unwrap_or_default(),
+    };
+    sockets.into_iter().map(hidden).collect()
+}
+
+fn containers<'a>(answer: &'a Answer) -> Vec<impl Serialize> {
+    let stopped = |stopped: &'a StoppedContainer| {
+        let outcome = if stopped.killed { "killed" } else { "stopped" };
+        container(&stopped.container, outcome, Some(stopped.elapsed))
+    };
+    match answer {
+        Answer::Freed(Ok(freed)) => all(&freed.containers, stopped),
+        Answer::Freed(Err(error)) => all(error.containers(), stopped),
+        Answer::Listed(listing) => all(&listing.containers, |seen| container(seen, "seen", None)),
+        _ => plan(answer).map_or_else(Vec::new, |plan| {
+            all(&plan.containers, |planned| {
+                container(planned, "would_stop", None)
+            })
+        }),
+    }
 }
