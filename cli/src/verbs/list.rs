@@ -1,13 +1,13 @@
-//! Who listens.
+//! Who listens, or which containers do in their place.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use kill_port::containers::{Container, forwarder, published};
 use kill_port::{Error, Protocol, Survey, Target, survey, survey_all};
 
 use crate::answer::{Answer, Answers, Listener, Listing};
 use crate::request::Request;
+use crate::verbs::published;
 
 type ByPort = BTreeMap<u16, Listing>;
 
@@ -22,19 +22,8 @@ pub fn list(request: &Request) -> Answers {
             return answers;
         }
     };
-    if request.engines && (targets.is_empty() || listings.iter().any(may_be_published)) {
-        let published = published();
-        answers.silent_engines = published.errors;
-        let containers: Vec<Rc<Container>> =
-            published.containers.into_iter().map(Rc::new).collect();
-        if targets.is_empty() {
-            add_ports_without_a_socket(&mut listings, &containers);
-        }
-        for listing in &mut listings {
-            if may_be_published(listing) {
-                put_containers_before_forwarders(listing, &containers);
-            }
-        }
+    if request.engines {
+        answers.silent_engines = published::add(&mut listings, targets.is_empty());
     }
     listings.sort_by_key(|(target, _)| *target);
     answers.ports = listings
@@ -109,42 +98,4 @@ fn part(ports: &ByPort, target: Target) -> Listing {
     part.hidden
         .retain(|hidden| is_asked(hidden.socket.protocol));
     part
-}
-
-/// Whether a container may publish the port: a forwarder holds it, or nobody who can be seen.
-fn may_be_published((_, listing): &(Target, Listing)) -> bool {
-    let mut holders = listing.holders.iter();
-    listing.holders.is_empty()
-        || !listing.hidden.is_empty()
-        || holders.any(|holder| forwarder(&holder.process).is_some())
-}
-
-/// A port that only a packet filter forwards to a container has no socket.
-fn add_ports_without_a_socket(listings: &mut Vec<(Target, Listing)>, containers: &[Rc<Container>]) {
-    let listed: HashSet<Target> = listings.iter().map(|(target, _)| *target).collect();
-    let ports = containers.iter().flat_map(|container| &container.ports);
-    let published: BTreeSet<u16> = ports.map(|port| port.host_port).collect();
-    let targets = published.into_iter().map(Target::port);
-    let missing = targets.filter(|target| !listed.contains(target));
-    listings.extend(missing.map(|target| (target, Listing::default())));
-}
-
-fn put_containers_before_forwarders(
-    (target, listing): &mut (Target, Listing),
-    containers: &[Rc<Container>],
-) {
-    let publishes = |container: &&Rc<Container>| container.publishes(target);
-    listing.containers = containers.iter().filter(publishes).cloned().collect();
-    let is_published = |protocol: Protocol| {
-        let target = Target::port(target.port).protocol(protocol);
-        let mut containers = listing.containers.iter();
-        containers.any(|container| container.publishes(&target))
-    };
-    listing.holders.retain(|holder| {
-        let mut sockets = holder.sockets.iter();
-        forwarder(&holder.process).is_none() || !sockets.all(|socket| is_published(socket.protocol))
-    });
-    listing
-        .hidden
-        .retain(|hidden| !is_published(hidden.socket.protocol));
 }

@@ -2,6 +2,7 @@
 
 pub mod free;
 pub mod list;
+mod published;
 
 use crate::answer::{Answer, Answers};
 use crate::request::Request;

@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 10] = [
     &[
         "logger",
         "request",
+        "verbs::published",
         "write::consequences",
         "write::errors",
         "write::json::parts",
