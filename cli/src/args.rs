@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, ValueEnum, ValueHint};
-use kill_port::{KillOptions, Protocol, Signal};
+use clap::{ArgAction, Parser, ValueEnum, ValueHint};
+use kill_port::{Protocol, Signal};
 
 use crate::duration;
 
@@ -18,16 +18,7 @@ Examples:
   kill_port --why 8080               show everything about who holds it, and what to do
   kill_port -t 3s 8080               SIGKILL after three seconds instead of ten";
 
-const LONG_END: &str = "\
-Examples:
-  kill_port 8080                     free port 8080
-  kill_port 3000-3010 53/udp         several ports, side by side
-  kill_port http://localhost:3000/   a pasted URL
-  kill_port -n 8080                  show who would be signalled
-  kill_port -l                       show who listens on which port
-  kill_port --why 8080               show everything about who holds it, and what to do
-  kill_port -t 3s 8080               SIGKILL after three seconds instead of ten
-
+const EXIT_CODES: &str = "\
 Exit codes:
   0  every port asked for is free now (dry run: would be freed)
   1  at least one is still held, or could not be looked at; the reason and a next step are on stderr
@@ -36,7 +27,7 @@ Exit codes:
   130  interrupted by Ctrl-C";
 
 /// The options that make no sense where nobody is ended.
-const ENDING: [&str; 10] = [
+const ENDING: [&str; 12] = [
     "signal",
     "force",
     "grace",
@@ -44,7 +35,9 @@ const ENDING: [&str; 10] = [
     "settle",
     "tree",
     "supervisor",
+    "include",
     "include_ancestors",
+    "connections",
     "dry_run",
     "interactive",
 ];
@@ -55,7 +48,7 @@ const ENDING: [&str; 10] = [
     name = "kill_port",
     version,
     after_help = EXAMPLES,
-    after_long_help = LONG_END,
+    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
     max_term_width = 100,
     override_usage = "kill_port [OPTIONS] PORT..."
 )]
@@ -107,9 +100,22 @@ pub struct Args {
     #[arg(long)]
     pub supervisor: bool,
 
-    /// Do not spare my own ancestors (never myself)
-    #[arg(long)]
+    /// Also end those who are spared otherwise
+    ///
+    /// `ancestors` are those above this command: its shell, editor or test runner. The command itself and PID 1 are always spared.
+    #[arg(long, value_name = "WHO", value_enum, value_delimiter = ',')]
+    pub include: Vec<Who>,
+
+    /// The same as `--include ancestors`
+    #[arg(long, hide = true)]
     pub include_ancestors: bool,
+
+    /// Also end clients whose local port it is
+    ///
+    /// A process that uses the port as the local port of its own connection keeps servers from binding it, and so does one that
+    /// keeps a connection of a server that is gone.
+    #[arg(long)]
+    pub connections: bool,
 
     /// Whether a container that publishes the port is stopped, through its engine
     ///
@@ -153,9 +159,8 @@ pub struct Args {
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 
-    /// When to use colours
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto)]
-    pub color: Color,
+    #[command(flatten)]
+    pub colors: Colors,
 
     /// Print a completion script for this shell
     #[arg(long, value_name = "SHELL", exclusive = true)]
@@ -166,15 +171,38 @@ pub struct Args {
     pub man: bool,
 }
 
+/// The option that help and errors obey as well, wherever it stands.
+#[derive(Debug, clap::Args)]
+pub struct Colors {
+    /// When to use colours [default: auto]
+    #[arg(long, value_name = "WHEN", value_enum)]
+    color: Option<Color>,
+}
+
+/// A command line of which nothing else is understood.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, ignore_errors = true)]
+struct ColorsAlone {
+    #[command(flatten)]
+    colors: Colors,
+}
+
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Color {
+enum Color {
     /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,
     /// Never
     Never,
+}
+
+/// Those who are spared unless they are included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Who {
+    /// The processes above this command
+    Ancestors,
 }
 
 /// Whether containers are stopped.
@@ -198,50 +226,40 @@ impl From<Containers> for kill_port::containers::Containers {
     }
 }
 
-impl Color {
-    /// What was asked for, before the command line is parsed: help and errors are printed while it is.
-    pub fn guess(arguments: &[OsString]) -> Self {
-        let mut found = Self::Auto;
-        let mut arguments = arguments.iter().skip(1).map(|argument| argument.to_str());
-        while let Some(argument) = arguments.next() {
-            let value = match argument {
-                Some("--") => break,
-                Some("--color") => arguments.next().flatten(),
-                Some(argument) => argument.strip_prefix("--color="),
-                None => None,
-            };
-            if let Some(color) = value.and_then(|value| Self::from_str(value, false).ok()) {
-                found = color;
-            }
-        }
-        found
-    }
-
+impl Colors {
     /// Makes everything that is printed from now on obey it.
-    pub fn apply(self) {
-        match self {
-            Self::Auto => anstream::ColorChoice::Auto,
-            Self::Always => anstream::ColorChoice::Always,
-            Self::Never => anstream::ColorChoice::Never,
+    fn apply(&self) {
+        match self.color {
+            None | Some(Color::Auto) => anstream::ColorChoice::Auto,
+            Some(Color::Always) => anstream::ColorChoice::Always,
+            Some(Color::Never) => anstream::ColorChoice::Never,
         }
         .write_global();
     }
 
-    fn for_clap(self) -> clap::ColorChoice {
-        match self {
-            Self::Auto => clap::ColorChoice::Auto,
-            Self::Always => clap::ColorChoice::Always,
-            Self::Never => clap::ColorChoice::Never,
-        }
+    /// The option of a command line that asks for help, or is wrong: clap stops at the first argument that makes it so, and is asked
+    /// about each argument with the one behind it.
+    fn find(arguments: &[OsString]) -> Self {
+        let color = arguments
+            .split(|argument| argument == "--")
+            .next()
+            .into_iter()
+            .flat_map(|arguments| (0..arguments.len()).filter_map(|start| arguments.get(start..)))
+            .filter_map(|rest| ColorsAlone::try_parse_from(rest.iter().take(2)).ok())
+            .find_map(|alone| alone.colors.color);
+        Self { color }
     }
 }
 
 impl Args {
-    /// Parses the command line.
-    pub fn from_arguments(arguments: Vec<OsString>, color: Color) -> Result<Self, clap::Error> {
-        let mut command = Self::command().color(color.for_clap());
-        let mut matches = command.try_get_matches_from_mut(arguments)?;
-        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    /// Parses the command line, of which the first argument is the program's name, and makes everything obey its colours.
+    pub fn parse_from_all(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let parsed = Self::try_parse_from(arguments);
+        match &parsed {
+            Ok(args) => args.colors.apply(),
+            Err(_) => Colors::find(arguments).apply(),
+        }
+        parsed
     }
 
     /// The one protocol that `--tcp` or `--udp` asks for.
@@ -251,28 +269,6 @@ impl Args {
             (_, true) => Some(Protocol::Udp),
             _ => None,
         }
-    }
-
-    /// The library's options.
-    pub fn kill_options(&self) -> KillOptions {
-        let mut options = KillOptions::new();
-        options
-            .force(self.force)
-            .escalate(!self.no_escalate)
-            .spare_ancestors(!self.include_ancestors)
-            .containers(self.containers.into())
-            .tree(self.tree)
-            .supervisor(self.supervisor);
-        if let Some(signal) = self.signal {
-            options.signal(signal);
-        }
-        if let Some(grace) = self.grace {
-            options.grace(grace);
-        }
-        if let Some(settle) = self.settle {
-            options.settle(settle);
-        }
-        options
     }
 }
 
@@ -314,6 +310,7 @@ pub fn one_line(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_definition_is_sound() {
@@ -322,8 +319,7 @@ mod tests {
 
     fn parse(line: &str) -> Result<Args, String> {
         let words = std::iter::once("kill_port").chain(line.split(' '));
-        Args::from_arguments(words.map(OsString::from).collect(), Color::Never)
-            .map_err(|error| one_line(&error))
+        Args::try_parse_from(words).map_err(|error| one_line(&error))
     }
 
     #[test]
@@ -364,12 +360,19 @@ mod tests {
     }
 
     #[test]
-    fn colour_is_known_before_the_command_line_is_parsed() {
-        let guess =
-            |line: &str| Color::guess(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
-        assert_eq!(guess("kill_port --color never 1"), Color::Never);
-        assert_eq!(guess("kill_port --color=always --frob"), Color::Always);
-        assert_eq!(guess("kill_port 1"), Color::Auto);
-        assert_eq!(guess("kill_port -- --color=always"), Color::Auto);
+    fn colour_is_found_on_a_wrong_command_line_as_well() {
+        let find = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            Colors::find(&arguments).color
+        };
+        assert_eq!(find("kill_port --color never 1"), Some(Color::Never));
+        assert_eq!(find("kill_port --color=always --frob"), Some(Color::Always));
+        assert_eq!(find("kill_port --frob --color=always"), Some(Color::Always));
+        assert_eq!(
+            find("kill_port --help -s --color never"),
+            Some(Color::Never)
+        );
+        assert_eq!(find("kill_port 1 --color"), None);
+        assert_eq!(find("kill_port -- --color=always"), None);
     }
 }

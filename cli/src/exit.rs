@@ -22,8 +22,8 @@ pub enum Exit {
 pub enum Status {
     /// Nobody held it.
     AlreadyFree,
-    /// It was held, and is free now (would be).
-    Freed,
+    /// It was held, and what was asked for is done: it is free now (would be, was shown).
+    Done,
     /// It is still held (would be), or could not be looked at.
     Failed,
 }
@@ -39,7 +39,7 @@ impl Exit {
         for status in statuses {
             match status {
                 Status::AlreadyFree => {}
-                Status::Freed => merged = Self::Done,
+                Status::Done => merged = Self::Done,
                 Status::Failed => return Self::Failed,
             }
         }
@@ -63,21 +63,18 @@ impl From<Exit> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Status::{AlreadyFree, Failed, Freed};
+    use Status::{AlreadyFree, Done, Failed};
 
     #[test]
     fn one_failure_outweighs_everything() {
-        assert_eq!(
-            Exit::merge([Freed, Failed, AlreadyFree], true),
-            Exit::Failed
-        );
-        assert_eq!(Exit::merge([Freed, Failed], false), Exit::Failed);
+        assert_eq!(Exit::merge([Done, Failed, AlreadyFree], true), Exit::Failed);
+        assert_eq!(Exit::merge([Done, Failed], false), Exit::Failed);
     }
 
     #[test]
     fn free_is_a_failure_only_where_it_was_asked_for_and_nothing_was_held() {
         assert_eq!(Exit::merge([AlreadyFree, AlreadyFree], false), Exit::Done);
         assert_eq!(Exit::merge([AlreadyFree, AlreadyFree], true), Exit::WasFree);
-        assert_eq!(Exit::merge([Freed, AlreadyFree], true), Exit::Done);
+        assert_eq!(Exit::merge([Done, AlreadyFree], true), Exit::Done);
     }
 }

@@ -1,123 +1,86 @@
 //! The command `kill_port`: frees network ports. Everything that ends a process is in the library; here is what a
 //! terminal needs.
+//!
+//! A command line becomes a request, a verb makes answers of it, and a writer prints them.
 
+mod answer;
 mod args;
-mod containers;
-mod dry_run;
+mod ask;
+mod container;
 mod duration;
 mod exit;
 mod generate;
-mod human;
-mod interactive;
 mod interrupt;
-mod json;
-mod list;
 mod logger;
+mod next_step;
 mod output;
 mod ports;
 mod progress;
-mod run;
+mod request;
 mod style;
-mod table;
 mod time;
-mod why;
+mod user;
+mod verbs;
+mod words;
+mod write;
 
 use std::ffi::OsString;
-use std::io::{self, IsTerminal as _};
 use std::process::ExitCode;
 
-use args::{Args, Color};
+use args::Args;
 use exit::Exit;
-use human::Page;
+use request::{Request, Verb};
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let color = Color::guess(&arguments);
-    color.apply();
-    let exit = match Args::from_arguments(arguments, color) {
-        Ok(args) => start(&args),
+    let exit = match Args::parse_from_all(&arguments) {
+        Ok(args) => run(&args),
         Err(error) if error.use_stderr() => usage(&format!(
-            "{}; see `kill_port --help`",
-            args::one_line(&error)
+            "{}; {}",
+            args::one_line(&error),
+            next_step::SEE_HELP
         )),
-        // Help and version; nobody needs to be told that nobody reads them.
-        Err(error) => {
-            let _ = error.print();
-            Exit::Done
-        }
+        // Help and version.
+        Err(error) => output::document(&error.render().ansi().to_string()),
     };
     exit.into()
 }
 
-fn start(args: &Args) -> Exit {
+fn run(args: &Args) -> Exit {
     if let Some(shell) = args.completions {
-        return generate::completions(shell);
+        return output::document(&generate::completions(shell));
     }
     if args.man {
-        return generate::man();
+        return match generate::man() {
+            Ok(page) => output::document(&page),
+            Err(error) => {
+                output::error_line(&format!("manual page: {error}"));
+                Exit::Failed
+            }
+        };
     }
-    if args.ports.is_empty() && !args.list {
-        return usage(
-            "no port is named; name one, as in `kill_port 8080`, or see `kill_port --help`",
-        );
-    }
-    let request = match ports::parse(&args.ports, args.protocol()) {
+    let request = match Request::new(args) {
         Ok(request) => request,
         Err(message) => return usage(&message),
     };
-    // `--why` has that as an answer.
-    if !args.why
-        && let Some(target) = ports::first_foreign(&request.targets)
-    {
-        let port = target.port;
-        return usage(&format!(
-            "'{target}': this machine does not have that address; `kill_port {port}` frees the port on every address"
-        ));
-    }
-    if args.interactive && !interactive::is_possible() {
-        return usage(
-            "--interactive needs a terminal to ask on; `kill_port --dry-run` shows what would be done",
-        );
-    }
     logger::start(args.verbose);
-    let page = Page {
-        width: width(),
-        uid: own_uid(),
+    let answers = match request.verb {
+        Verb::Free => verbs::free::free(&request, &request.options, &request.ports.targets),
+        Verb::Ask => ask::ask(&request),
+        Verb::DryRun => verbs::plan(&request),
+        Verb::List => verbs::list::list(&request),
+        Verb::Why => verbs::why(&request),
     };
-    if args.list {
-        list::run(args, &request, &page)
-    } else if args.why {
-        why::run(args, &request, &page)
-    } else if args.interactive {
-        interactive::run(args, &request, &page)
-    } else if args.dry_run {
-        dry_run::run(args, &request, &page)
-    } else {
-        run::run(args, &request, &page)
+    match (
+        answers.exit(request.fail_if_free),
+        write::write(&request, &answers),
+    ) {
+        (exit @ Exit::Interrupted(_), _) | (exit, Exit::Done) => exit,
+        (_, lost) => lost,
     }
 }
 
 fn usage(message: &str) -> Exit {
     output::error_line(message);
     Exit::Usage
-}
-
-/// The columns of the terminal that stdout is. One that doesn't tell its size has the usual eighty.
-fn width() -> Option<usize> {
-    let stdout = io::stdout();
-    if !stdout.is_terminal() {
-        return None;
-    }
-    let size = terminal_size::terminal_size_of(stdout);
-    Some(size.map_or(80, |(width, _)| usize::from(width.0)))
-}
-
-#[cfg(unix)]
-fn own_uid() -> Option<u32> {
-    Some(nix::unistd::geteuid().as_raw())
-}
-
-#[cfg(not(unix))]
-fn own_uid() -> Option<u32> {
-    None
 }

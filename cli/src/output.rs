@@ -1,27 +1,87 @@
 //! Writing: results to stdout, errors to stderr, and no panic when nobody reads them.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 
-use crate::exit::{Exit, Status};
-use crate::human::Answer;
-use crate::ports::Request;
-use crate::style::{BAD, BOLD, paint};
+use terminal_size::{Height, Width, terminal_size_of};
 
-/// Writes results. Whether anybody can still read: `false` once the pipe is closed.
-///
-/// # Errors
-/// Where the text is lost for another reason, such as a full disk.
-pub fn results(text: &str) -> io::Result<bool> {
-    let mut stdout = anstream::stdout().lock();
-    match stdout
-        .write_all(text.as_bytes())
-        .and_then(|()| stdout.flush())
-    {
-        Ok(()) => Ok(true),
-        // A reader such as `head` that has seen enough is no error.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error),
+use crate::exit::Exit;
+use crate::style::{BAD, paint};
+
+/// Results and errors in the order in which they are given, so that on a terminal errors stand below their port.
+#[derive(Debug)]
+pub struct Output {
+    pending: String,
+    /// Whether results are wanted, and somebody can still read them.
+    open: bool,
+    lost: Option<io::Error>,
+}
+
+impl Output {
+    /// Without `results`, only errors are written.
+    pub fn new(results: bool) -> Self {
+        Self {
+            pending: String::new(),
+            open: results,
+            lost: None,
+        }
     }
+
+    /// Adds text to the results.
+    pub fn say(&mut self, text: &str) {
+        if self.open {
+            self.pending.push_str(text);
+        }
+    }
+
+    /// Adds text to the errors.
+    pub fn complain(&mut self, text: &str) {
+        if !text.is_empty() {
+            self.flush();
+            complain(text);
+        }
+    }
+
+    /// The results could not be made.
+    pub fn fail(&mut self, error: io::Error) {
+        self.lost = Some(error);
+    }
+
+    /// Writes what is left; fails if results were lost.
+    pub fn end(mut self) -> Exit {
+        self.flush();
+        match self.lost {
+            None => Exit::Done,
+            Some(error) => {
+                error_line(&format!("standard output: {error}"));
+                Exit::Failed
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let mut stdout = anstream::stdout().lock();
+        let written = stdout
+            .write_all(self.pending.as_bytes())
+            .and_then(|()| stdout.flush());
+        self.pending.clear();
+        if let Err(error) = written {
+            self.open = false;
+            // A reader such as `head` that has seen enough is no error.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lost = Some(error);
+            }
+        }
+    }
+}
+
+/// Prints text that was asked for, such as a completion script.
+pub fn document(text: &str) -> Exit {
+    let mut output = Output::new(true);
+    output.say(text);
+    output.end()
 }
 
 /// Writes to stderr. If that fails, there is nowhere left to say so.
@@ -36,60 +96,23 @@ pub fn error_line(message: &str) {
     complain(&format!("{} {message}\n", paint(BAD, "error:")));
 }
 
-/// Prints text that was asked for, such as a completion script.
-pub fn document(text: &str) -> Exit {
-    match results(text) {
-        Ok(_) => Exit::Done,
-        Err(error) => lost(&error),
-    }
+/// The columns of stdout, if it is a terminal.
+pub fn width() -> Option<usize> {
+    let stdout = io::stdout();
+    stdout
+        .is_terminal()
+        .then(|| columns(terminal_size_of(stdout)))
 }
 
-/// Prints the answers in the order asked. Of a range, only the ports that were held have lines of their own.
-pub fn answers(request: &Request, answers: &[Answer], quiet: bool) -> Exit {
-    match try_answers(request, answers, quiet) {
-        Ok(()) => Exit::Done,
-        Err(error) => lost(&error),
-    }
+/// The columns of stderr, if it is a terminal.
+pub fn width_of_stderr() -> Option<usize> {
+    let stderr = io::stderr();
+    stderr
+        .is_terminal()
+        .then(|| columns(terminal_size_of(stderr)))
 }
 
-fn lost(error: &io::Error) -> Exit {
-    error_line(&format!("standard output: {error}"));
-    Exit::Failed
-}
-
-fn try_answers(request: &Request, answers: &[Answer], quiet: bool) -> io::Result<()> {
-    let mut readable = !quiet;
-    let mut pending = String::new();
-    for answer in answers {
-        if answer.status != Status::AlreadyFree || request.is_single(answer.target) {
-            pending.push_str(&answer.text);
-        }
-        // Errors go in between, so that on a terminal they stand below their port.
-        if !answer.errors.is_empty() {
-            if readable {
-                readable = results(&pending)?;
-            }
-            pending.clear();
-            complain(&answer.errors);
-        }
-    }
-    for range in &request.ranges {
-        let total = range.targets().count();
-        let free = answers
-            .iter()
-            .filter(|answer| answer.status == Status::AlreadyFree)
-            .filter(|answer| range.contains(answer.target) && !request.is_single(answer.target))
-            .count();
-        let phrase = match free {
-            0 => continue,
-            _ if free == total => format!("all {total} ports free already"),
-            1 => "the other port was free already".into(),
-            _ => format!("the other {free} ports were free already"),
-        };
-        pending.push_str(&format!("{}: {phrase}\n", paint(BOLD, range)));
-    }
-    if readable && !pending.is_empty() {
-        results(&pending)?;
-    }
-    Ok(())
+/// A terminal that doesn't tell its size has the usual eighty.
+fn columns(size: Option<(Width, Height)>) -> usize {
+    size.map_or(80, |(width, _)| usize::from(width.0))
 }

@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use kill_port::{ParseTargetError, Protocol, Target, printable};
+use kill_port::{
+    Address, ParseTargetError, ParseTargetErrorKind, Protocol, Target, is_local, printable,
+};
+
+use crate::next_step;
 
 /// What was asked for: the targets in the order asked, each once, and the ranges that some of them come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Request {
+pub struct Ports {
     /// Every target, each once.
     pub targets: Vec<Target>,
     /// The ranges of more than one port, in the order asked.
@@ -26,39 +30,31 @@ pub struct Range {
 impl Range {
     /// The targets of the range, by port.
     pub fn targets(self) -> impl Iterator<Item = Target> {
-        (self.first.port..=self.last).map(move |port| with_port(self.first, port))
+        (self.first.port()..=self.last).map(move |port| self.first.with_port(port))
     }
 
     /// Whether the target comes from here.
     pub fn contains(self, target: Target) -> bool {
-        (self.first.port..=self.last).contains(&target.port)
-            && with_port(self.first, target.port) == target
+        (self.first.port()..=self.last).contains(&target.port())
+            && self.first.with_port(target.port()) == target
     }
 
     fn is_single(self) -> bool {
-        self.first.port == self.last
+        self.first.port() == self.last
     }
 }
 
 impl fmt::Display for Range {
     /// `3000-3010`, `127.0.0.1:3000-3010/tcp`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bare = self.first;
-        let protocol = bare.protocol.take();
-        write!(f, "{bare}-{}", self.last)?;
-        match protocol {
-            Some(protocol) => write!(f, "/{protocol}"),
-            None => Ok(()),
-        }
+        let first = self.first.to_string();
+        let (bare, protocol) = first.split_once('/').unwrap_or((&first, ""));
+        let slash = if protocol.is_empty() { "" } else { "/" };
+        write!(f, "{bare}-{}{slash}{protocol}", self.last)
     }
 }
 
-fn with_port(mut target: Target, port: u16) -> Target {
-    target.port = port;
-    target
-}
-
-impl Request {
+impl Ports {
     /// Whether the target was named by itself, and not only as a part of a range.
     pub fn is_single(&self, target: Target) -> bool {
         self.single.contains(&target)
@@ -69,34 +65,34 @@ impl Request {
 ///
 /// # Errors
 /// One line that says what is wrong and how to write it instead.
-pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<Request, String> {
-    let mut request = Request::default();
+pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<Ports, String> {
+    let mut ports = Ports::default();
     let mut seen = HashSet::new();
     for argument in arguments {
         for element in elements(argument.as_ref())? {
             let range = narrow(element, argument.as_ref(), only)?;
             if range.is_single() {
-                request.single.insert(range.first);
-            } else if !request.ranges.contains(&range) {
-                request.ranges.push(range);
+                ports.single.insert(range.first);
+            } else if !ports.ranges.contains(&range) {
+                ports.ranges.push(range);
             }
-            request
+            ports
                 .targets
                 .extend(range.targets().filter(|&target| seen.insert(target)));
         }
     }
-    Ok(request)
+    Ok(ports)
 }
 
 /// Applies `--tcp` or `--udp`.
 fn narrow(mut range: Range, argument: &str, only: Option<Protocol>) -> Result<Range, String> {
-    match (range.first.protocol, only) {
+    match (range.first.protocol(), only) {
         (Some(own), Some(only)) if own != only => Err(format!(
             "'{}' asks for {own} and --{only} for {only}; leave one of them out",
             printable(argument)
         )),
         (None, Some(only)) => {
-            range.first = range.first.protocol(only);
+            range.first = range.first.with_protocol(only);
             Ok(range)
         }
         _ => Ok(range),
@@ -166,14 +162,14 @@ fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&
         format!("{host}:{port}")
     };
     let mut first = target(&text, whole)?;
-    first.protocol = match scheme.to_ascii_lowercase().as_str() {
-        "tcp" => Some(Protocol::Tcp),
-        "udp" => Some(Protocol::Udp),
-        _ => None,
+    first = match scheme.to_ascii_lowercase().as_str() {
+        "tcp" => first.with_protocol(Protocol::Tcp),
+        "udp" => first.with_protocol(Protocol::Udp),
+        _ => first,
     };
     let range = Range {
         first,
-        last: first.port,
+        last: first.port(),
     };
     Ok((range, tail))
 }
@@ -203,13 +199,13 @@ fn plain(element: &str) -> Result<Range, String> {
             let first = target(element, element)?;
             return Ok(Range {
                 first,
-                last: first.port,
+                last: first.port(),
             });
         }
     };
     let start = target(&format!("{host}{first}{protocol}"), element)?;
     let end = target(&format!("{host}{last}{protocol}"), element)?;
-    if end.port < start.port {
+    if end.port() < start.port() {
         return Err(format!(
             "'{}' runs backwards; did you mean `{host}{last}-{first}{protocol}`?",
             printable(element),
@@ -217,7 +213,7 @@ fn plain(element: &str) -> Result<Range, String> {
     }
     Ok(Range {
         first: start,
-        last: end.port,
+        last: end.port(),
     })
 }
 
@@ -229,20 +225,21 @@ fn target(text: &str, written: &str) -> Result<Target, String> {
 
 fn explain(error: &ParseTargetError, text: &str, written: &str) -> String {
     let written = printable(written);
+    let error = error.kind();
     match error {
-        ParseTargetError::Address => match text.rsplit(':').next().map(str::parse::<u16>) {
+        ParseTargetErrorKind::Address => match text.rsplit(':').next().map(str::parse::<u16>) {
             Some(Ok(port)) => {
-                format!("'{written}': {error}; `kill_port {port}` frees the port on every address")
+                format!("'{written}': {error}; {}", next_step::any_address(port))
             }
             _ => format!("'{written}': {error}"),
         },
-        ParseTargetError::Port if written.is_empty() => {
+        ParseTargetErrorKind::Port if written.is_empty() => {
             "a port is missing; write it as in `kill_port 8080`".into()
         }
-        ParseTargetError::Port => {
+        ParseTargetErrorKind::Port => {
             format!("'{written}' is not a port: {error}, as in `kill_port 8080`")
         }
-        ParseTargetError::Protocol => format!("'{written}': {error}, as in `kill_port 53/udp`"),
+        ParseTargetErrorKind::Protocol => format!("'{written}': {error}, as in `kill_port 53/udp`"),
         _ => format!("'{written}': {error}"),
     }
 }
@@ -251,9 +248,11 @@ fn explain(error: &ParseTargetError, text: &str, written: &str) -> String {
 pub fn first_foreign(targets: &[Target]) -> Option<Target> {
     let mut asked = HashSet::new();
     targets.iter().copied().find(|target| {
-        target
-            .address
-            .is_some_and(|address| asked.insert(address) && matches!(target.is_local(), Ok(false)))
+        target.address().is_some_and(|address| {
+            let is_foreign =
+                |address| matches!(address, Address::Ip(ip) if matches!(is_local(ip), Ok(false)));
+            asked.insert(address) && is_foreign(address)
+        })
     })
 }
 
@@ -400,7 +399,7 @@ mod tests {
         assert!(
             tcp.targets
                 .iter()
-                .all(|target| target.protocol == Some(Protocol::Tcp))
+                .all(|target| target.protocol() == Some(Protocol::Tcp))
         );
         let error = parse(&["8080/tcp"], Some(Protocol::Udp)).unwrap_err();
         assert!(error.contains("--udp"), "{error}");
@@ -425,7 +424,7 @@ mod tests {
         #[test]
         fn nothing_that_looks_like_a_port_panics(text in "(http://|udp://)?[-0-9a-z:@\\[\\]./,*]{0,24}") {
             if let Ok(request) = parse(&[&text], None) {
-                prop_assert!(request.targets.iter().all(|target| target.port != 0), "{text}");
+                prop_assert!(request.targets.iter().all(|target| target.port() != 0), "{text}");
             }
         }
 
@@ -433,17 +432,17 @@ mod tests {
         fn a_range_is_its_ports(first in 1u16.., length in 0u16..50) {
             let last = first.saturating_add(length);
             let request = parse(&[format!("{first}-{last}")], None).unwrap();
-            let ports: Vec<u16> = request.targets.iter().map(|target| target.port).collect();
+            let ports: Vec<u16> = request.targets.iter().map(|target| target.port()).collect();
             prop_assert_eq!(ports, (first..=last).collect::<Vec<_>>());
         }
 
         #[test]
         fn what_is_printed_can_be_parsed_again(port in 1u16.., address in any::<std::net::IpAddr>(), kind in 0..3) {
-            let target = Target::new(port).address(address);
+            let target = Target::new(port).with_address(address);
             let target = match kind {
                 0 => target,
-                1 => target.protocol(Protocol::Tcp),
-                _ => target.protocol(Protocol::Udp),
+                1 => target.with_protocol(Protocol::Tcp),
+                _ => target.with_protocol(Protocol::Udp),
             };
             prop_assert_eq!(parse(&[target.to_string()], None).unwrap().targets, [target]);
         }

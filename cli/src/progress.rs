@@ -1,14 +1,15 @@
 //! The line that tells, after a second, who is being waited for. Only on a terminal, and it leaves no trace.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kill_port::{Event, Target};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::human::who;
-use crate::style::cut;
+use crate::container;
+use crate::output;
+use crate::words::{cut, who};
 
 /// Waits shorter than this need no explanation.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -61,7 +62,7 @@ impl Progress {
     /// A line is shown only if it is wanted and stderr is a terminal.
     pub fn new(wanted: bool) -> Self {
         Self {
-            visible: wanted && io::stderr().is_terminal(),
+            visible: wanted && output::width_of_stderr().is_some(),
             waits: Vec::new(),
             containers: Vec::new(),
         }
@@ -97,11 +98,11 @@ impl Progress {
                 }
             }
             Event::Stopping { container, .. } => {
-                self.containers.push(crate::containers::who(container));
+                self.containers.push(container::name(container));
                 return;
             }
             Event::Stopped { container, .. } => {
-                let stopped = crate::containers::who(container);
+                let stopped = container::name(container);
                 self.containers.retain(|container| *container != stopped);
                 return;
             }
@@ -119,12 +120,8 @@ impl Progress {
             return clear();
         };
         // The last column stays empty: some terminals wrap as soon as it is written to.
-        let width = terminal_size::terminal_size_of(io::stderr())
-            .map_or(80, |(width, _)| usize::from(width.0));
-        show(&cut(
-            &longest.line(long().count() - 1),
-            width.saturating_sub(1),
-        ));
+        let width = output::width_of_stderr().unwrap_or(80).saturating_sub(1);
+        show(&cut(&longest.line(long().count() - 1), width));
     }
 }
 

@@ -8,6 +8,7 @@ mod command;
 #[cfg(target_os = "linux")]
 mod containers;
 mod documents;
+mod floors;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;

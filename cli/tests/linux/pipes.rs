@@ -51,18 +51,30 @@ fn a_closed_stderr_is_no_reason_to_panic() {
 
 #[test]
 fn a_full_disk_is_an_error() {
-    let port = Port::claim();
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .expect("/dev/full");
-    let output = command(&[port.to_string()])
-        .stdout(full)
-        .output()
-        .expect("the command runs");
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    assert!(
-        String::from_utf8_lossy(&output.stderr).starts_with("error: standard output: "),
-        "{output:?}"
-    );
+    let port = Port::claim().to_string();
+    for arguments in [
+        &[port.as_str()] as &[&str],
+        &["--json", &port],
+        &["--list"],
+        &["--why", &port],
+        &["--help"],
+        &["-h"],
+        &["--version"],
+        &["--man"],
+        &["--completions", "bash"],
+    ] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .expect("/dev/full");
+        let output = command(arguments)
+            .stdout(full)
+            .output()
+            .expect("the command runs");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stderr).starts_with("error: standard output: "),
+            "{arguments:?}: {output:?}"
+        );
+    }
 }

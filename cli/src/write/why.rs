@@ -1,117 +1,26 @@
-//! `--why`: everything about who holds a port, where it came from, and what to do. Nobody is signalled.
+//! `--why` for people: who holds a port, where it came from, and what to do.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::time::SystemTime;
 
-use kill_port::{
-    BindProbe, Connection, Error, Explanation, Fate, HolderReport, Process, Provenance, Target,
-    printable,
-};
+use kill_port::{BindProbe, Explanation, Fate, HolderReport, Process, Provenance, printable};
 
-use crate::args::Args;
-use crate::containers;
-use crate::exit::{Exit, Status};
-use crate::human::{Page, error_text, fate, who};
-use crate::json::{Document, Port};
-use crate::output;
-use crate::ports::Request;
-use crate::style::{BAD, BOLD, DIM, GOOD, WARN, command_line, cut, paint};
+use crate::answer::by_state;
+use crate::next_step;
+use crate::style::{BAD, BOLD, DIM, GOOD, WARN, paint};
 use crate::time;
+use crate::user;
+use crate::words::{self, command_line, cut, who};
+use crate::write::{consequences, errors};
 
-/// So many holders of a port are told of in full; a pool of workers has the same story two hundred times.
+/// So many holders of a port are shown in full; two hundred workers of a pool differ in their PIDs alone.
 const HOLDERS: usize = 8;
 
-/// A command line is told whole, unless it is absurd.
+/// A command line is shown whole, unless it is absurd.
 const COMMAND: usize = 1000;
 
-/// Looks at each port and prints what is known.
-pub fn run(args: &Args, request: &Request, page: &Page) -> Exit {
-    let options = args.kill_options();
-    let answers: Vec<(Target, Result<Explanation, Error>)> = request
-        .targets
-        .iter()
-        .map(|&target| (target, options.explain(target)))
-        .collect();
-    let statuses = answers.iter().map(|(_, answer)| match answer {
-        Ok(explanation)
-            if explanation.survey.is_free() && explanation.plan.containers.is_empty() =>
-        {
-            Status::AlreadyFree
-        }
-        // Shown is all that was asked for.
-        Ok(_) => Status::Freed,
-        Err(_) => Status::Failed,
-    });
-    let exit = Exit::merge(statuses, args.fail_if_free);
-    let printed = if args.json {
-        print_json(&answers)
-    } else {
-        print(args, request, page, &answers)
-    };
-    if printed == Exit::Done { exit } else { printed }
-}
-
-fn print_json(answers: &[(Target, Result<Explanation, Error>)]) -> Exit {
-    let ports = answers
-        .iter()
-        .filter_map(|(target, answer)| Some(Port::explained(*target, answer.as_ref().ok()?)));
-    let errors = answers
-        .iter()
-        .filter_map(|(_, answer)| answer.as_ref().err());
-    Document::new(ports.collect(), errors).print()
-}
-
-fn print(
-    args: &Args,
-    request: &Request,
-    page: &Page,
-    answers: &[(Target, Result<Explanation, Error>)],
-) -> Exit {
-    let mut text = String::new();
-    for (target, answer) in answers {
-        match answer {
-            Ok(explanation) if is_uninteresting(explanation) && !request.is_single(*target) => {}
-            Ok(explanation) => {
-                if !text.is_empty() {
-                    text.push('\n');
-                }
-                text.push_str(&screen(page, explanation));
-            }
-            Err(error) => output::complain(&error_text(error)),
-        }
-    }
-    for range in &request.ranges {
-        let free = answers
-            .iter()
-            .filter(|(target, _)| range.contains(*target) && !request.is_single(*target))
-            .filter(|(_, answer)| answer.as_ref().is_ok_and(is_uninteresting))
-            .count();
-        if free > 0 {
-            let _ = writeln!(
-                text,
-                "{}: {free} ports are free and can be bound",
-                paint(BOLD, range)
-            );
-        }
-    }
-    if args.quiet {
-        Exit::Done
-    } else {
-        output::document(&text)
-    }
-}
-
-fn is_uninteresting(explanation: &Explanation) -> bool {
-    explanation.survey.is_free()
-        && explanation.plan.containers.is_empty()
-        && explanation.can_be_bound()
-        && explanation.causes.is_empty()
-}
-
 /// All about one port.
-fn screen(page: &Page, explanation: &Explanation) -> String {
+pub fn screen(explanation: &Explanation) -> String {
     let mut text = format!(
         "{}: {}\n",
         paint(BOLD, explanation.target),
@@ -122,7 +31,7 @@ fn screen(page: &Page, explanation: &Explanation) -> String {
     }
     let holders = explanation.survey.holders();
     for (holder, provenance) in holders.iter().zip(&explanation.provenance).take(HOLDERS) {
-        text.push_str(&story(page, &holder.process, provenance));
+        text.push_str(&holder_lines(&holder.process, provenance));
     }
     if let Some(more) = holders.get(HOLDERS..).filter(|more| !more.is_empty()) {
         let pids: Vec<String> = more
@@ -134,16 +43,12 @@ fn screen(page: &Page, explanation: &Explanation) -> String {
     if !explanation.survey.is_free() || !explanation.plan.containers.is_empty() {
         text.push_str(&what_would_happen(explanation));
     }
-    text.push_str(&connections(&explanation.connections));
+    text.push_str(&connections(explanation));
     text.push_str(&binds(&explanation.bind));
     for cause in &explanation.causes {
         let _ = writeln!(text, "  {} {cause}", paint(WARN, "because:"));
-        let _ = writeln!(
-            text,
-            "    {} {}",
-            paint(GOOD, "help:"),
-            cause.remedy(explanation.target)
-        );
+        let step = next_step::against(cause, explanation.target);
+        text.push_str(&errors::help("    ", &step));
     }
     text
 }
@@ -179,7 +84,7 @@ fn needs_no_option(explanation: &Explanation) -> bool {
 }
 
 /// Who a holder is and where it comes from.
-fn story(page: &Page, process: &Process, provenance: &Provenance) -> String {
+fn holder_lines(process: &Process, provenance: &Provenance) -> String {
     let mut text = format!("  {}\n", paint(BOLD, who(process)));
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
@@ -194,14 +99,11 @@ fn story(page: &Page, process: &Process, provenance: &Provenance) -> String {
     if let Some(cwd) = &process.cwd {
         line("in", &printable(&cwd.to_string_lossy()));
     }
-    line("user", &page.foreign_user(process).unwrap_or_default());
+    line("user", &user::foreign(process).unwrap_or_default());
     if let Some(started) = process.started {
-        let age = SystemTime::now()
-            .duration_since(started)
-            .unwrap_or_default();
         line(
             "running for",
-            &format!("{}, since {}", time::age(age), time::rfc3339(started)),
+            &format!("{}, since {}", time::age(started), time::rfc3339(started)),
         );
     }
     let mut origins = provenance.origins.iter().map(ToString::to_string);
@@ -245,28 +147,15 @@ fn what_would_happen(explanation: &Explanation) -> String {
             text,
             "    {}  {}",
             who(&report.holder.process),
-            fate(report)
+            words::fate(report)
         );
     }
     if let Some(more) = plan.holders.get(HOLDERS..).filter(|more| !more.is_empty()) {
         let _ = writeln!(text, "    {}", the_rest(more));
     }
-    for container in &plan.containers {
-        let _ = write!(
-            text,
-            "  {}",
-            containers::line(container, "would be stopped")
-        );
-    }
-    for supervisor in &plan.supervisors {
-        let _ = writeln!(
-            text,
-            "    {}",
-            paint(WARN, format!("{} may start it again", who(supervisor)))
-        );
-    }
+    text.push_str(&consequences::lines("    ", plan));
     if let Some(error) = &plan.error {
-        for line in error_text(error).lines() {
+        for line in errors::lines(error).lines() {
             let _ = writeln!(text, "    {line}");
         }
     }
@@ -284,17 +173,11 @@ fn the_rest(reports: &[HolderReport]) -> String {
     )
 }
 
-/// `  connections  tcp: 3 ESTABLISHED, 12 TIME_WAIT`
-fn connections(connections: &[Connection]) -> String {
-    let mut counts = BTreeMap::new();
-    for connection in connections {
-        *counts
-            .entry((connection.protocol, connection.state))
-            .or_insert(0_usize) += 1;
-    }
-    let counts: Vec<String> = counts
+/// `  connections: 3 tcp ESTABLISHED, 12 tcp TIME_WAIT`
+fn connections(explanation: &Explanation) -> String {
+    let counts: Vec<String> = by_state(explanation)
         .iter()
-        .map(|((protocol, state), count)| format!("{count} {protocol} {state}"))
+        .map(|((protocol, state), group)| format!("{} {protocol} {state}", group.len()))
         .collect();
     if counts.is_empty() {
         return String::new();
@@ -305,24 +188,20 @@ fn connections(connections: &[Connection]) -> String {
 /// The kernel's answers, those with and without `SO_REUSEADDR` on one line.
 fn binds(probes: &[BindProbe]) -> String {
     let mut text = String::new();
-    for probe in probes.iter().filter(|probe| !probe.reuse_address) {
-        let with = probes.iter().find(|other| {
-            other.reuse_address
-                && (other.protocol, other.address) == (probe.protocol, probe.address)
-        });
+    let (with, without): (Vec<_>, Vec<_>) = probes.iter().partition(|probe| probe.reuse_address);
+    for probe in without {
         let address = match probe.address {
             // The colon behind it would be taken for a part of the address.
             IpAddr::V6(address) => format!("[{address}]"),
             IpAddr::V4(address) => address.to_string(),
         };
-        let _ = write!(
-            text,
-            "  bind {} {address}: {}",
-            probe.protocol,
-            kernels_answer(probe)
-        );
-        if let Some(with) = with {
-            let _ = write!(text, "; with SO_REUSEADDR: {}", kernels_answer(with));
+        let protocol = probe.protocol;
+        text += &format!("  bind {protocol} {address}: {}", kernels_answer(probe));
+        let is_twin = |other: &&&BindProbe| {
+            (other.protocol, other.address) == (probe.protocol, probe.address)
+        };
+        if let Some(with) = with.iter().find(is_twin) {
+            text += &format!("; with SO_REUSEADDR: {}", kernels_answer(with));
         }
         text.push('\n');
     }

@@ -1,9 +1,10 @@
-//! What a person reads of a container: one line.
+//! How containers are named for people.
 
 use kill_port::containers::{Container, PublishedPort, StoppedContainer};
 use kill_port::printable;
 
-use crate::style::{BOLD, duration, paint};
+use crate::style::{BOLD, paint};
+use crate::words::duration;
 
 /// So many published ports are named; a range may have thousands.
 const PORTS: usize = 4;
@@ -12,44 +13,43 @@ const PORTS: usize = 4;
 pub fn stopped(stopped: &StoppedContainer) -> String {
     let how = if stopped.killed { "killed" } else { "stopped" };
     line(
+        "  ",
         &stopped.container,
         &format!("{how} after {}", duration(stopped.elapsed)),
     )
 }
 
-/// A container of which something is told, such as that it would be stopped.
-pub fn line(container: &Container, what: &str) -> String {
-    let mut rest = format!("  {what}  image {}", printable(&container.image));
-    rest.push_str("  publishes ");
-    rest.push_str(&ports(&container.ports));
-    if let Some(compose) = &container.compose {
-        rest.push_str("  ");
-        rest.push_str(&printable(&compose.to_string()));
-    }
-    if let Some(policy) = &container.restart_policy {
-        rest.push_str("  restart policy ");
-        rest.push_str(&printable(policy));
-    }
-    format!("  {}{rest}\n", paint(BOLD, who(container)))
+/// A container and what happens to it.
+pub fn line(indent: &str, container: &Container, what: &str) -> String {
+    let name = paint(BOLD, name(container));
+    let image = printable(&container.image);
+    let ports = ports(&container.ports);
+    let compose = compose("  ", container);
+    let policy = container.restart_policy.as_deref().map(printable);
+    let policy = policy.map_or_else(String::new, |policy| format!("  restart policy {policy}"));
+    format!("{indent}{name}  {what}  image {image}  publishes {ports}{compose}{policy}\n")
 }
 
 /// `web (0123456789ab), image nginx:1.27, compose service shop/front`
 pub fn summary(container: &Container) -> String {
-    let mut text = format!(
-        "{} ({}), image {}",
+    format!(
+        "{} ({}), image {}{}",
         printable(container.display_name()),
         container.short_id(),
-        printable(&container.image)
-    );
-    if let Some(compose) = &container.compose {
-        text.push_str(", ");
-        text.push_str(&printable(&compose.to_string()));
+        printable(&container.image),
+        compose(", ", container)
+    )
+}
+
+fn compose(separator: &str, container: &Container) -> String {
+    match &container.compose {
+        Some(compose) => format!("{separator}{}", printable(&compose.to_string())),
+        None => String::new(),
     }
-    text
 }
 
 /// `container web (0123456789ab)`
-pub fn who(container: &Container) -> String {
+pub fn name(container: &Container) -> String {
     let id = container.short_id();
     if container.name.is_empty() {
         return format!("container {id}");

@@ -1,0 +1,144 @@
+//! What came of a request: data for whichever writer prints it.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use kill_port::containers::{Container, EngineError};
+use kill_port::{
+    Connection, ConnectionState, Error, Explanation, Freed, HiddenSocket, Obstacle, Plan, Process,
+    Protocol, Socket, Target,
+};
+
+use crate::exit::{Exit, Status};
+
+/// The answers about all ports.
+#[derive(Debug, Default)]
+pub struct Answers {
+    /// In the order asked; a list goes by port.
+    pub ports: Vec<(Target, Answer)>,
+    /// Why there is no answer about a port, or about any.
+    pub errors: Vec<Error>,
+    /// Container engines that a list could not ask.
+    pub silent_engines: Vec<EngineError>,
+    /// The signal that interrupted it.
+    pub interrupted: Option<u8>,
+}
+
+/// The answer about one port.
+#[derive(Debug)]
+pub enum Answer {
+    /// It was to be freed.
+    Freed(Result<Freed, Error>),
+    /// What freeing it would do.
+    Planned(Result<Plan, Error>),
+    /// A person said no.
+    Declined,
+    /// Who holds it.
+    Listed(Listing),
+    /// Everything about it.
+    Explained(Box<Explanation>),
+}
+
+/// Who holds one port. A process may hold thousands: what is the same on each is shared.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    pub holders: Vec<Listener>,
+    /// Sockets of which no holder can be seen.
+    pub hidden: Vec<HiddenSocket>,
+    /// The containers that publish it. Their forwarders are not among the holders then.
+    pub containers: Vec<Rc<Container>>,
+}
+
+/// A process and those of its sockets that are on one port.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    pub process: Rc<Process>,
+    pub sockets: Vec<Socket>,
+}
+
+impl Listing {
+    /// Whether nobody listens.
+    pub fn is_free(&self) -> bool {
+        self.holders.is_empty() && self.hidden.is_empty() && self.containers.is_empty()
+    }
+}
+
+impl Answers {
+    /// The one exit code of all.
+    pub fn exit(&self, fail_if_free: bool) -> Exit {
+        if let Some(signal) = self.interrupted {
+            return Exit::Interrupted(signal);
+        }
+        let answered = self.ports.iter().map(|(_, answer)| answer.status());
+        let failed = self.errors.iter().map(|_| Status::Failed);
+        Exit::merge(answered.chain(failed), fail_if_free)
+    }
+}
+
+impl Answer {
+    /// What it means for the exit code. A port that was only shown was dealt with.
+    pub fn status(&self) -> Status {
+        let is_free = match self {
+            Self::Freed(Err(_)) | Self::Planned(Err(_)) | Self::Declined => return Status::Failed,
+            Self::Planned(Ok(plan)) if plan.error.is_some() => return Status::Failed,
+            Self::Freed(Ok(freed)) => freed.was_free(),
+            Self::Planned(Ok(plan)) => plan.holders.is_empty() && plan.containers.is_empty(),
+            Self::Listed(listing) => listing.is_free(),
+            Self::Explained(explanation) => {
+                explanation.survey.is_free() && explanation.plan.containers.is_empty()
+            }
+        };
+        if is_free {
+            Status::AlreadyFree
+        } else {
+            Status::Done
+        }
+    }
+
+    /// Whether nobody holds it and nothing else stands in the way of a bind, as far as was looked at.
+    pub fn is_unremarkable(&self) -> bool {
+        let is_bindable = match self {
+            Self::Explained(explanation) => {
+                explanation.can_be_bound() && explanation.causes.is_empty()
+            }
+            _ => true,
+        };
+        is_bindable && self.status() == Status::AlreadyFree
+    }
+
+    /// Who holds it, of an answer to a list.
+    pub fn listing(&self) -> Option<&Listing> {
+        match self {
+            Self::Listed(listing) => Some(listing),
+            _ => None,
+        }
+    }
+
+    /// What is in the way.
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Self::Freed(Err(error)) | Self::Planned(Err(error)) => Some(error),
+            Self::Planned(Ok(plan)) => plan.error.as_ref(),
+            Self::Explained(explanation) => explanation.plan.error.as_ref(),
+            Self::Freed(Ok(_)) | Self::Declined | Self::Listed(_) => None,
+        }
+    }
+}
+
+/// Connections in the same state.
+pub fn by_state(
+    explanation: &Explanation,
+) -> BTreeMap<(Protocol, ConnectionState), Vec<&Connection>> {
+    let mut groups: BTreeMap<_, Vec<&Connection>> = BTreeMap::new();
+    for connection in &explanation.connections {
+        let state = (connection.protocol, connection.state);
+        groups.entry(state).or_default().push(connection);
+    }
+    groups
+}
+
+/// Whether it was broken off, and not given up.
+pub fn is_cancelled(error: &Error) -> bool {
+    let mut obstacles = error.obstacles().iter();
+    obstacles.any(|obstacle| matches!(obstacle, Obstacle::Cancelled))
+}

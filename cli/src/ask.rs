@@ -1,0 +1,64 @@
+//! `--interactive`: asks about each port before anybody is signalled.
+
+use std::io::{self, BufRead as _};
+
+use kill_port::{Plan, Target};
+
+use crate::answer::{Answer, Answers};
+use crate::exit::Status;
+use crate::output;
+use crate::request::Request;
+use crate::style::{BOLD, paint};
+use crate::verbs;
+use crate::verbs::free::free;
+use crate::write::text;
+
+/// Looks, asks, and ends those who were shown of the ports that were agreed to. Between the question and the answer, and while it is
+/// carried out, another process may take a port: it was not shown, and is left alone.
+pub fn ask(request: &Request) -> Answers {
+    let mut agreed: Vec<Plan> = Vec::new();
+    let mut settled: Vec<(Target, Option<Answer>)> = Vec::new();
+    for (target, planned) in verbs::plan(request).ports {
+        let needs_question = planned.status() == Status::Done;
+        let answer = match planned {
+            Answer::Planned(Ok(plan)) if needs_question => {
+                let planned = Answer::Planned(Ok(plan.clone()));
+                output::complain(&text::answer(target, &planned));
+                if is_agreed(target) {
+                    agreed.push(plan);
+                    None
+                } else {
+                    Some(Answer::Declined)
+                }
+            }
+            // A port that is free, or would stay held, needs no question.
+            _ => Some(planned),
+        };
+        settled.push((target, answer));
+    }
+    let targets: Vec<Target> = agreed.iter().map(|plan| plan.target).collect();
+    let options = request.options.clone().agreed(&agreed);
+    let freed = free(request, &options, &targets);
+    let mut results = freed.ports.into_iter().map(|(_, answer)| answer);
+    let ports = settled.into_iter().filter_map(|(target, answer)| {
+        let answer = answer.or_else(|| results.next())?;
+        Some((target, answer))
+    });
+    Answers {
+        ports: ports.collect(),
+        ..freed
+    }
+}
+
+/// Asks once. Everything but a clear yes is a no, and so is the end of the input.
+fn is_agreed(target: Target) -> bool {
+    output::complain(&format!("free {}? [y/N] ", paint(BOLD, target)));
+    let mut line = String::new();
+    match io::stdin().lock().read_line(&mut line) {
+        Ok(0) | Err(_) => {
+            output::complain("\n");
+            false
+        }
+        Ok(_) => matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
+    }
+}

@@ -1,0 +1,113 @@
+//! What is asked for, once the command line has been understood.
+
+use std::io::{self, IsTerminal as _};
+
+use kill_port::{Include, KillOptions};
+
+use crate::args::{Args, Containers, Who};
+use crate::next_step;
+use crate::ports::{self, Ports};
+
+/// What to do with which ports, and how to answer.
+#[derive(Debug)]
+pub struct Request {
+    pub verb: Verb,
+    pub ports: Ports,
+    pub options: KillOptions,
+    /// Whether a list may ask the container engines.
+    pub engines: bool,
+    /// Whether nothing to do is a failure.
+    pub fail_if_free: bool,
+    /// Whether only errors are printed.
+    pub quiet: bool,
+    /// Whether the answer is for a program.
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// End the holders.
+    Free,
+    /// Ask about each port, then end the holders.
+    Ask,
+    /// Say what `Free` would do.
+    DryRun,
+    /// Say who listens.
+    List,
+    /// Say everything about the ports.
+    Why,
+}
+
+impl Request {
+    /// # Errors
+    /// One line that says what is wrong with the command line.
+    pub fn new(args: &Args) -> Result<Self, String> {
+        let verb = verb(args);
+        if args.ports.is_empty() && verb != Verb::List {
+            return Err(next_step::NAME_A_PORT.into());
+        }
+        let ports = ports::parse(&args.ports, args.protocol())?;
+        // `--why` has that as an answer.
+        if verb != Verb::Why
+            && let Some(target) = ports::first_foreign(&ports.targets)
+        {
+            return Err(format!(
+                "'{target}': this machine does not have that address; {}",
+                next_step::any_address(target.port())
+            ));
+        }
+        if verb == Verb::Ask && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+            return Err(next_step::NO_TERMINAL_TO_ASK_ON.into());
+        }
+        Ok(Self {
+            verb,
+            ports,
+            options: kill_options(args),
+            engines: args.containers != Containers::Never,
+            fail_if_free: args.fail_if_free,
+            quiet: args.quiet,
+            json: args.json,
+        })
+    }
+}
+
+fn verb(args: &Args) -> Verb {
+    if args.list {
+        Verb::List
+    } else if args.why {
+        Verb::Why
+    } else if args.interactive {
+        Verb::Ask
+    } else if args.dry_run {
+        Verb::DryRun
+    } else {
+        Verb::Free
+    }
+}
+
+/// The library's options.
+fn kill_options(args: &Args) -> KillOptions {
+    let mut options = KillOptions::new()
+        .force(args.force)
+        .escalate(!args.no_escalate)
+        .containers(args.containers.into())
+        .tree(args.tree)
+        .supervisor(args.supervisor);
+    if args.include_ancestors || args.include.contains(&Who::Ancestors) {
+        options = options.include(Include::Ancestors);
+    }
+    if args.connections {
+        options = options.include(Include::Clients);
+    }
+    if let Some(signal) = args.signal {
+        options = options.signal(signal);
+    }
+    if let Some(grace) = args.grace {
+        options = options.grace(grace);
+    }
+    if let Some(settle) = args.settle {
+        options = options.settle(settle);
+    }
+    options
+}

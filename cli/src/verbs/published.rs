@@ -1,0 +1,66 @@
+//! Containers in a list: they stand in the place of the processes that forward ports to them.
+
+use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
+
+use kill_port::containers::{Container, EngineError, forwarder, published};
+use kill_port::{Protocol, Target};
+
+use crate::answer::Listing;
+
+/// Asks the engines, if that may matter, and says which did not answer. A list of `all` ports has those as well that a packet
+/// filter forwards without any socket.
+pub fn add(listings: &mut Vec<(Target, Listing)>, all: bool) -> Vec<EngineError> {
+    if !all && !listings.iter().any(may_be_published) {
+        return Vec::new();
+    }
+    let published = published();
+    let containers: Vec<Rc<Container>> = published.containers.into_iter().map(Rc::new).collect();
+    if all {
+        add_ports_without_a_socket(listings, &containers);
+    }
+    for listing in listings
+        .iter_mut()
+        .filter(|listing| may_be_published(listing))
+    {
+        put_containers_before_forwarders(listing, &containers);
+    }
+    published.errors
+}
+
+/// Whether a container may publish the port: a forwarder holds it, or nobody who can be seen.
+fn may_be_published((_, listing): &(Target, Listing)) -> bool {
+    let mut holders = listing.holders.iter();
+    listing.holders.is_empty()
+        || !listing.hidden.is_empty()
+        || holders.any(|holder| forwarder(&holder.process).is_some())
+}
+
+fn add_ports_without_a_socket(listings: &mut Vec<(Target, Listing)>, containers: &[Rc<Container>]) {
+    let listed: HashSet<Target> = listings.iter().map(|(target, _)| *target).collect();
+    let ports = containers.iter().flat_map(|container| &container.ports);
+    let published: BTreeSet<u16> = ports.map(|port| port.host_port).collect();
+    let targets = published.into_iter().map(Target::new);
+    let missing = targets.filter(|target| !listed.contains(target));
+    listings.extend(missing.map(|target| (target, Listing::default())));
+}
+
+fn put_containers_before_forwarders(
+    (target, listing): &mut (Target, Listing),
+    containers: &[Rc<Container>],
+) {
+    let publishes = |container: &&Rc<Container>| container.publishes(target);
+    listing.containers = containers.iter().filter(publishes).cloned().collect();
+    let is_published = |protocol: Protocol| {
+        let target = target.with_protocol(protocol);
+        let mut containers = listing.containers.iter();
+        containers.any(|container| container.publishes(&target))
+    };
+    listing.holders.retain(|holder| {
+        let mut sockets = holder.sockets.iter();
+        forwarder(&holder.process).is_none() || !sockets.all(|socket| is_published(socket.protocol))
+    });
+    listing
+        .hidden
+        .retain(|hidden| !is_published(hidden.socket.protocol));
+}

@@ -1,0 +1,21 @@
+//! What ending the holders would do beside that.
+
+use kill_port::Plan;
+
+use crate::container;
+use crate::style::{WARN, paint};
+use crate::words::who;
+
+/// One line for each container that would be stopped, and each parent that may start a holder again.
+pub fn lines(indent: &str, plan: &Plan) -> String {
+    let mut text: String = plan
+        .containers
+        .iter()
+        .map(|container| container::line(indent, container, "would be stopped"))
+        .collect();
+    for supervisor in &plan.supervisors {
+        let warning = format!("{} may start it again", who(supervisor));
+        text += &format!("{indent}{}\n", paint(WARN, warning));
+    }
+    text
+}

@@ -1,0 +1,152 @@
+//! Answers for programs. `cli/schema.json` describes them, and what makes an object here is called what it calls it.
+//!
+//! Fields may be added without a new `schema_version`, and new words where a field holds one of several; nothing is
+//! renamed, removed or given another meaning.
+
+#![allow(
+    non_camel_case_types,
+    reason = "the types of `object!` are called like its fields"
+)]
+
+mod escape;
+mod object;
+mod parts;
+mod why;
+
+use std::io::IsTerminal as _;
+
+use kill_port::containers::StoppedContainer;
+use kill_port::{Error, HolderReport, Obstacle, Plan, Socket, Target};
+use serde::Serialize;
+
+use crate::answer::{Answer, Answers};
+use crate::exit::Status;
+use crate::output::Output;
+use crate::write::json::escape::escape;
+use crate::write::json::object::object;
+use crate::write::json::parts::{all, container, errors, hidden, holder, millis, parent};
+use crate::write::json::why::why;
+
+const SCHEMA_VERSION: u32 = 1;
+
+/// Writes the one object: on one line for programs, indented for people.
+pub fn write(answers: &Answers, output: &mut Output) {
+    let document = object! {
+        schema_version: SCHEMA_VERSION,
+        ports: all(&answers.ports, |(target, answer)| port(*target, answer)),
+        errors: answers.errors.iter().flat_map(errors).collect::<Vec<_>>(),
+    };
+    let text = if std::io::stdout().is_terminal() {
+        serde_json::to_string_pretty(&document)
+    } else {
+        serde_json::to_string(&document)
+    };
+    match text {
+        Ok(text) => {
+            output.say(&escape(&text));
+            output.say("\n");
+        }
+        Err(error) => output.fail(error.into()),
+    }
+}
+
+fn port(target: Target, answer: &Answer) -> impl Serialize {
+    let elapsed = match answer {
+        Answer::Freed(Ok(freed)) => Some(freed.elapsed),
+        Answer::Freed(Err(error)) => Some(error.elapsed()),
+        _ => None,
+    };
+    object! {
+        port: target.port(),
+        protocol: target.protocol().map(|protocol| protocol.as_str()),
+        address: target.address().map(|address| address.to_string()),
+        outcome: outcome(answer),
+        elapsed_ms: elapsed.map(millis),
+        errors: answer.error().map(errors).unwrap_or_default(),
+        holders: holders(answer),
+        hidden: hidden_sockets(answer),
+        containers: containers(answer),
+        supervisors: plan(answer).map_or_else(Vec::new, |plan| all(&plan.supervisors, parent)),
+        why: match answer {
+            Answer::Explained(explanation) => Some(why(explanation)),
+            _ => None,
+        },
+    }
+}
+
+fn outcome(answer: &Answer) -> &'static str {
+    match (answer, answer.status()) {
+        (_, Status::AlreadyFree) => "already_free",
+        (Answer::Freed(_), Status::Done) => "freed",
+        (Answer::Freed(_) | Answer::Declined, _) => "still_held",
+        (Answer::Planned(_), Status::Done) => "would_free",
+        (Answer::Planned(_), Status::Failed) => "would_fail",
+        (Answer::Listed(_) | Answer::Explained(_), _) => "held",
+    }
+}
+
+fn plan(answer: &Answer) -> Option<&Plan> {
+    match answer {
+        Answer::Planned(Ok(plan)) => Some(plan),
+        Answer::Explained(explanation) => Some(&explanation.plan),
+        _ => None,
+    }
+}
+
+fn holders<'a>(answer: &'a Answer) -> Vec<impl Serialize> {
+    let reported = |report: &'a HolderReport| {
+        let seen = &report.holder;
+        holder(&seen.process, &seen.sockets, Some(report))
+    };
+    match answer {
+        Answer::Freed(Ok(freed)) => all(&freed.ended, reported),
+        Answer::Freed(Err(error)) => all(error.holders(), reported),
+        Answer::Planned(Ok(plan)) => all(&plan.holders, reported),
+        Answer::Planned(Err(_)) | Answer::Declined => Vec::new(),
+        Answer::Listed(listing) => all(&listing.holders, |listener| {
+            holder(&listener.process, &listener.sockets, None)
+        }),
+        // What would become of those that were seen is in the plan.
+        Answer::Explained(explanation) => all(explanation.survey.holders(), |seen| {
+            let mut reports = explanation.plan.holders.iter();
+            match reports.find(|report| report.holder.process.pid == seen.process.pid) {
+                Some(report) => reported(report),
+                None => holder(&seen.process, &seen.sockets, None),
+            }
+        }),
+    }
+}
+
+fn hidden_sockets<'a>(answer: &'a Answer) -> Vec<impl Serialize> {
+    let in_the_way = |error: &'a Error| -> Vec<&'a Socket> {
+        let obstacles = error.obstacles().iter();
+        let sockets = obstacles.filter_map(|obstacle| match obstacle {
+            Obstacle::Hidden { socket, .. } => Some(socket),
+            _ => None,
+        });
+        sockets.collect()
+    };
+    let sockets = match answer {
+        Answer::Listed(listing) => all(&listing.hidden, |hidden| &hidden.socket),
+        Answer::Explained(explanation) => all(explanation.survey.hidden(), |hidden| &hidden.socket),
+        _ => answer.error().map(in_the_way).unwrap_or_default(),
+    };
+    sockets.into_iter().map(hidden).collect()
+}
+
+fn containers<'a>(answer: &'a Answer) -> Vec<impl Serialize> {
+    let stopped = |stopped: &'a StoppedContainer| {
+        let outcome = if stopped.killed { "killed" } else { "stopped" };
+        container(&stopped.container, outcome, Some(stopped.elapsed))
+    };
+    match answer {
+        Answer::Freed(Ok(freed)) => all(&freed.containers, stopped),
+        Answer::Freed(Err(error)) => all(error.containers(), stopped),
+        Answer::Listed(listing) => all(&listing.containers, |seen| container(seen, "seen", None)),
+        _ => plan(answer).map_or_else(Vec::new, |plan| {
+            all(&plan.containers, |planned| {
+                container(planned, "would_stop", None)
+            })
+        }),
+    }
+}

@@ -1,0 +1,206 @@
+//! Answers for people: one line for each port and one for each holder, and on stderr what is in the way.
+
+use kill_port::containers::StoppedContainer;
+use kill_port::{Error, HolderReport, Obstacle, Target, printable};
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::answer::{Answer, Answers, is_cancelled};
+use crate::container;
+use crate::exit::Status;
+use crate::next_step;
+use crate::output::{self, Output};
+use crate::ports::Range;
+use crate::request::{Request, Verb};
+use crate::style::{BAD, BOLD, DIM, GOOD, paint};
+use crate::user;
+use crate::words::{self, command_line, cut, duration, who};
+use crate::write::{consequences, errors, table, why};
+
+/// How much of a command line is shown where no terminal sets the width.
+const COMMAND_IN_PIPE: usize = 200;
+
+/// However narrow the terminal, this much of a command line is shown.
+const LEAST_COMMAND: usize = 20;
+
+/// Writes the answers in their order. Of a range, only ports about which there is something to say have lines of their own.
+pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
+    let is_list = request.verb == Verb::List;
+    if is_list {
+        output.say(&table::render(&answers.ports, output::width()));
+    }
+    let mut is_first = true;
+    for (target, answer) in &answers.ports {
+        if is_folded(request, *target, answer) {
+            continue;
+        }
+        if matches!(answer, Answer::Explained(_)) && !std::mem::take(&mut is_first) {
+            output.say("\n");
+        }
+        output.say(&self::answer(*target, answer));
+        if let (Answer::Freed(_) | Answer::Planned(_), Some(error)) = (answer, answer.error()) {
+            output.complain(&errors::lines(error));
+        }
+    }
+    for range in &request.ports.ranges {
+        output.say(&rest_of_range(request, *range, answers));
+    }
+    if is_list {
+        list_end(request, answers, output);
+    }
+    for error in &answers.errors {
+        output.complain(&errors::lines(error));
+    }
+}
+
+/// The lines about one port.
+pub fn answer(target: Target, answer: &Answer) -> String {
+    let name = paint(BOLD, target);
+    if answer.status() == Status::AlreadyFree {
+        return match answer {
+            Answer::Explained(explanation) => why::screen(explanation),
+            Answer::Listed(_) => format!("{name}: nobody listens\n"),
+            _ => format!("{name}: free already\n"),
+        };
+    }
+    let block = |verdict: String, holders: &[HolderReport], containers: &[StoppedContainer]| {
+        let mut text = format!("{name}: {verdict}\n");
+        text.extend(holders.iter().map(holder));
+        text.extend(containers.iter().map(container::stopped));
+        text
+    };
+    match answer {
+        Answer::Freed(Ok(freed)) => {
+            let verdict = format!("freed in {}", duration(freed.elapsed));
+            block(paint(GOOD, verdict), &freed.ended, &freed.containers)
+        }
+        Answer::Freed(Err(error)) => {
+            let verdict = match state(error) {
+                State::Broken => "interrupted",
+                State::Unknown => "could not be looked at",
+                State::Held => "still held",
+                State::InUse => "still in use",
+            };
+            let verdict = format!("{verdict} after {}", duration(error.elapsed()));
+            block(paint(BAD, verdict), error.holders(), error.containers())
+        }
+        Answer::Planned(Ok(plan)) => match plan.error.as_ref().map(state) {
+            None => {
+                let would_be_freed = paint(GOOD, "would be freed");
+                block(would_be_freed, &plan.holders, &[]) + &consequences::lines("  ", plan)
+            }
+            Some(State::InUse) => block(paint(BAD, "would stay in use"), &plan.holders, &[]),
+            Some(_) => block(paint(BAD, "would stay held"), &plan.holders, &[]),
+        },
+        Answer::Planned(Err(error)) => {
+            block(paint(BAD, "could not be looked at"), error.holders(), &[])
+        }
+        Answer::Declined => format!("{name}: left alone\n"),
+        Answer::Explained(explanation) => why::screen(explanation),
+        // It has its rows in the table.
+        Answer::Listed(_) => String::new(),
+    }
+}
+
+/// In which state a port is that was not freed.
+enum State {
+    /// Somebody holds it.
+    Held,
+    /// Nobody listens, and yet it can't be bound.
+    InUse,
+    /// The system did not answer.
+    Unknown,
+    /// Ctrl-C was pressed.
+    Broken,
+}
+
+fn state(error: &Error) -> State {
+    let is_all = |which: fn(&Obstacle) -> bool| error.obstacles().iter().all(which);
+    if is_cancelled(error) {
+        State::Broken
+    } else if is_all(|obstacle| matches!(obstacle, Obstacle::System { .. })) {
+        State::Unknown
+    } else if is_all(|obstacle| {
+        matches!(
+            obstacle,
+            Obstacle::Client { .. } | Obstacle::Lingering { .. } | Obstacle::Unbindable { .. }
+        )
+    }) {
+        State::InUse
+    } else {
+        State::Held
+    }
+}
+
+/// `  node (PID 4711)  SIGTERM, exited after 11 ms  user dev  in /srv/app  node server.js`
+fn holder(report: &HolderReport) -> String {
+    let process = &report.holder.process;
+    let name = who(process);
+    let mut rest = format!("  {}", words::fate(report));
+    if let Some(user) = user::foreign(process) {
+        rest += &format!("  user {user}");
+    }
+    if let Some(cwd) = &process.cwd {
+        rest += &format!("  in {}", printable(&cwd.to_string_lossy()));
+    }
+    let mut command = command_line(&process.command);
+    if command.is_empty()
+        && let Some(executable) = &process.executable
+    {
+        command = printable(&executable.to_string_lossy()).into_owned();
+    }
+    let columns = match output::width() {
+        Some(width) => width
+            .saturating_sub(name.width() + rest.width() + 4)
+            .max(LEAST_COMMAND),
+        None => COMMAND_IN_PIPE,
+    };
+    let command = cut(&command, columns);
+    let separator = if command.is_empty() { "" } else { "  " };
+    format!(
+        "  {}{rest}{separator}{}\n",
+        paint(BOLD, name),
+        paint(DIM, command)
+    )
+}
+
+/// Whether the port has no line of its own.
+fn is_folded(request: &Request, target: Target, answer: &Answer) -> bool {
+    answer.is_unremarkable() && !request.ports.is_single(target)
+}
+
+/// One line for all ports of a range that have none of their own.
+fn rest_of_range(request: &Request, range: Range, answers: &Answers) -> String {
+    let folded = answers
+        .ports
+        .iter()
+        .filter(|(target, answer)| range.contains(*target) && is_folded(request, *target, answer));
+    let free = folded.count();
+    let total = range.targets().count();
+    let phrase = match request.verb {
+        _ if free == 0 => return String::new(),
+        Verb::List => return String::new(),
+        Verb::Why => format!("{free} ports are free and can be bound"),
+        _ if free == total => format!("all {total} ports free already"),
+        _ if free == 1 => "the other port was free already".into(),
+        _ => format!("the other {free} ports were free already"),
+    };
+    format!("{}: {phrase}\n", paint(BOLD, range))
+}
+
+/// What a list says below its table.
+fn list_end(request: &Request, answers: &Answers, output: &mut Output) {
+    let mut ports = answers.ports.iter();
+    if answers.errors.is_empty()
+        && ports.all(|(target, answer)| is_folded(request, *target, answer))
+    {
+        output.say("nobody listens\n");
+    }
+    let listings = answers
+        .ports
+        .iter()
+        .filter_map(|(_, answer)| answer.listing());
+    let hidden = listings.flat_map(|listing| &listing.hidden);
+    if let Some(step) = next_step::to_see(hidden).filter(|_| !request.quiet) {
+        output.complain(&errors::help("  ", step));
+    }
+}
