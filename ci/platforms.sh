@@ -74,8 +74,8 @@ say "building the tests for $windows"
   exit 1
 }
 mapfile -t programs < <(sed -n 's/^ *Executable .* (\(.*\.exe\))$/\1/p' "$folder/log")
-# The unit tests and the integration tests of two packages: fewer means that they were not found.
-((${#programs[@]} >= 4)) || {
+# The unit tests and the integration tests of two packages, and the tests of the fixtures: fewer means that they were not found.
+((${#programs[@]} >= 5)) || {
   cat "$folder/log" >&2
   say "found only ${#programs[@]} test programs"
   exit 1

@@ -30,6 +30,7 @@ pub(crate) struct Rules {
     /// Whether clients may.
     pub include_clients: bool,
     /// Whether no process may be ended, only containers.
+    #[cfg(feature = "containers")]
     pub only_containers: bool,
     /// Those who were agreed to, if that was asked.
     pub agreed: Option<Agreed>,
@@ -48,8 +49,6 @@ impl Rules {
             include_clients: options.clients,
             #[cfg(feature = "containers")]
             only_containers: options.containers == crate::container::Containers::Only,
-            #[cfg(not(feature = "containers"))]
-            only_containers: false,
             agreed: options.agreed.clone(),
         }
     }

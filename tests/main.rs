@@ -1,16 +1,14 @@
 //! The library's integration tests: real processes, real sockets, real signals.
 
+use kill_port_fixture as fixture;
+
 mod documents;
-mod fixture;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
 
-/// Roles of this test program alone.
-fn role(name: &str, params: &fixture::Params) -> bool {
+fixture::roles![
+    portable::ROLES,
     #[cfg(target_os = "linux")]
-    if linux::play(name, params) {
-        return true;
-    }
-    portable::inside::play(name, params)
-}
+    linux::ROLES,
+];

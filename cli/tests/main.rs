@@ -1,7 +1,6 @@
 //! The command's integration tests, through its binary.
 
-#[path = "../../tests/fixture/mod.rs"]
-mod fixture;
+use kill_port_fixture as fixture;
 
 mod arguments;
 mod command;
@@ -13,7 +12,4 @@ mod floors;
 mod linux;
 mod portable;
 
-/// Roles of this test program alone.
-fn role(_name: &str, _params: &fixture::Params) -> bool {
-    false
-}
+fixture::roles![];

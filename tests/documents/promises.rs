@@ -48,7 +48,7 @@ fn dependencies(manifest: &str) -> Vec<String> {
         }
     }
     assert!(!names.is_empty(), "{manifest}");
-    names.retain(|name| name != "kill_port");
+    names.retain(|name| !name.starts_with("kill_port"));
     names
 }
 

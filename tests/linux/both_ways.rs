@@ -8,7 +8,6 @@ use std::time::Duration;
 use kill_port::{KillOptions, Target};
 
 use super::answer::{Answer, Told};
-use super::caller::calling;
 use crate::fixture::linux::{ipv6_or_skip, is_root, proc};
 use crate::fixture::{Fixture, Port, Role, eventually, skip};
 
@@ -84,7 +83,13 @@ impl Scene {
 
     /// Plays this role on the port.
     fn play(&mut self, role: Role) -> Result<&Fixture, String> {
-        let fixture = role.set("port", self.port().number()).try_start()?;
+        let role = role.port(self.port());
+        self.play_beside(role)
+    }
+
+    /// Plays this role, which has no port of its own.
+    fn play_beside(&mut self, role: Role) -> Result<&Fixture, String> {
+        let fixture = role.try_start()?;
         self.fixtures.push(fixture);
         Ok(&self.fixtures[self.fixtures.len() - 1])
     }
@@ -539,9 +544,7 @@ fn seen_by(
 }
 
 fn caller_with(settings: &[(&str, &str)]) -> Role {
-    settings
-        .iter()
-        .fold(calling(0), |role, (name, value)| role.set(name, value))
+    role_with("caller", settings)
 }
 
 #[test]
@@ -643,7 +646,7 @@ fn spared_holders_end_alike() {
                 let to = format!("127.0.0.1:{}", scene.port());
                 scene.play(server("tcp/127.0.0.1")())?;
                 for _ in 0..2 {
-                    scene.play(Fixture::role("client").set("to", &to))?;
+                    scene.play_beside(Fixture::role("client").set("to", &to))?;
                 }
                 Ok(())
             }),
@@ -734,7 +737,7 @@ fn local_port_of_client(protocol: &'static str) -> Setup {
             .set("protocol", protocol)
             .set("local", local)
             .set("to", format!("127.0.0.1:{servers}"));
-        scene.play(client)?;
+        scene.play_beside(client)?;
         scene.ports.push(servers);
         Ok(())
     })

@@ -1,31 +1,56 @@
 //! A process that calls the library, in surroundings of its own: another user, another namespace, below a server.
 
 use std::ops::ControlFlow;
-use std::os::fd::OwnedFd;
+use std::os::fd::{OwnedFd, RawFd};
 use std::time::Duration;
 
 use kill_port::{Event, Include, KillOptions, Target};
 
 use super::answer::Answer;
+use crate::fixture::linux::server::Manner;
 use crate::fixture::linux::{server, signals, sockets, surroundings};
-use crate::fixture::{Fixture, Params, Port, Role, say};
+use crate::fixture::{Fixture, Flag, Params, Port, Role, RoleKind, Takes, introduce, say, takes};
 
-pub fn play(role: &str, params: &Params) -> bool {
-    match role {
-        "caller" => caller(params),
-        "seed_call" => seed_call(params),
-        "holder_calls_below" => holder_calls_below(params),
-        "holder_calls" => {
-            signals::block();
-            let _held = open_moved(params);
-            caller(params);
-        }
-        "ancestor_beyond_root" => ancestor_beyond_root(params),
-        "pid_reuse" => pid_reuse(params),
-        _ => return false,
-    }
-    true
-}
+pub const ROLES: &[RoleKind] = &[
+    RoleKind::new("caller", &[CALL, takes![port: u16]], caller),
+    RoleKind::new("seed_call", &[takes![port: u16]], seed_call),
+    RoleKind::new(
+        "holder_calls_below",
+        &[CALL, sockets::TAKES, HOLD],
+        holder_calls_below,
+    ),
+    RoleKind::new("holder_calls", &[CALL, sockets::TAKES, HOLD], |params| {
+        signals::block();
+        let _held = open_moved(params);
+        caller(params);
+    }),
+    RoleKind::new(
+        "ancestor_beyond_root",
+        &[
+            CALL,
+            sockets::TAKES,
+            takes![hidden: String, stay_root: Flag],
+        ],
+        ancestor_beyond_root,
+    ),
+    RoleKind::new("pid_reuse", &[CALL, sockets::TAKES], pid_reuse),
+];
+
+/// What [`caller`] takes, and a `port`.
+const CALL: &[Takes] = takes![
+    target: Target,
+    grace: u64,
+    plan: Flag,
+    include_ancestors: Flag,
+];
+
+/// What [`open_moved`] takes besides its sockets.
+const HOLD: &[Takes] = takes![
+    near: Flag,
+    near_on_term: Manner,
+    stop: Flag,
+    fd: RawFd,
+];
 
 /// The role that frees this target.
 pub fn calling(target: impl ToString) -> Role {
@@ -39,7 +64,7 @@ pub fn answer(role: Role) -> Answer {
 
 fn options(params: &Params) -> KillOptions {
     let mut options = KillOptions::new();
-    if let Some(grace) = params.parse("grace") {
+    if let Some(grace) = params.get("grace") {
         options = options.grace(Duration::from_millis(grace));
     }
     if params.has("include_ancestors") {
@@ -51,9 +76,9 @@ fn options(params: &Params) -> KillOptions {
 /// Frees `target` (or `port`), or with `plan` tells what that would come to, with `grace` and `include_ancestors`, tells the answer, and ends.
 fn caller(params: &Params) {
     let target: Target = params
-        .parse("target")
+        .get("target")
         .unwrap_or_else(|| Target::from(params.port()));
-    say(&format!("pid caller {}", std::process::id()));
+    introduce("caller");
     say("ready");
     if params.has("plan") {
         return Answer::of_plan(&options(params).plan(target)).say();
@@ -86,7 +111,7 @@ fn seed_call(params: &Params) {
 fn holder_calls_below(params: &Params) {
     signals::block();
     let held = open_moved(params);
-    say(&format!("pid server {}", std::process::id()));
+    introduce("server");
     signals::fork(|| {
         close_all(&held);
         signals::unblock();
@@ -103,10 +128,7 @@ fn open_moved(params: &Params) -> Vec<OwnedFd> {
     if params.has("near") {
         near(params, &held);
     }
-    if let Some(fd) = params.parse("fd") {
-        let first = held.remove(0);
-        held.insert(0, sockets::move_to(first, fd));
-    }
+    sockets::move_first(&mut held, params);
     held
 }
 
@@ -134,7 +156,7 @@ fn close_all(held: &[OwnedFd]) {
 fn ancestor_beyond_root(params: &Params) {
     signals::block();
     let held = sockets::open_all(params);
-    say(&format!("pid server {}", std::process::id()));
+    introduce("server");
     let (changed, tell) = std::io::pipe().expect("a pipe");
     signals::fork(|| {
         close_all(&held);
@@ -142,8 +164,8 @@ fn ancestor_beyond_root(params: &Params) {
         // The other has changed its user when it has written.
         std::io::Read::read_exact(&mut &changed, &mut [0]).expect("a word from the holder");
         signals::fork(|| {
-            let mut own = Params::default();
-            own.set("hidepid", params.text("hidden", "2"));
+            let mut own = Params::of("caller");
+            own.set("hidepid", params.or("hidden", "2".to_owned()));
             own.set("uid", 65534);
             surroundings::enter(&own);
             caller(params);

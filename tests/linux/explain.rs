@@ -11,13 +11,19 @@ use kill_port::{
 
 use crate::fixture::linux::cgroup::ControlGroup;
 use crate::fixture::linux::{init_adopts_or_skip, proc, root_or_skip, sockets};
-use crate::fixture::{Fixture, Params, Port, Role, eventually, no_forks, say, skip};
+use crate::fixture::{
+    Fixture, Params, Port, Role, RoleKind, eventually, no_forks, say, skip, takes,
+};
 
-pub fn play(role: &str, params: &Params) -> bool {
-    if role != "explainer" {
-        return false;
-    }
-    let target: Target = params.parse("target").expect("a target");
+pub const ROLES: &[RoleKind] = &[RoleKind::new(
+    "explainer",
+    &[takes![target: Target]],
+    tell_explanation,
+)];
+
+/// Explains `target`, and tells the causes and what the kernel said to each bind.
+fn tell_explanation(params: &Params) {
+    let target: Target = params.get("target").expect("a target");
     let explanation = explain(target).expect("an explanation");
     for cause in &explanation.causes {
         say(&format!(
@@ -37,7 +43,6 @@ pub fn play(role: &str, params: &Params) -> bool {
         ));
     }
     say("ready");
-    true
 }
 
 /// The role that explains this target, in surroundings of its own.

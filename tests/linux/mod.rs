@@ -21,10 +21,10 @@ mod supervisors;
 mod tree;
 mod waiting;
 
-/// Plays a role of these tests.
-pub fn play(role: &str, params: &crate::fixture::Params) -> bool {
-    caller::play(role, params)
-        || explain::play(role, params)
-        || supervisor_option::play(role, params)
-        || tree::play(role, params)
-}
+/// The roles of these tests.
+pub const ROLES: &[&[crate::fixture::RoleKind]] = &[
+    caller::ROLES,
+    explain::ROLES,
+    supervisor_option::ROLES,
+    tree::ROLES,
+];

@@ -5,7 +5,7 @@ use crate::fixture::linux::root_or_skip;
 use crate::fixture::{Fixture, Port, skip};
 
 /// The PID of the holder is given to another process between the look and the signal.
-fn the_next_owner_of_the_pid_is_not_signalled(refused: &str) {
+fn the_next_owner_of_the_pid_is_not_signalled(no_pidfd: u8) {
     if !root_or_skip() {
         return;
     }
@@ -13,7 +13,7 @@ fn the_next_owner_of_the_pid_is_not_signalled(refused: &str) {
     let caller = Fixture::role("pid_reuse")
         .port(&port)
         .set("pidns", 1)
-        .set(refused, 1)
+        .set("no_pidfd", no_pidfd)
         .start();
     let answer = Answer::from_caller(&caller);
     if let Some(why) = caller.words("no reuse: ").first() {
@@ -31,10 +31,10 @@ fn the_next_owner_of_the_pid_is_not_signalled(refused: &str) {
 
 #[test]
 fn the_next_owner_of_a_pid_is_not_signalled() {
-    the_next_owner_of_the_pid_is_not_signalled("nothing");
+    the_next_owner_of_the_pid_is_not_signalled(0);
 }
 
 #[test]
 fn the_next_owner_of_a_pid_is_not_signalled_without_pidfds_either() {
-    the_next_owner_of_the_pid_is_not_signalled("no_pidfd");
+    the_next_owner_of_the_pid_is_not_signalled(1);
 }

@@ -6,23 +6,29 @@ use kill_port::KillOptions;
 
 use super::answer::{Answer, kill, kill_plainly};
 use crate::fixture::linux::cgroup::ControlGroup;
-use crate::fixture::linux::{self, proc, root_or_skip, signals};
-use crate::fixture::{Fixture, Params, Port, eventually, say, skip};
+use crate::fixture::linux::{proc, root_or_skip, server, signals, sockets};
+use crate::fixture::{Fixture, Params, Port, RoleKind, eventually, introduce, skip};
 
-pub fn play(role: &str, params: &Params) -> bool {
-    match role {
-        "shell_loop" => shell_loop(),
-        "stubborn_supervisor" => stubborn_supervisor(params),
-        "supervising_ancestor" => supervising_ancestor(params),
-        _ => return false,
-    }
-    true
-}
+pub const ROLES: &[RoleKind] = &[
+    RoleKind::new("shell_loop", &[sockets::TAKES, server::TAKES], |_| {
+        shell_loop();
+    }),
+    RoleKind::new(
+        "stubborn_supervisor",
+        &[sockets::TAKES, server::TAKES],
+        stubborn_supervisor,
+    ),
+    RoleKind::new(
+        "supervising_ancestor",
+        &[sockets::TAKES, server::TAKES],
+        supervising_ancestor,
+    ),
+];
 
 /// Becomes a shell that starts a server again and again.
 fn shell_loop() {
     use std::os::unix::process::CommandExt;
-    say(&format!("pid shell {}", std::process::id()));
+    introduce("shell");
     let program = std::env::current_exe().expect("the path of this program");
     let error = std::process::Command::new("sh")
         .arg("-c")
@@ -56,7 +62,7 @@ fn start_for_ever(params: &Params) {
         let server = signals::fork(|| {
             // SAFETY: it takes two numbers; what the parent ignores, the server need not.
             unsafe { libc::signal(libc::SIGTERM, libc::SIG_DFL) };
-            linux::play("server", params);
+            server::server(params);
         });
         while signals::reap(true).is_some_and(|ended| ended != server) {}
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use kill_port::{Event, KillOptions};
 
 use super::answer::{Answer, kill, kill_plainly};
-use crate::fixture::linux::freezer::Freezer;
+use crate::fixture::linux::cgroup::Freezer;
 use crate::fixture::linux::{proc, root_or_skip};
 use crate::fixture::{Fixture, Port, skip};
 

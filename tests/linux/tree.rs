@@ -3,21 +3,24 @@
 use kill_port::{Fate, KillOptions};
 
 use super::answer::{kill, kill_plainly};
-use crate::fixture::linux::{self, proc, signals};
-use crate::fixture::{Fixture, Params, Port, say};
+use crate::fixture::linux::{proc, server, signals, sockets};
+use crate::fixture::{Fixture, Params, Port, RoleKind, say};
 
-pub fn play(role: &str, params: &Params) -> bool {
-    if role != "stubborn_tree" {
-        return false;
-    }
+pub const ROLES: &[RoleKind] = &[RoleKind::new(
+    "stubborn_tree",
+    &[sockets::TAKES, server::TAKES],
+    stubborn_tree,
+)];
+
+/// A server with a child that takes no SIGTERM and holds nothing.
+fn stubborn_tree(params: &Params) {
     let child = signals::fork(|| {
         signals::ignore(libc::SIGTERM);
         say("branch ready");
         signals::pause_for_ever();
     });
     say(&format!("pid child {child}"));
-    linux::play("server", params);
-    true
+    server::server(params);
 }
 
 /// A server whose children and grandchildren hold nothing, once all of them run.

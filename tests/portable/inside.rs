@@ -1,25 +1,26 @@
 //! A caller inside the tree of the holder: a server that runs kill_port from its own terminal.
 
-use std::io::Read;
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use kill_port::{KillOptions, Obstacle, SparedReason};
 
-use crate::fixture::{Fixture, Params, Port, say};
+use crate::fixture::{
+    Fixture, Flag, Params, Port, RoleKind, Takes, say, takes, until_the_test_is_over,
+};
 
-/// The roles of these tests.
-pub fn play(role: &str, params: &Params) -> bool {
-    match role {
-        "server_with_caller" => server(params),
-        "inner_caller" => caller(params),
-        _ => return false,
-    }
-    let mut rest = Vec::new();
-    // Until the test closes its end of the pipe, or is gone.
-    let _ = std::io::stdin().lock().read_to_end(&mut rest);
-    true
-}
+pub const ROLES: &[RoleKind] = &[
+    RoleKind::new("server_with_caller", &[CALL], |params| {
+        server(params);
+        until_the_test_is_over();
+    }),
+    RoleKind::new("inner_caller", &[CALL], |params| {
+        caller(params);
+        until_the_test_is_over();
+    }),
+];
+
+const CALL: &[Takes] = takes![port: u16, include_ancestors: Flag];
 
 /// Holds the port, and starts the caller.
 #[expect(
@@ -32,11 +33,14 @@ fn server(params: &Params) {
     let _ = socket.set_ttl(64);
     // Kept open until this process ends.
     std::mem::forget(socket);
-    let mut told = params.clone();
-    told.set("server", std::process::id());
-    let child = Command::new(std::env::current_exe().expect("the path of this program"))
-        .env("KILL_PORT_ROLE", "inner_caller")
-        .envs(told.to_env())
+    let mut told = Params::of("inner_caller");
+    told.set("port", params.port());
+    told.set(
+        "include_ancestors",
+        u8::from(params.has("include_ancestors")),
+    );
+    let child = told
+        .command()
         .stdin(Stdio::inherit())
         .stdout(Stdio::inherit())
         .spawn()

@@ -6,7 +6,10 @@
 //! - another user's server, hidden sockets: they need a second user, which Wine and the hosted machines don't offer to a test.
 
 mod freeing;
-pub mod inside;
+mod inside;
 mod looking;
 mod sparing;
 mod trees;
+
+/// The roles of these tests.
+pub const ROLES: &[&[crate::fixture::RoleKind]] = &[inside::ROLES];

@@ -2,6 +2,9 @@
 
 use std::process::{Command, Output, Stdio};
 
+#[cfg(target_os = "linux")]
+use crate::fixture::{Fixture, Role};
+
 /// The command, in surroundings that are the same on every machine: no terminal, no input, no wishes about colour.
 pub fn command<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kill_port"));
@@ -57,6 +60,32 @@ pub fn run_arguments(arguments: &[&str]) -> Run {
         .output()
         .expect("the command runs")
         .into()
+}
+
+/// Nobody's user ID, on every Linux.
+#[cfg(target_os = "linux")]
+pub const NOBODY: u32 = 65534;
+
+/// The command, to be run by a user who is nobody, even if it lies where that user may not go. The arguments are separated by spaces.
+#[cfg(target_os = "linux")]
+pub fn as_nobody(line: &str) -> Role {
+    let arguments: Vec<&str> = line.split_whitespace().collect();
+    Fixture::role("exec")
+        .set("program", env!("CARGO_BIN_EXE_kill_port"))
+        .set("argv", arguments.join("\n"))
+        .set("exec_uid", NOBODY)
+}
+
+/// Runs it to its end. What it said on both its outputs is in `out`.
+#[cfg(target_os = "linux")]
+pub fn run_role(role: Role) -> Run {
+    let command = role.spawn();
+    command.wait_gone();
+    Run {
+        code: command.exit_status().code(),
+        out: command.lines().join("\n"),
+        err: String::new(),
+    }
 }
 
 impl Run {

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use crate::command::{Run, run};
+use crate::command::{Run, as_nobody, run, run_role};
 use crate::fixture::{Fixture, Port, linux::root_or_skip};
 
 /// The answer of a run, which has to be one object that the schema describes.
@@ -237,22 +237,13 @@ fn a_hidden_socket_in_json() {
         ("--dry-run", "would_fail"),
         ("--why", "held"),
     ] {
-        let command = Fixture::role("exec")
-            .set("program", env!("CARGO_BIN_EXE_kill_port"))
-            .set("argv", format!("--json\n{mode}\n{port}"))
-            .set("exec_uid", 65534)
-            .spawn();
-        command.wait_gone();
-        let out = command
+        let mut run = run_role(as_nobody(&format!("--json {mode} {port}")));
+        run.out = run
+            .out
             .lines()
-            .into_iter()
             .filter(|line| line.starts_with('{'))
             .collect();
-        let value = answer(&Run {
-            code: command.exit_status().code(),
-            out,
-            err: String::new(),
-        });
+        let value = answer(&run);
         assert_eq!(value["ports"][0]["outcome"], outcome, "{value:#}");
         let hidden = &value["ports"][0]["hidden"][0];
         assert_eq!(hidden["port"], port.number(), "{value:#}");

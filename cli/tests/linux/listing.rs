@@ -3,7 +3,7 @@
 use std::net::{TcpListener, UdpSocket};
 
 use super::pty::{Terminal, shown};
-use crate::command::{command, run};
+use crate::command::{as_nobody, command, run, run_role};
 use crate::fixture::{Fixture, Port, linux::root_or_skip};
 
 #[test]
@@ -134,17 +134,10 @@ fn a_socket_without_a_visible_holder_is_a_row_as_well() {
     }
     let port = Port::claim();
     let _server = Fixture::server(&port);
-    let command = Fixture::role("exec")
-        .set("program", env!("CARGO_BIN_EXE_kill_port"))
-        .set("argv", format!("--list\n{port}"))
-        .set("exec_uid", 65534)
-        .spawn();
-    command.wait_gone();
-    let said = command.lines().join("\n");
-    assert_eq!(command.exit_status().code(), Some(0), "{said}");
-    let row = format!("tcp    127.0.0.1  {port}    -  root");
-    assert!(said.contains(&row), "{said}");
-    assert!(said.contains("`sudo kill_port --list`"), "{said}");
+    run_role(as_nobody(&format!("--list {port}")))
+        .exits(0)
+        .prints(&format!("tcp    127.0.0.1  {port}    -  root"))
+        .prints("`sudo kill_port --list`");
 }
 
 #[test]

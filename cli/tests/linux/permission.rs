@@ -1,10 +1,7 @@
 //! Another user's processes.
 
-use crate::command::run;
+use crate::command::{NOBODY, as_nobody, run, run_role};
 use crate::fixture::{Fixture, Port, linux::root_or_skip};
-
-/// Nobody's user ID, on every Linux.
-const NOBODY: u32 = 65534;
 
 #[test]
 fn another_users_process_is_named_with_a_next_step() {
@@ -13,17 +10,11 @@ fn another_users_process_is_named_with_a_next_step() {
     }
     let port = Port::claim();
     let server = Fixture::server(&port);
-    for arguments in [port.to_string(), format!("-n\n{port}")] {
-        let command = Fixture::role("exec")
-            .set("program", env!("CARGO_BIN_EXE_kill_port"))
-            .set("argv", arguments)
-            .set("exec_uid", NOBODY)
-            .spawn();
-        command.wait_gone();
-        let said = command.lines().join("\n");
-        assert_eq!(command.exit_status().code(), Some(1), "{said}");
-        assert!(said.contains(&format!("error: {port}: ")), "{said}");
-        assert!(said.contains(&format!("`sudo kill_port {port}`")), "{said}");
+    for line in [port.to_string(), format!("-n {port}")] {
+        run_role(as_nobody(&line))
+            .exits(1)
+            .prints(&format!("error: {port}: "))
+            .prints(&format!("`sudo kill_port {port}`"));
     }
     assert!(server.is_alive());
 }
@@ -52,19 +43,13 @@ fn a_home_that_is_closed_is_no_sign_of_a_container_engine() {
     let port = Port::claim();
     let server = Fixture::server(&port);
     let home = Closed::new();
-    let command = Fixture::role("exec")
-        .set("program", env!("CARGO_BIN_EXE_kill_port"))
-        .set("argv", port.to_string())
-        .set("exec_uid", NOBODY)
-        .env("HOME", home.0.join("home"))
-        .spawn();
-    command.wait_gone();
-    let said = command.lines().join("\n");
-    assert!(said.contains("no holder to be seen"), "{said}");
+    let run = run_role(as_nobody(&port.to_string()).env("HOME", home.0.join("home")))
+        .prints("no holder to be seen");
     for engine in ["Docker", "OrbStack", "Colima", "Rancher"] {
         assert!(
-            !said.contains(&format!("{engine} at {}", home.0.join("home").display())),
-            "{said}"
+            !run.out
+                .contains(&format!("{engine} at {}", home.0.join("home").display())),
+            "{run:#?}"
         );
     }
     assert!(server.is_alive());

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 
-use crate::command::run;
+use crate::command::{as_nobody, run, run_role};
 use crate::fixture::{Fixture, Port, linux::root_or_skip};
 
 #[test]
@@ -135,22 +135,10 @@ fn another_users_socket_is_explained_to_a_user() {
     }
     let port = Port::claim();
     let _server = Fixture::server(&port);
-    let command = Fixture::role("exec")
-        .set("program", env!("CARGO_BIN_EXE_kill_port"))
-        .set("argv", format!("--why\n{port}"))
-        .set("exec_uid", 65534)
-        .spawn();
-    command.wait_gone();
-    let said = command.lines().join("\n");
-    assert_eq!(command.exit_status().code(), Some(0), "{said}");
-    assert!(
-        said.contains(&format!("{port}: held, and the holder is not to be seen")),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!("`sudo kill_port --why {port}`")),
-        "{said}"
-    );
+    run_role(as_nobody(&format!("--why {port}")))
+        .exits(0)
+        .prints(&format!("{port}: held, and the holder is not to be seen"))
+        .prints(&format!("`sudo kill_port --why {port}`"));
 }
 
 #[test]
