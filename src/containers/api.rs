@@ -445,20 +445,6 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_list_is_read() {
-        let engine = FakeEngine::new(|_| {
-            let (first, rest) = TWO.split_at(100);
-            format!(
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:X};x=y\r\n{rest}\r\n0\r\n\r\n",
-                first.len(),
-                rest.len()
-            )
-            .into_bytes()
-        });
-        assert_eq!(list(&[engine.at()]).0.len(), 2);
-    }
-
-    #[test]
     fn podmans_own_list_tells_ranges_and_paused_containers() {
         let engine = FakeEngine::new(|request| {
             if request.starts_with("GET /v4.3.1/libpod/containers/json?") {
