@@ -57,7 +57,7 @@ impl Explanation {
 
 /// Why the target can't be bound, who holds it and where they come from, with the plan of [`KillOptions::new`].
 ///
-/// Beside a [`survey`], it reads the ancestry of each holder (on Linux also control groups and unit files), asks for the connections of the port, and
+/// Beside a [`survey`], it reads the ancestry of each holder (on Linux also control groups, and what systemd tells), asks for the connections of the port, and
 /// tries to bind the target; see [`Explanation::bind`]. Over UDP, and over TCP on Windows, `SO_REUSEADDR` is left out while
 /// somebody holds the target, because there it would take datagrams or connections away from them.
 ///

@@ -8,7 +8,7 @@ use crate::error::who;
 use crate::holder::{Holder, Process};
 use crate::printable::printable;
 use crate::survey::Survey;
-use crate::sys::surroundings::{self, Surroundings, surroundings};
+use crate::sys::surroundings::{self, Managed, Surroundings, Unit, surroundings};
 use crate::sys::{self, Handle};
 use crate::target::Target;
 
@@ -75,9 +75,9 @@ pub enum Origin {
         unit: String,
         /// Whether it is a unit of a user's own manager (`systemctl --user`).
         user_scope: bool,
-        /// What the unit's files say about `Restart=`.
+        /// What systemd heeds of `Restart=`, where it can be asked.
         restart: Option<String>,
-        /// The `.socket` unit, if the manager holds the port as well and passes it on.
+        /// The `.socket` unit that starts it at a connection.
         socket_unit: Option<String>,
     },
     /// cron or at.
@@ -222,7 +222,7 @@ impl fmt::Display for Origin {
                 }
                 match socket_unit {
                     Some(socket) if socket != unit => {
-                        write!(f, ", whose port {} holds", printable(socket))
+                        write!(f, ", which {} starts", printable(socket))
                     }
                     _ => Ok(()),
                 }
@@ -264,10 +264,14 @@ pub(super) fn provenance(target: Target, survey: &Survey) -> Vec<Provenance> {
         .holders()
         .iter()
         .find(|holder| is_manager(&holder.process));
+    let mut systemd = Systemd {
+        socket: manager.and_then(|manager| socket_unit(target.port, manager)),
+        told: Vec::new(),
+    };
     survey
         .holders()
         .iter()
-        .map(|holder| of_holder(target, holder, survey, manager))
+        .map(|holder| of_holder(holder, survey, &mut systemd))
         .collect()
 }
 
@@ -276,12 +280,34 @@ fn is_manager(process: &Process) -> bool {
     process.name == "systemd"
 }
 
-fn of_holder(
-    target: Target,
-    holder: &Holder,
-    survey: &Survey,
-    manager: Option<&Holder>,
-) -> Provenance {
+/// What systemd told, which is asked once about each unit: many holders may belong to one.
+#[derive(Default)]
+struct Systemd {
+    /// The `.socket` unit of the port, if the manager holds it.
+    socket: Option<String>,
+    told: Vec<(Unit, Managed)>,
+}
+
+impl Systemd {
+    fn about(&mut self, unit: &Unit) -> Managed {
+        if let Some((_, told)) = self.told.iter().find(|(known, _)| known == unit) {
+            return told.clone();
+        }
+        let told = surroundings::managed(unit);
+        self.told.push((unit.clone(), told.clone()));
+        told
+    }
+}
+
+/// The `.socket` unit by which a manager holds this port.
+fn socket_unit(port: u16, manager: &Holder) -> Option<String> {
+    let process = &manager.process;
+    let user = (process.pid != 1).then_some(process.uid).flatten();
+    let mut sockets = manager.sockets.iter();
+    sockets.find_map(|socket| surroundings::socket_unit(port, socket.protocol, user))
+}
+
+fn of_holder(holder: &Holder, survey: &Survey, systemd: &mut Systemd) -> Provenance {
     let pid = holder.process.pid;
     let handle = Handle::open(pid)
         .ok()
@@ -325,16 +351,7 @@ fn of_holder(
             &holder.process,
         ));
     }
-    let socket_unit = manager.and_then(|manager| {
-        let user = (manager.process.pid != 1)
-            .then_some(manager.process.uid)
-            .flatten();
-        holder
-            .sockets
-            .iter()
-            .find_map(|socket| surroundings::socket_unit(target.port, socket.protocol, user))
-    });
-    let outer = outermost(&holder.process, &origins, around, socket_unit);
+    let outer = outermost(&holder.process, &origins, around, systemd);
     if matches!(outer, Some(Origin::Container { .. })) {
         // Its runtime is an ancestor as well, and would name it again.
         origins.retain(|origin| !matches!(origin, Origin::Container { .. }));
@@ -412,7 +429,7 @@ fn outermost(
     holder: &Process,
     origins: &[Origin],
     around: Surroundings,
-    socket_unit: Option<String>,
+    systemd: &mut Systemd,
 ) -> Option<Origin> {
     if let Some(container) = around.container {
         return Some(Origin::Container {
@@ -421,7 +438,7 @@ fn outermost(
         });
     }
     if is_manager(holder) {
-        let unit = socket_unit?;
+        let unit = systemd.socket.clone()?;
         return Some(Origin::SystemdUnit {
             socket_unit: Some(unit.clone()),
             unit,
@@ -434,11 +451,12 @@ fn outermost(
         return None;
     }
     if let Some(unit) = around.unit {
+        let told = systemd.about(&unit);
         return Some(Origin::SystemdUnit {
             unit: unit.name,
-            user_scope: unit.user,
-            restart: unit.restart,
-            socket_unit,
+            user_scope: unit.user.is_some(),
+            restart: told.restart,
+            socket_unit: systemd.socket.clone().or(told.socket),
         });
     }
     if let Some(job) = around.job {
@@ -571,7 +589,12 @@ pub(crate) fn stop_command(process: &Process) -> Option<String> {
             programs::origin(ancestor, handle.is_interactive_shell(), process)
         })
         .collect();
-    let outer = outermost(process, &origins, surroundings(&handle), None);
+    let outer = outermost(
+        process,
+        &origins,
+        surroundings(&handle),
+        &mut Systemd::default(),
+    );
     origins.extend(outer);
     // What the caller itself lives in is not to be stopped from inside.
     let own: Vec<u32> = std::iter::once(sys::caller())
@@ -585,14 +608,10 @@ pub(crate) fn stop_command(process: &Process) -> Option<String> {
     comeback(&origins).1
 }
 
-/// The command that stops the `.socket` unit by which a service manager holds a port, if its files name the port: for the help in an error.
+/// The command that stops the `.socket` unit by which a service manager holds a port, if systemd can be asked: for the help in an error.
 pub(crate) fn socket_command(holder: &Holder) -> Option<String> {
     let process = &holder.process;
-    let user = (process.pid != 1).then_some(process.uid).flatten();
-    let unit = holder
-        .sockets
-        .iter()
-        .find_map(|socket| surroundings::socket_unit(socket.port, socket.protocol, user))?;
+    let unit = socket_unit(holder.sockets.first()?.port, holder)?;
     unit_comeback(&unit, process.pid != 1, None, Some(&unit)).1
 }
 

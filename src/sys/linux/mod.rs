@@ -17,14 +17,14 @@ mod sockets;
 mod stat;
 mod surroundings;
 mod table;
-mod unit_file;
 
 pub(crate) use lineage::{ancestors, descendants};
 pub(crate) use names::user_name;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use sockets::is_local;
 pub(crate) use surroundings::{
-    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+    connections, first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit,
+    surroundings,
 };
 pub(crate) use table::{Table, ephemeral_ports};
 

@@ -136,7 +136,7 @@ impl Handle {
 
     /// The systemd unit that it belongs to, from its control group.
     pub(crate) fn unit(&self) -> Option<String> {
-        cgroup::unit(&self.read("cgroup")?)
+        Some(cgroup::unit(&self.read("cgroup")?)?.name)
     }
 
     /// Everything about it that this user may read.
