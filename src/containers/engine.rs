@@ -204,6 +204,7 @@ fn parse_address(address: &str) -> Option<Endpoint> {
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     /// The users whose sockets count, besides root's.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "pipes have no owner to go by"))]
     pub(super) users: Vec<u32>,
     pub(super) docker_host: Option<OsString>,
     pub(super) docker_context: Option<OsString>,
