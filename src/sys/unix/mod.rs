@@ -3,6 +3,8 @@
 //! None of these systems has a descriptor for a process. What stands for one here is its PID and the time of its start, which is
 //! compared right before each signal: a PID that was given to another process in the meantime is not signalled.
 
+#[cfg(not(target_os = "macos"))]
+mod bsd;
 mod handle;
 mod lineage;
 mod sysctl;
