@@ -390,19 +390,7 @@ fn contexts_in(config: &Path) -> Vec<Context> {
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    use std::io::Read;
-    const LIMIT: u64 = 1024 * 1024;
-
-    // To open a FIFO would wait for its writer.
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = Vec::new();
-    fs::File::open(path)
-        .ok()?
-        .take(LIMIT)
-        .read_to_end(&mut text)
-        .ok()?;
+    let text = crate::sys::read_small_file(path, 1024 * 1024)?;
     serde_json::from_slice(&text)
         .map_err(|error| log::debug!("{} is not understood: {error}", path.display()))
         .ok()

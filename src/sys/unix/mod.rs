@@ -57,17 +57,13 @@ pub(crate) fn user_name(uid: u32) -> Option<String> {
 }
 
 /// The processes whose descriptors this user may not read: everybody else's, unless it is root.
-fn unreadable_to(uid: u32) -> std::io::Result<Vec<u32>> {
-    if uid == 0 {
+pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {
+    let me = nix::unistd::geteuid();
+    if me.is_root() {
         return Ok(Vec::new());
     }
-    let all = system::all()?.into_iter();
-    Ok(all
-        .filter(|info| info.uid != uid)
-        .map(|info| info.pid)
-        .collect())
-}
-
-pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {
-    unreadable_to(nix::unistd::geteuid().as_raw())
+    let others = system::all()?
+        .into_iter()
+        .filter(|info| info.uid != me.as_raw());
+    Ok(others.map(|info| info.pid).collect())
 }

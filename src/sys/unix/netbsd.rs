@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use super::Info;
 use super::bsd::{NO_TERMINAL, address, table};
 pub(super) use super::bsd::{all, info};
-use super::sysctl::{self, arguments, at, path, text, unsigned};
+use super::sysctl::{self, arguments, path, text, unsigned};
 use crate::sys::listeners::Row;
 use crate::target::Protocol;
 
@@ -135,10 +135,6 @@ fn bytes_of<T>(place: &T) -> &[u8] {
 }
 
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
-    let read = |name| {
-        let bytes = sysctl::by_mib(&sysctl::mib_of(name).ok()?).ok()?;
-        u16::try_from(at(&bytes, 0).map(u32::from_ne_bytes)?).ok()
-    };
-    read(c"net.inet.ip.anonportmin").unwrap_or(49152)
-        ..=read(c"net.inet.ip.anonportmax").unwrap_or(65535)
+    sysctl::port(c"net.inet.ip.anonportmin").unwrap_or(49152)
+        ..=sysctl::port(c"net.inet.ip.anonportmax").unwrap_or(65535)
 }
