@@ -60,22 +60,21 @@ impl Signal {
     /// The number that `kill -l` shows on this platform.
     #[must_use]
     pub fn number(self) -> i32 {
-        let linux = cfg!(not(any(
-            target_os = "macos",
-            target_os = "freebsd",
-            target_os = "netbsd",
-            target_os = "openbsd"
-        )));
+        #[cfg(unix)]
+        use libc::{SIGUSR1, SIGUSR2};
+        #[cfg(not(unix))]
+        const SIGUSR1: i32 = 10;
+        #[cfg(not(unix))]
+        const SIGUSR2: i32 = 12;
         match self {
             Self::Hup => 1,
             Self::Int => 2,
             Self::Quit => 3,
             Self::Abrt => 6,
             Self::Kill => 9,
-            Self::Usr1 if linux => 10,
-            Self::Usr1 => 30,
-            Self::Usr2 if linux => 12,
-            Self::Usr2 => 31,
+            // These differ between systems, and on Linux between processors.
+            Self::Usr1 => SIGUSR1,
+            Self::Usr2 => SIGUSR2,
             Self::Term => 15,
         }
     }

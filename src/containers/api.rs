@@ -1,17 +1,20 @@
 //! The few questions and orders of Docker's API that a published port takes. Podman understands them as well.
 
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
 use super::http::Response;
-use super::transport::{Progress, Task, request};
+use super::transport::{Progress, Task, answers, request};
 use crate::container::{Compose, Container, Endpoint, EngineError, EngineErrorKind, PublishedPort};
 use crate::protocol::Protocol;
 
 /// How long an engine may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How many containers are inspected at a time.
+const AT_ONCE: usize = 8;
 /// How many published ports are kept of one engine: an entry of a few bytes can stand for a range of 65535.
 const PORT_LIMIT: usize = 1_000_000;
 /// How much longer than the grace a stop may take: the engine cleans up after the container has ended.
@@ -20,26 +23,18 @@ const STOP_MARGIN: Duration = Duration::from_secs(5);
 /// Asks all engines at once for the running containers that publish ports. An engine that fails costs its own containers
 /// and nothing else.
 pub(super) fn list(engines: &[Endpoint]) -> (Vec<Container>, Vec<EngineError>) {
-    let tasks: Vec<_> = engines
-        .iter()
-        .map(|engine| {
-            let endpoint = engine.clone();
-            let task = Task::start(PATIENCE, move |deadline| list_one(&endpoint, deadline));
-            (engine, task)
-        })
-        .collect();
-
+    let answers = answers(engines.to_vec(), engines.len(), PATIENCE, list_one);
     let mut found: Vec<Container> = Vec::new();
+    let mut seen = HashSet::new();
     let mut errors = Vec::new();
-    for (engine, task) in tasks {
-        match task.finish() {
+    for (engine, answer) in engines.iter().zip(answers) {
+        match answer {
             Some(Ok(containers)) => {
-                for container in containers {
-                    // One engine may have two sockets.
-                    if !found.iter().any(|other| other.id == container.id) {
-                        found.push(container);
-                    }
-                }
+                // One engine may have two sockets.
+                let new = containers
+                    .into_iter()
+                    .filter(|container| seen.insert(container.id.clone()));
+                found.extend(new);
             }
             // Whether a pipe exists shows only when it is opened: one that does not is no engine.
             Some(Err(error))
@@ -79,22 +74,15 @@ fn list_one(endpoint: &Endpoint, deadline: Instant) -> Result<Vec<Container>, En
 }
 
 /// Fills in what the list does not tell: the restart policy and the signal that a stop begins with. What can't be learnt
-/// stays as it is.
+/// stays as it is. For containers that publish what is wanted, and no others: each costs a question.
 pub(super) fn inspect(containers: &mut [Container]) {
-    let tasks: Vec<_> = containers
+    let questions = containers
         .iter()
-        .map(|container| {
-            let endpoint = container.endpoint.clone();
-            let path = format!("/containers/{}/json", container.id);
-            Task::start(PATIENCE, move |deadline| {
-                let response = request(&endpoint, "GET", &path, deadline)
-                    .map_err(|error| EngineError::from_http(&endpoint, &error))?;
-                parse::<Inspected>(&endpoint, &response)
-            })
-        })
+        .map(|container| (container.endpoint.clone(), container.id.clone()))
         .collect();
-    for (container, task) in containers.iter_mut().zip(tasks) {
-        match task.finish() {
+    let answers = answers(questions, AT_ONCE, PATIENCE, inspect_one);
+    for (container, answer) in containers.iter_mut().zip(answers) {
+        match answer {
             Some(Ok(inspected)) => {
                 container.restart_policy = inspected
                     .host_config
@@ -119,6 +107,16 @@ pub(super) fn inspect(containers: &mut [Container]) {
             None => log::debug!("{container} could not be inspected in time"),
         }
     }
+}
+
+fn inspect_one(
+    (endpoint, id): &(Endpoint, String),
+    deadline: Instant,
+) -> Result<Inspected, EngineError> {
+    let path = format!("/containers/{id}/json");
+    let response = request(endpoint, "GET", &path, deadline)
+        .map_err(|error| EngineError::from_http(endpoint, &error))?;
+    parse(endpoint, &response)
 }
 
 /// How a container is to be ended.
@@ -224,7 +222,7 @@ struct Listed {
     names: Option<Vec<String>>,
     image: Option<String>,
     ports: Option<Vec<ListedPort>>,
-    labels: Option<std::collections::HashMap<String, Option<String>>>,
+    labels: Option<HashMap<String, Option<String>>>,
     state: Option<String>,
 }
 
@@ -443,20 +441,6 @@ mod tests {
     }
 
     #[test]
-    fn a_chunked_list_is_read() {
-        let engine = FakeEngine::new(|_| {
-            let (first, rest) = TWO.split_at(100);
-            format!(
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:X};x=y\r\n{rest}\r\n0\r\n\r\n",
-                first.len(),
-                rest.len()
-            )
-            .into_bytes()
-        });
-        assert_eq!(list(&[engine.at()]).0.len(), 2);
-    }
-
-    #[test]
     fn podmans_own_list_tells_ranges_and_paused_containers() {
         let engine = FakeEngine::new(|request| {
             if request.starts_with("GET /v4.3.1/libpod/containers/json?") {
@@ -658,6 +642,35 @@ mod tests {
             assert_eq!(found[0].restart_policy.as_deref(), policy, "{answer}");
             assert_eq!(found[0].stop_signal.as_deref(), signal, "{answer}");
         }
+    }
+
+    #[test]
+    fn an_engine_that_lists_very_many_is_asked_a_few_at_a_time_and_for_a_while_only() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+        static MOST: AtomicUsize = AtomicUsize::new(0);
+        let listed: Vec<String> = (0..20_000)
+            .map(|number| {
+                format!(r#"{{"Id":"{number:012x}","Ports":[{{"PublicPort":8080,"Type":"tcp"}}]}}"#)
+            })
+            .collect();
+        let list_of_all = format!("[{}]", listed.join(","));
+        let engine = FakeEngine::new(move |request| {
+            if request.starts_with("GET /containers/json") {
+                return ok(&list_of_all);
+            }
+            let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+            MOST.fetch_max(threads, Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(2));
+            ok(r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#)
+        });
+        let (mut found, errors) = list(&[engine.at()]);
+        assert_eq!((found.len(), errors.len()), (20_000, 0));
+        let started = Instant::now();
+        inspect(&mut found);
+        assert!(started.elapsed() < PATIENCE + Duration::from_secs(1));
+        assert!(MOST.load(Ordering::Relaxed) < 1000);
+        assert!(found[0].restart_policy.is_some());
+        assert_eq!(found[19_999].restart_policy, None);
     }
 
     proptest! {

@@ -4,7 +4,8 @@
 //! counts whose socket is found: `DOCKER_HOST`, the contexts of the Docker command, and the usual places. Under sudo the
 //! places of the user who called sudo count as well, and for a forwarder the places of the user whom it runs as.
 //!
-//! Looking costs one `stat` for each place and opens no connection.
+//! Looking costs one `stat` for each place and opens no connection. A socket of somebody else is no engine: whoever may make
+//! one in a shared place could answer in an engine's name.
 
 use std::collections::HashSet;
 use std::env;
@@ -42,7 +43,7 @@ impl Engines {
         let selected = environment.selected();
         for address in selected.iter().chain(&environment.contexts()) {
             match parse_address(address) {
-                Some(endpoint) => engines.add(endpoint, true, &mut seen),
+                Some(endpoint) => engines.add(endpoint, true, environment, &mut seen),
                 None if selected.as_ref() == Some(address) => {
                     engines.remote = Some(address.clone())
                 }
@@ -50,16 +51,23 @@ impl Engines {
             }
         }
         for path in environment.usual_sockets() {
-            engines.add(Endpoint::Unix(path), false, &mut seen);
+            engines.add(Endpoint::Unix(path), false, environment, &mut seen);
         }
         for pipe in &environment.pipes {
-            engines.add(Endpoint::Pipe(PathBuf::from(pipe)), false, &mut seen);
+            let pipe = Endpoint::Pipe(PathBuf::from(pipe));
+            engines.add(pipe, false, environment, &mut seen);
         }
         engines
     }
 
-    fn add(&mut self, endpoint: Endpoint, is_named: bool, seen: &mut HashSet<Identity>) {
-        match identify(&endpoint) {
+    fn add(
+        &mut self,
+        endpoint: Endpoint,
+        is_named: bool,
+        environment: &Environment,
+        seen: &mut HashSet<Identity>,
+    ) {
+        match identify(&endpoint, environment) {
             Ok(Some(identity)) => {
                 if seen.insert(identity) {
                     self.local.push(endpoint);
@@ -97,20 +105,34 @@ enum Identity {
     Pipe(String),
 }
 
-/// `None` if there is something else than a socket.
-fn identify(endpoint: &Endpoint) -> io::Result<Option<Identity>> {
+/// `None` if there is something else than a socket, or somebody else's.
+fn identify(endpoint: &Endpoint, environment: &Environment) -> io::Result<Option<Identity>> {
     match endpoint {
         #[cfg(unix)]
         Endpoint::Unix(path) => {
             use std::os::unix::fs::{FileTypeExt, MetadataExt};
             let metadata = fs::metadata(path)?;
-            Ok(metadata.file_type().is_socket().then(|| Identity::Inode {
+            if !metadata.file_type().is_socket() {
+                return Ok(None);
+            }
+            let owner = metadata.uid();
+            if owner != 0 && !environment.users.contains(&owner) {
+                log::info!(
+                    "{} is not asked: it belongs to the user {owner}",
+                    endpoint.address()
+                );
+                return Ok(None);
+            }
+            Ok(Some(Identity::Inode {
                 device: metadata.dev(),
                 inode: metadata.ino(),
             }))
         }
         #[cfg(not(unix))]
-        Endpoint::Unix(_) => Ok(None),
+        Endpoint::Unix(_) => {
+            let _ = environment;
+            Ok(None)
+        }
         // To look whether a pipe exists is to open it, so it is left to the question itself.
         Endpoint::Pipe(path) if cfg!(windows) => Ok(Some(Identity::Pipe(
             path.to_string_lossy().to_ascii_lowercase(),
@@ -141,6 +163,9 @@ fn parse_address(address: &str) -> Option<Endpoint> {
 /// Everything around this process that says where engines are.
 #[derive(Debug, Default)]
 pub(super) struct Environment {
+    /// The users whose sockets count, besides root's.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "pipes have no owner to go by"))]
+    pub(super) users: Vec<u32>,
     pub(super) docker_host: Option<OsString>,
     pub(super) docker_context: Option<OsString>,
     /// Folders of the Docker command's settings, the first being the caller's own.
@@ -167,13 +192,13 @@ impl Environment {
         let mut runtime_dirs: Vec<PathBuf> = path("XDG_RUNTIME_DIR").into_iter().collect();
 
         let me = own_user();
-        let mut others = users.to_vec();
-        if me == Some(0)
-            && let Some(user) = env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok())
-        {
-            others.push(user);
-        }
-        for user in me.into_iter().chain(others) {
+        let sudo = env::var("SUDO_UID").ok().and_then(|uid| uid.parse().ok());
+        let users: Vec<u32> = me
+            .into_iter()
+            .chain(users.iter().copied())
+            .chain(sudo.filter(|_| me == Some(0)))
+            .collect();
+        for &user in &users {
             let directory = PathBuf::from(format!("/run/user/{user}"));
             if cfg!(target_os = "linux") && !runtime_dirs.contains(&directory) {
                 runtime_dirs.push(directory);
@@ -184,16 +209,10 @@ impl Environment {
                 homes.push(home);
             }
         }
-        // On macOS the users are not in /etc/passwd.
-        if let Some(name) = path("SUDO_USER")
-            && cfg!(target_os = "macos")
-            && name.components().count() == 1
-        {
-            homes.push(Path::new("/Users").join(name));
-        }
         docker_configs.extend(homes.iter().map(|home| home.join(".docker")));
 
         Self {
+            users,
             docker_host: env::var_os("DOCKER_HOST"),
             docker_context: env::var_os("DOCKER_CONTEXT"),
             docker_configs,
@@ -331,48 +350,33 @@ fn contexts_in(config: &Path) -> Vec<Context> {
 }
 
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    use std::io::Read;
-    const LIMIT: u64 = 1024 * 1024;
-
-    // To open a FIFO would wait for its writer.
-    if !fs::metadata(path).ok()?.is_file() {
-        return None;
-    }
-    let mut text = Vec::new();
-    fs::File::open(path)
-        .ok()?
-        .take(LIMIT)
-        .read_to_end(&mut text)
-        .ok()?;
+    let text = crate::sys::read_small_file(path, 1024 * 1024)?;
     serde_json::from_slice(&text)
         .map_err(|error| log::debug!("{} is not understood: {error}", path.display()))
         .ok()
 }
 
-/// The user that this process acts as, where the system tells by a file.
+/// The user that this process acts as.
 fn own_user() -> Option<u32> {
     #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        fs::metadata("/proc/self")
-            .ok()
-            .map(|metadata| metadata.uid())
-    }
+    return Some(nix::unistd::geteuid().as_raw());
     #[cfg(not(unix))]
-    {
-        None
-    }
+    None
 }
 
-/// The home of a user, by the user database's file.
+/// The home of a user, by the user database.
 fn home_of(user: u32) -> Option<PathBuf> {
-    let users = fs::read_to_string("/etc/passwd").ok()?;
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':').skip(2);
-        let is_user = fields.next()?.parse() == Ok(user);
-        let home = fields.nth(2)?;
-        (is_user && home.starts_with('/')).then(|| PathBuf::from(home))
-    })
+    #[cfg(unix)]
+    return nix::unistd::User::from_uid(user.into())
+        .ok()
+        .flatten()
+        .map(|user| user.dir)
+        .filter(|home| home.is_absolute());
+    #[cfg(not(unix))]
+    {
+        let _ = user;
+        None
+    }
 }
 
 /// The name of the group that may use a socket.
@@ -385,12 +389,8 @@ pub(super) fn group_of(path: &Path) -> Option<String> {
         if metadata.mode() & 0o020 == 0 || metadata.gid() == 0 {
             return None;
         }
-        let groups = fs::read_to_string("/etc/group").ok()?;
-        groups.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            (fields.nth(1)?.parse() == Ok(metadata.gid())).then(|| name.to_owned())
-        })
+        let group = nix::unistd::Group::from_gid(metadata.gid().into());
+        Some(group.ok()??.name)
     }
     #[cfg(not(unix))]
     {
@@ -416,6 +416,35 @@ mod tests {
         .expect("a context");
     }
 
+    /// Nothing but the user whose sockets the tests make.
+    fn bare() -> Environment {
+        Environment {
+            users: own_user().into_iter().collect(),
+            ..Environment::default()
+        }
+    }
+
+    #[test]
+    fn a_socket_of_somebody_else_is_no_engine() {
+        let folder = Folder::new();
+        let socket = folder.path().join("d.sock");
+        let _engine = UnixListener::bind(&socket).expect("a socket");
+        let other = 65533;
+        if std::os::unix::fs::chown(&socket, Some(other), None).is_err() {
+            eprintln!("SKIPPED: only root can give a socket away");
+            return;
+        }
+        // Not even where it is named: the name may come from the settings of another user.
+        let environment = |users: &[u32]| Environment {
+            users: users.to_vec(),
+            docker_host: Some(format!("unix://{}", socket.display()).into()),
+            ..Environment::default()
+        };
+        assert!(Engines::find_in(&environment(&[0, 1])).local.is_empty());
+        let under_sudo = Engines::find_in(&environment(&[0, other]));
+        assert_eq!(under_sudo.local, [Endpoint::Unix(socket.clone())]);
+    }
+
     #[test]
     fn one_socket_counts_once_however_many_paths_lead_to_it() {
         let folder = Folder::new();
@@ -425,7 +454,7 @@ mod tests {
         let engines = Engines::find_in(&Environment {
             docker_host: Some(format!("unix://{}", socket.display()).into()),
             system: vec![folder.path().join("b.sock"), socket.clone()],
-            ..Environment::default()
+            ..bare()
         });
         assert_eq!(engines.local, [Endpoint::Unix(socket)]);
         assert_eq!(engines.remote, None);
@@ -436,7 +465,7 @@ mod tests {
         for address in ["tcp://192.0.2.1:2375", "ssh://dev@example.org", "nonsense"] {
             let engines = Engines::find_in(&Environment {
                 docker_host: Some(address.into()),
-                ..Environment::default()
+                ..bare()
             });
             assert!(engines.local.is_empty());
             assert_eq!(engines.remote.as_deref(), Some(address));
@@ -459,7 +488,7 @@ mod tests {
         let environment = |context: Option<&str>| Environment {
             docker_context: context.map(OsString::from),
             docker_configs: vec![config.clone()],
-            ..Environment::default()
+            ..bare()
         };
         let engines = Engines::find_in(&environment(Some("mine")));
         assert_eq!(engines.local, [Endpoint::Unix(socket)]);
@@ -486,7 +515,7 @@ mod tests {
         let engines = Engines::find_in(&Environment {
             docker_configs: vec![config],
             system: vec![folder.path().to_owned(), folder.path().join("nothing")],
-            ..Environment::default()
+            ..bare()
         });
         assert!(engines.local.is_empty());
     }

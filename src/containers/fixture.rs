@@ -137,7 +137,7 @@ fn request_line(connection: &mut UnixStream) -> Option<String> {
     Some(
         text.lines()
             .next()?
-            .trim_end_matches(" HTTP/1.1")
+            .trim_end_matches(" HTTP/1.0")
             .to_owned(),
     )
 }

@@ -6,6 +6,7 @@
 
 use std::io::{self, Read, Write};
 use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::http::{self, HttpError, Response};
@@ -59,6 +60,49 @@ impl<T: Send + 'static> Task<T> {
             Progress::Running | Progress::TimedOut => None,
         }
     }
+}
+
+/// Answers to many questions, a few at a time and all of them before one deadline. `None` for those that came too late.
+pub(super) fn answers<Q, A>(
+    questions: Vec<Q>,
+    at_once: usize,
+    limit: Duration,
+    ask: fn(&Q, Instant) -> A,
+) -> Vec<Option<A>>
+where
+    Q: Send + 'static,
+    A: Send + 'static,
+{
+    let count = questions.len();
+    let queue = Arc::new(Mutex::new(questions.into_iter().enumerate()));
+    let (sender, receiver) = mpsc::channel();
+    let workers: Vec<Task<()>> = (0..at_once.min(count))
+        .map(|_| {
+            let (queue, sender) = (Arc::clone(&queue), sender.clone());
+            Task::start(limit, move |deadline| {
+                while Instant::now() < deadline {
+                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
+                    let Some((index, question)) = next else {
+                        return;
+                    };
+                    if sender.send((index, ask(&question, deadline))).is_err() {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    drop(sender);
+    for worker in &workers {
+        worker.finish();
+    }
+    let mut answers: Vec<Option<A>> = (0..count).map(|_| None).collect();
+    for (index, answer) in receiver.try_iter() {
+        if let Some(place) = answers.get_mut(index) {
+            *place = Some(answer);
+        }
+    }
+    answers
 }
 
 /// One question and its answer. Blocks, so it belongs into a [`Task`].

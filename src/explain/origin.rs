@@ -8,7 +8,7 @@ use crate::discovery::{Id, People, Sight};
 use crate::printable::printable;
 use crate::process::Process;
 use crate::socket::{Holder, Socket};
-use crate::sys::surroundings::{self, Surroundings, surroundings};
+use crate::sys::surroundings::{self, Managed, Surroundings, Unit, surroundings};
 use crate::sys::{self, Handle};
 use crate::target::Target;
 
@@ -75,9 +75,9 @@ pub enum Origin {
         unit: String,
         /// Whether it is a unit of a user's own manager (`systemctl --user`).
         user_scope: bool,
-        /// What the unit's files say about `Restart=`.
+        /// What systemd heeds of `Restart=`, where it can be asked.
         restart: Option<String>,
-        /// The `.socket` unit, if the manager holds the port as well and passes it on.
+        /// The `.socket` unit that starts it at a connection.
         socket_unit: Option<String>,
     },
     /// cron or at.
@@ -222,7 +222,7 @@ impl fmt::Display for Origin {
                 }
                 match socket_unit {
                     Some(socket) if socket != unit => {
-                        write!(f, ", whose port {} holds", printable(socket))
+                        write!(f, ", which {} starts", printable(socket))
                     }
                     _ => Ok(()),
                 }
@@ -269,15 +269,17 @@ pub(super) fn provenance(people: &mut People, target: Target, sight: &Sight) -> 
         .iter()
         .copied()
         .find(|&id| is_manager(&people.crowd[id].process));
-    let mut stories: Vec<Provenance> = holders
-        .into_iter()
-        .map(|(id, sockets)| {
-            let socket_unit = manager.and_then(|manager| {
-                let manager = &people.crowd[manager].process;
-                socket_unit(target.port(), sockets, manager)
-            });
-            of_process(people, id, &ids, socket_unit)
-        })
+    let socket = manager.and_then(|manager| {
+        let (_, sockets) = holders.iter().find(|(id, _)| *id == manager)?;
+        socket_unit(target.port(), sockets, &people.crowd[manager].process)
+    });
+    let mut systemd = Systemd {
+        socket,
+        told: Vec::new(),
+    };
+    let mut stories: Vec<Provenance> = ids
+        .iter()
+        .map(|&id| of_process(people, id, &ids, &mut systemd))
         .collect();
     stories.sort_by_key(|story| story.pid);
     stories
@@ -286,6 +288,25 @@ pub(super) fn provenance(people: &mut People, target: Target, sight: &Sight) -> 
 /// Whether it is systemd, the system's or a user's.
 fn is_manager(process: &Process) -> bool {
     process.name == "systemd"
+}
+
+/// What systemd told, which is asked once about each unit: many holders may belong to one.
+#[derive(Default)]
+struct Systemd {
+    /// The `.socket` unit of the port, if the manager holds it.
+    socket: Option<String>,
+    told: Vec<(Unit, Managed)>,
+}
+
+impl Systemd {
+    fn about(&mut self, unit: &Unit) -> Managed {
+        if let Some((_, told)) = self.told.iter().find(|(known, _)| known == unit) {
+            return told.clone();
+        }
+        let told = surroundings::managed(unit);
+        self.told.push((unit.clone(), told.clone()));
+        told
+    }
 }
 
 /// The `.socket` unit by which a service manager holds a port.
@@ -300,7 +321,7 @@ fn of_process(
     people: &mut People,
     id: Id,
     holders: &[Id],
-    socket_unit: Option<String>,
+    systemd: &mut Systemd,
 ) -> Provenance {
     let around = surroundings(people.handle(id));
     let chain = chain(people, id);
@@ -323,7 +344,7 @@ fn of_process(
         })
         .collect();
     origins.extend(leader.as_ref().and_then(origin_of));
-    let outer = outermost(process, &origins, around, socket_unit);
+    let outer = outermost(process, &origins, around, systemd);
     if matches!(outer, Some(Origin::Container { .. })) {
         // Its runtime is an ancestor as well, and would name it again.
         origins.retain(|origin| !matches!(origin, Origin::Container { .. }));
@@ -390,7 +411,7 @@ fn outermost(
     holder: &Process,
     origins: &[Origin],
     around: Surroundings,
-    socket_unit: Option<String>,
+    systemd: &mut Systemd,
 ) -> Option<Origin> {
     if let Some(container) = around.container {
         return Some(Origin::Container {
@@ -399,7 +420,7 @@ fn outermost(
         });
     }
     if is_manager(holder) {
-        let unit = socket_unit?;
+        let unit = systemd.socket.clone()?;
         return Some(Origin::SystemdUnit {
             socket_unit: Some(unit.clone()),
             unit,
@@ -412,11 +433,12 @@ fn outermost(
         return None;
     }
     if let Some(unit) = around.unit {
+        let told = systemd.about(&unit);
         return Some(Origin::SystemdUnit {
             unit: unit.name,
-            user_scope: unit.user,
-            restart: unit.restart,
-            socket_unit,
+            user_scope: unit.user.is_some(),
+            restart: told.restart,
+            socket_unit: systemd.socket.clone().or(told.socket),
         });
     }
     if let Some(job) = around.job {
@@ -545,7 +567,7 @@ pub(crate) fn stop_command(process: &Process) -> Option<String> {
     if people.crowd[id].process != *process {
         return None;
     }
-    let mut origins = of_process(&mut people, id, &[], None).origins;
+    let mut origins = of_process(&mut people, id, &[], &mut Systemd::default()).origins;
     let own = sys::ancestors().found;
     let is_own =
         |process: &Process| process.pid == sys::caller() || own.contains(&process.identity());

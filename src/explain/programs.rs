@@ -5,182 +5,40 @@
 use super::origin::{Origin, file_name, quoted};
 use crate::process::Process;
 
-const SHELLS: &[&str] = &[
-    "sh",
-    "bash",
-    "dash",
-    "zsh",
-    "fish",
-    "ksh",
-    "ksh93",
-    "mksh",
-    "ash",
-    "csh",
-    "tcsh",
-    "nu",
-    "elvish",
-    "xonsh",
-    "pwsh",
-    "powershell",
-    "cmd",
-];
+// Lists of names, each for a reason: who is at work there, what starts it again, or the command that was typed.
 
-const EDITORS: &[&str] = &[
-    "code",
-    "code-insiders",
-    "code-server",
-    "codium",
-    "vscodium",
-    "cursor",
-    "windsurf",
-    "zed",
-    "zed-editor",
-    "nvim",
-    "vim",
-    "vi",
-    "emacs",
-    "hx",
-    "helix",
-    "kak",
-    "subl",
-    "sublime_text",
-    "idea",
-    "webstorm",
-    "pycharm",
-    "goland",
-    "clion",
-    "rustrover",
-    "phpstorm",
-    "rubymine",
-    "rider",
-    "fleet",
-    "eclipse",
-    "devenv",
-    "xcode",
-];
+const SHELLS: &str =
+    "sh bash dash zsh fish ksh ksh93 mksh ash csh tcsh nu elvish xonsh pwsh powershell cmd";
+
+const EDITORS: &str = "code code-insiders code-server codium cursor windsurf zed zed-editor nvim vim vi emacs hx helix kak subl \
+    sublime_text idea webstorm pycharm goland clion rustrover phpstorm rubymine rider fleet eclipse devenv xcode";
 
 /// Folders in which editors keep the servers that work for them on another machine.
-const EDITOR_FOLDERS: &[&str] = &[
-    "/.vscode-server/",
-    "/.vscode-server-insiders/",
-    "/.vscode-oss/",
-    "/.cursor-server/",
-    "/.windsurf-server/",
-    "/.zed_server/",
-    "/.cache/JetBrains/",
-    "/JetBrains/",
-];
+const EDITOR_FOLDERS: &str = "/.vscode-server/ /.vscode-server-insiders/ /.vscode-oss/ /.cursor-server/ /.windsurf-server/ \
+    /.zed_server/ /JetBrains/";
 
-const RUNNERS: &[&str] = &[
-    "npm",
-    "npx",
-    "pnpm",
-    "pnpx",
-    "yarn",
-    "bun",
-    "deno",
-    "corepack",
-    "turbo",
-    "nx",
-    "lerna",
-    "concurrently",
-    "npm-run-all",
-    "gulp",
-    "grunt",
-    "make",
-    "gmake",
-    "ninja",
-    "just",
-    "task",
-    "rake",
-    "cargo",
-    "gradle",
-    "mvn",
-    "sbt",
-    "foreman",
-    "overmind",
-    "hivemind",
-    "honcho",
-    "goreman",
-    "tox",
-    "poetry",
-    "pipenv",
-    "uv",
-    "pdm",
-    "hatch",
-    "invoke",
-    "mix",
-    "bazel",
-    "go",
-    "dotnet",
-    "composer",
-];
+const RUNNERS: &str = "npm npx pnpm yarn bun deno turbo nx concurrently npm-run-all gulp grunt make gmake just task rake cargo \
+    gradle mvn sbt foreman overmind hivemind honcho goreman poetry pipenv uv pdm hatch invoke mix bazel go dotnet composer";
 
-/// Programs that start what they watch over again; with what they are called.
-const SUPERVISORS: &[(&str, &str)] = &[
-    ("supervisord", "supervisord"),
-    ("runsv", "runit"),
-    ("s6-supervise", "s6"),
-    ("supervise", "daemontools"),
-    ("supervise-daemon", "OpenRC"),
-    ("nodemon", "nodemon"),
-    ("node-dev", "node-dev"),
-    ("ts-node-dev", "ts-node-dev"),
-    ("watchexec", "watchexec"),
-    ("cargo-watch", "cargo-watch"),
-    ("entr", "entr"),
-    ("air", "air"),
-    ("reflex", "reflex"),
-    ("watchmedo", "watchmedo"),
-    ("circusd", "circus"),
-    ("monit", "monit"),
-    ("god", "god"),
-    ("bluepill", "bluepill"),
-    ("immortal", "immortal"),
-    ("forever", "forever"),
-    ("nssm", "nssm"),
-    ("winsw", "WinSW"),
-];
+/// Programs that start what they watch over again.
+const SUPERVISORS: &str = "supervisord runsv s6-supervise supervise supervise-daemon circusd monit god immortal forever nssm winsw \
+    nodemon node-dev ts-node-dev watchexec cargo-watch entr air reflex watchmedo";
 
-const CRONS: &[&str] = &[
-    "cron", "crond", "fcron", "dcron", "anacron", "atd", "cronie",
-];
-const SSH: &[&str] = &["sshd", "sshd-session", "dropbear", "mosh-server"];
-const MULTIPLEXERS: &[&str] = &["tmux", "screen", "zellij", "dtach", "abduco"];
-const TERMINALS: &[&str] = &[
-    "gnome-terminal-server",
-    "gnome-terminal-",
-    "ptyxis",
-    "ptyxis-agent",
-    "konsole",
-    "xterm",
-    "kitty",
-    "alacritty",
-    "wezterm-gui",
-    "wezterm",
-    "foot",
-    "ghostty",
-    "terminator",
-    "tilix",
-    "xfce4-terminal",
-    "urxvt",
-    "st",
-    "iterm2",
-    "terminal",
-    "windowsterminal",
-    "conhost",
-];
+const CRONS: &str = "cron crond fcron anacron atd";
+const SSH: &str = "sshd sshd-session dropbear mosh-server";
+const MULTIPLEXERS: &str = "tmux screen zellij";
+const TERMINALS: &str = "gnome-terminal-server ptyxis-agent konsole xterm kitty alacritty wezterm-gui foot ghostty terminator tilix \
+    xfce4-terminal iterm2 terminal windowsterminal";
 
-/// Interpreters: the program is named by the first argument that is no option.
-const INTERPRETERS: &[&str] = &[
-    "node", "nodejs", "python", "python2", "python3", "ruby", "perl", "php", "bun", "deno",
-];
+/// Interpreters, without the version in their names: the program is named by the first argument that is no option.
+const INTERPRETERS: &str = "node nodejs python ruby perl php bun deno";
 
 /// Linux cuts the short name of a process after this many bytes.
 const COMM_LENGTH: usize = 15;
 
 /// What this ancestor of `child` is known as, if it is known at all.
 pub(super) fn origin(process: &Process, interactive: bool, child: &Process) -> Option<Origin> {
+    type Make = fn(Process) -> Origin;
     let names = Names::of(process);
     let process = process.clone();
     if let Some(home) = pm2_home(&process) {
@@ -191,7 +49,8 @@ pub(super) fn origin(process: &Process, interactive: bool, child: &Process) -> O
             app,
         });
     }
-    if let Some((_, name)) = SUPERVISORS.iter().find(|(file, _)| names.has(file)) {
+    if let Some(file) = names.first_of(SUPERVISORS) {
+        let name = project(file);
         let app = watched(&process, name);
         return Some(Origin::Supervisor { process, name, app });
     }
@@ -207,25 +66,26 @@ pub(super) fn origin(process: &Process, interactive: bool, child: &Process) -> O
             id: argument_after(&process, "-c"),
         });
     }
-    if names.has_any(CRONS) {
-        return Some(Origin::Cron { process });
-    }
-    if names.has_any(SSH) {
-        return Some(Origin::SshSession { process });
-    }
-    if names.has_any(MULTIPLEXERS) {
-        return Some(Origin::Multiplexer { process });
-    }
-    if names.has_any(EDITORS) || in_editor_folder(&process) {
+    if in_editor_folder(&process) {
         return Some(Origin::Editor { process });
     }
-    if names.has_any(TERMINALS) {
-        return Some(Origin::Terminal { process });
+    let known: [(&str, Make); 5] = [
+        (CRONS, |process| Origin::Cron { process }),
+        (SSH, |process| Origin::SshSession { process }),
+        (MULTIPLEXERS, |process| Origin::Multiplexer { process }),
+        (EDITORS, |process| Origin::Editor { process }),
+        (TERMINALS, |process| Origin::Terminal { process }),
+    ];
+    if let Some((_, origin)) = known
+        .iter()
+        .find(|(files, _)| names.first_of(files).is_some())
+    {
+        return Some(origin(process));
     }
     if let Some(command) = runner(&process, &names) {
         return Some(Origin::ScriptRunner { process, command });
     }
-    if names.has_any(SHELLS) {
+    if names.first_of(SHELLS).is_some() {
         return Some(Origin::Shell {
             process,
             interactive,
@@ -261,10 +121,9 @@ impl Names {
         // A title over the arguments is one argument of several words: `tmux: server`, `sshd: dev [priv]`, `npm run dev`.
         let title = first.split([' ', ':']).next().unwrap_or_default();
         names.push(plain(base(title)));
-        let interpreter = INTERPRETERS.iter().any(|known| {
+        let interpreter = INTERPRETERS.split(' ').any(|known| {
             names.iter().any(|name| {
-                name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == *known
-                    || name == known
+                name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == known
             })
         });
         if interpreter {
@@ -292,12 +151,9 @@ impl Names {
         })
     }
 
-    fn has_any(&self, files: &[&str]) -> bool {
-        files.iter().any(|file| self.has(file))
-    }
-
-    fn first_of(&self, files: &[&'static str]) -> Option<&'static str> {
-        files.iter().copied().find(|file| self.has(file))
+    /// The first of these, which are words, that it goes by.
+    fn first_of<'a>(&self, files: &'a str) -> Option<&'a str> {
+        files.split(' ').find(|file| self.has(file))
     }
 }
 
@@ -327,7 +183,11 @@ fn in_editor_folder(process: &Process) -> bool {
         .executable
         .as_deref()
         .and_then(std::path::Path::to_str)
-        .is_some_and(|path| EDITOR_FOLDERS.iter().any(|folder| path.contains(folder)))
+        .is_some_and(|path| {
+            EDITOR_FOLDERS
+                .split(' ')
+                .any(|folder| path.contains(folder))
+        })
 }
 
 /// What a script runner was asked to run, such as `npm run dev`.
@@ -416,6 +276,19 @@ fn pm2_app_of(file: &str) -> Option<&str> {
 fn read_number(path: &std::path::Path) -> Option<u32> {
     let bytes = crate::sys::read_small_file(path, 32)?;
     std::str::from_utf8(&bytes).ok()?.trim().parse().ok()
+}
+
+/// What a supervisor is called, which is not always what its program is called.
+fn project(file: &'static str) -> &'static str {
+    match file {
+        "runsv" => "runit",
+        "s6-supervise" => "s6",
+        "supervise" => "daemontools",
+        "supervise-daemon" => "OpenRC",
+        "circusd" => "circus",
+        "winsw" => "WinSW",
+        own => own,
+    }
 }
 
 /// What a supervisor calls the server, where its command line tells: runit's and s6's are one process for each service.

@@ -22,7 +22,7 @@
 //! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`, `user_name(u32) -> Option<String>`,
 //!   `caller() -> u32`.
 //! - For explanations alone, in `surroundings`: `surroundings(&Handle) -> Surroundings` (unit, container, job or service), `connections(Ports, &mut
-//!   Vec<Connection>) -> io::Result<()>` (sockets that are no listening ones, where the system shows them), `socket_unit`, `excluded_ports`,
+//!   Vec<Connection>) -> io::Result<()>` (sockets that are no listening ones, where the system shows them), `managed`, `socket_unit`, `excluded_ports`,
 //!   `first_unprivileged_port`, `in_first_pid_namespace`, `is_wsl`; and `try_bind` and `read_small_file`, the same for all.
 //! - `ENDS_TREES: bool`: whether ending a holder always means its descendants as well (Windows).
 //!

@@ -4,6 +4,8 @@
 //! on the way of a kill.
 
 use std::ops::RangeInclusive;
+#[cfg(any(target_os = "linux", target_os = "macos", windows))]
+use std::process::Command;
 
 #[cfg(not(target_os = "linux"))]
 use super::Handle;
@@ -15,6 +17,8 @@ mod launchctl;
 mod netsh;
 #[cfg(any(windows, test))]
 mod service_control;
+#[cfg(any(target_os = "linux", test))]
+pub(super) mod systemctl;
 
 /// What is known of where a process lives.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,10 +40,17 @@ pub(crate) struct Surroundings {
 pub(crate) struct Unit {
     /// `web.service`
     pub name: String,
-    /// Whether it belongs to a user's own manager (`systemctl --user`), and not to the system's.
-    pub user: bool,
-    /// What its files say about `Restart=`.
+    /// The user to whose own manager it belongs (`systemctl --user`), if it is not the system's.
+    pub user: Option<u32>,
+}
+
+/// What a service manager tells of a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Managed {
+    /// What it heeds of `Restart=`.
     pub restart: Option<String>,
+    /// The `.socket` unit that starts it at a connection.
+    pub socket: Option<String>,
 }
 
 /// A container, as far as it is known from outside.
@@ -62,15 +73,20 @@ pub(crate) struct Job {
 
 #[cfg(target_os = "linux")]
 pub(crate) use super::linux::{
-    first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit,
+    surroundings,
 };
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit};
+pub(crate) use elsewhere::{
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit,
+};
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
+    use super::{Managed, Unit};
     use crate::protocol::Protocol;
+
 
     /// The BSDs and macOS before Mojave keep ports below 1024 for root; Windows keeps none.
     pub(crate) fn first_unprivileged_port() -> u16 {
@@ -86,6 +102,10 @@ mod elsewhere {
         false
     }
 
+    pub(crate) fn managed(_: &Unit) -> Managed {
+        Managed::default()
+    }
+
     pub(crate) fn socket_unit(_: u16, _: Protocol, _: Option<u32>) -> Option<String> {
         None
     }
@@ -93,7 +113,7 @@ mod elsewhere {
 
 #[cfg(target_os = "macos")]
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
-    let listed = output("/bin/launchctl", &["list"]);
+    let listed = output(Command::new("/bin/launchctl").arg("list"));
     let label = launchctl::label(&listed, handle.pid());
     let uid = nix::unistd::getuid().as_raw();
     Surroundings {
@@ -111,7 +131,8 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
 
 #[cfg(windows)]
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
-    let listed = output("sc.exe", &["queryex", "type=", "service", "state=", "all"]);
+    let listed =
+        output(Command::new("sc.exe").args(["queryex", "type=", "service", "state=", "all"]));
     Surroundings {
         service: service_control::service(&listed, handle.pid()),
         ..Surroundings::default()
@@ -129,10 +150,8 @@ pub(crate) fn excluded_ports(protocol: Protocol) -> Vec<RangeInclusive<u16>> {
     let protocol = format!("protocol={protocol}");
     let mut ranges = Vec::new();
     for family in ["ipv4", "ipv6"] {
-        let shown = output(
-            "netsh.exe",
-            &["interface", family, "show", "excludedportrange", &protocol],
-        );
+        let arguments = ["interface", family, "show", "excludedportrange", &protocol];
+        let shown = output(Command::new("netsh.exe").args(arguments));
         ranges.extend(netsh::excluded_ranges(&shown));
     }
     ranges
@@ -144,14 +163,13 @@ pub(crate) fn excluded_ports(_: Protocol) -> Vec<RangeInclusive<u16>> {
 }
 
 /// What one of the system's own programs prints; nothing if it can't be run, or takes too long.
-#[cfg(any(target_os = "macos", windows))]
-fn output(program: &str, arguments: &[&str]) -> String {
+#[cfg(any(target_os = "linux", target_os = "macos", windows))]
+pub(super) fn output(command: &mut Command) -> String {
     use std::io::Read as _;
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
     const MOST: u64 = 4 << 20;
-    let child = Command::new(program)
-        .args(arguments)
+    let child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

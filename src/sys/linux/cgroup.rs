@@ -3,34 +3,23 @@
 //! The paths are made by service managers and container engines, but also by any user in the part that is delegated to them:
 //! what is read here is a hint for people, and quoted when it is shown.
 
-use crate::sys::surroundings::Container;
-
-/// The unit that a control group names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct UnitName {
-    pub name: String,
-    /// Whether it is one of a user's own manager.
-    pub user: bool,
-}
+use crate::sys::surroundings::{Container, Unit};
 
 /// The innermost unit of type service that the control group names. `user@1000.service` alone is a whole login, not a unit that
-/// starts a server.
-pub(super) fn unit(file: &[u8]) -> Option<String> {
-    unit_name(file).map(|unit| unit.name)
-}
-
-/// The same, and whose it is.
-pub(super) fn unit_name(file: &[u8]) -> Option<UnitName> {
+/// starts a server. With the user whose manager it belongs to.
+pub(super) fn unit(file: &[u8]) -> Option<Unit> {
     let text = String::from_utf8_lossy(file);
     let path = text.lines().find_map(systemd_path)?;
     let name = path
         .rsplit('/')
         .find(|part| part.ends_with(".service"))
         .filter(|part| !part.starts_with("user@"))?;
-    let user = path
-        .split('/')
-        .any(|part| part.starts_with("user@") && part.ends_with(".service"));
-    Some(UnitName {
+    // The outermost one: what is below it, its user may name.
+    let user = path.split('/').find_map(|part| {
+        let user = part.strip_prefix("user@")?.strip_suffix(".service")?;
+        user.parse().ok()
+    });
+    Some(Unit {
         name: unescaped(name),
         user,
     })
@@ -146,6 +135,10 @@ mod tests {
 
     const ID: &str = "6f3c0d7a9b1e4f5a8c2d0e1f3a4b5c6d7e8f9a0b1c2d3e4f5a6b7c8d9e0f1a2b";
 
+    fn unit_name(file: &[u8]) -> Option<String> {
+        unit(file).map(|unit| unit.name)
+    }
+
     fn found(path: &str) -> Option<(Option<&'static str>, String)> {
         let container = container(format!("0::{path}\n").as_bytes())?;
         Some((container.runtime, container.id.unwrap_or_default()))
@@ -154,20 +147,20 @@ mod tests {
     #[test]
     fn the_innermost_service_is_the_unit() {
         assert_eq!(
-            unit(b"0::/system.slice/web.service\n").as_deref(),
+            unit_name(b"0::/system.slice/web.service\n").as_deref(),
             Some("web.service")
         );
         assert_eq!(
-            unit(b"12:cpu:/x\n1:name=systemd:/system.slice/web.service/worker\n").as_deref(),
+            unit_name(b"12:cpu:/x\n1:name=systemd:/system.slice/web.service/worker\n").as_deref(),
             Some("web.service")
         );
         assert_eq!(
-            unit(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n")
+            unit_name(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n")
                 .as_deref(),
             Some("dev.service")
         );
         assert_eq!(
-            unit(b"0::/system.slice/_cpu.service\n").as_deref(),
+            unit_name(b"0::/system.slice/_cpu.service\n").as_deref(),
             Some("cpu.service")
         );
     }
@@ -175,13 +168,10 @@ mod tests {
     #[test]
     fn a_users_unit_is_told_from_the_systems() {
         let user =
-            unit_name(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n");
-        assert!(user.unwrap().user);
-        let system = unit_name(b"0::/system.slice/system-web.slice/web@1.service\n").unwrap();
-        assert_eq!(
-            (system.name.as_str(), system.user),
-            ("web@1.service", false)
-        );
+            unit(b"0::/user.slice/user-1000.slice/user@1000.service/user@0.service/dev.service\n");
+        assert_eq!(user.unwrap().user, Some(1000));
+        let system = unit(b"0::/system.slice/system-web.slice/web@1.service\n").unwrap();
+        assert_eq!((system.name.as_str(), system.user), ("web@1.service", None));
     }
 
     #[test]
@@ -202,12 +192,15 @@ mod tests {
     #[test]
     fn a_login_and_a_container_are_no_unit() {
         assert_eq!(
-            unit(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/vte.scope\n"),
+            unit_name(b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/vte.scope\n"),
             None
         );
-        assert_eq!(unit(b"0::/user.slice/user-0.slice/session-3.scope\n"), None);
-        assert_eq!(unit(b"0::/\n"), None);
-        assert_eq!(unit(b""), None);
+        assert_eq!(
+            unit_name(b"0::/user.slice/user-0.slice/session-3.scope\n"),
+            None
+        );
+        assert_eq!(unit_name(b"0::/\n"), None);
+        assert_eq!(unit_name(b""), None);
     }
 
     #[test]
@@ -278,13 +271,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (unit_name(&bytes), container(&bytes), is_user_manager(&bytes));
+            let _ = (unit(&bytes), container(&bytes), is_user_manager(&bytes));
         }
 
         #[test]
         fn any_path_is_taken_without_a_panic(path in "[a-z@.:/_-]{0,80}") {
             let file = format!("0::{path}\n1:name=systemd:/{path}");
-            let _ = (unit_name(file.as_bytes()), container(file.as_bytes()));
+            let _ = (unit(file.as_bytes()), container(file.as_bytes()));
         }
     }
 }

@@ -18,7 +18,6 @@ mod sockstat;
 mod stat;
 mod surroundings;
 mod table;
-mod unit_file;
 mod unlisted;
 
 pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
@@ -26,7 +25,7 @@ pub(crate) use names::user_name;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use sockets::is_local;
 pub(crate) use surroundings::{
-    first_unprivileged_port, in_first_pid_namespace, is_wsl, socket_unit, surroundings,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit, surroundings,
 };
 pub(crate) use table::{Table, ephemeral_ports};
 

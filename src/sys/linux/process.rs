@@ -159,7 +159,7 @@ impl Handle {
 
     /// The systemd unit that it belongs to, from its control group.
     pub(crate) fn unit(&self) -> Option<String> {
-        cgroup::unit(&self.read("cgroup")?)
+        Some(cgroup::unit(&self.read("cgroup")?)?.name)
     }
 
     /// Everything about it that this user may read.
@@ -186,7 +186,8 @@ impl Handle {
 
     /// Sends a signal to this process, or to nobody.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<Delivery> {
-        self.send(raw(signal))
+        let raw = RawSignal::from_named_raw(signal.number()).ok_or(io::ErrorKind::InvalidInput)?;
+        self.send(raw)
     }
 
     /// SIGCONT, if it is stopped: a stopped process can't act on what it was sent.
@@ -299,19 +300,6 @@ pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
     };
     // An interrupted wait is a short one: the caller looks and waits again.
     let _ = poll(&mut fds, Some(&timeout));
-}
-
-fn raw(signal: Signal) -> RawSignal {
-    match signal {
-        Signal::Term => RawSignal::TERM,
-        Signal::Int => RawSignal::INT,
-        Signal::Hup => RawSignal::HUP,
-        Signal::Quit => RawSignal::QUIT,
-        Signal::Abrt => RawSignal::ABORT,
-        Signal::Usr1 => RawSignal::USR1,
-        Signal::Usr2 => RawSignal::USR2,
-        Signal::Kill => RawSignal::KILL,
-    }
 }
 
 /// `/proc/PID/name`

@@ -1,11 +1,12 @@
 //! Where a process lives on Linux, from its control group and namespaces; and what else an explanation needs of the system.
 
 use std::path::Path;
+use std::process::Command;
 
+use super::cgroup;
 use super::process::Handle;
-use super::{cgroup, unit_file};
 use crate::protocol::Protocol;
-use crate::sys::surroundings::{Container, Surroundings, Unit};
+use crate::sys::surroundings::{Container, Managed, Surroundings, Unit, output, systemctl};
 
 /// See `sys::surroundings`.
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
@@ -24,11 +25,7 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
     let unit = match container {
         // A unit inside a container belongs to another manager than the one that answers here.
         Some(_) => None,
-        None => cgroup::unit_name(&file).map(|unit| Unit {
-            restart: unit_file::restart(&unit.name, unit.user.then(|| owner(handle)).flatten()),
-            name: unit.name,
-            user: unit.user,
-        }),
+        None => cgroup::unit(&file),
     };
     Surroundings {
         unit,
@@ -38,19 +35,49 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
     }
 }
 
-fn owner(handle: &Handle) -> Option<u32> {
-    handle.describe().uid
-}
-
 fn in_other_pid_namespace(handle: &Handle) -> bool {
     let own = std::fs::read_link("/proc/self/ns/pid").ok();
     let other = handle.namespace("pid");
     own.is_some() && other.is_some() && own != other
 }
 
-/// The `.socket` unit whose file names this port: of the system's manager, or of this user's.
+/// What the unit's manager tells of it.
+pub(crate) fn managed(unit: &Unit) -> Managed {
+    let shown = show(unit.user, &[systemctl::OF_SERVICE, "--", &unit.name]);
+    systemctl::managed(&shown, &unit.name)
+}
+
+/// The `.socket` unit that listens on this port: of the system's manager, or of this user's.
 pub(crate) fn socket_unit(port: u16, protocol: Protocol, user: Option<u32>) -> Option<String> {
-    unit_file::socket_unit(port, protocol, user)
+    let shown = show(user, &[systemctl::OF_SOCKET, "*.socket"]);
+    systemctl::socket_unit(&shown, port, protocol)
+}
+
+/// What `systemctl show` prints; nothing where systemd doesn't run. A user's manager answers to that user alone.
+fn show(user: Option<u32>, arguments: &[&str]) -> String {
+    /// Not by PATH, which may lead root to somebody else's program.
+    const PROGRAMS: [&str; 3] = [
+        "/usr/bin/systemctl",
+        "/bin/systemctl",
+        "/run/current-system/sw/bin/systemctl",
+    ];
+    let me = rustix::process::geteuid().as_raw();
+    let program = PROGRAMS.iter().find(|path| Path::new(path).exists());
+    let Some(program) = program.filter(|_| {
+        // What systemd itself goes by to tell that it runs, see sd_booted(3).
+        Path::new("/run/systemd/system").is_dir() && user.is_none_or(|user| user == me)
+    }) else {
+        return String::new();
+    };
+    let mut command = Command::new(program);
+    // Nothing around the caller is to lead to another bus. After su(1) the folder of a user's own bus is not named at all.
+    command.env_clear();
+    if user.is_some() {
+        command
+            .arg("--user")
+            .env("XDG_RUNTIME_DIR", format!("/run/user/{me}"));
+    }
+    output(command.arg("show").args(arguments))
 }
 
 /// The first port that needs no `CAP_NET_BIND_SERVICE` (`net.ipv4.ip_unprivileged_port_start`), of this network namespace.

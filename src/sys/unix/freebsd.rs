@@ -3,38 +3,28 @@
 use std::collections::HashSet;
 use std::ffi::{OsString, c_int};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::Info;
-use super::sysctl::{self, arguments, at, path, text, u32_at, unsigned};
+use super::bsd::{NO_TERMINAL, address};
+pub(super) use super::bsd::{all, info};
+use super::sysctl::{self, arguments, path, text, u32_at, unsigned};
 use crate::protocol::Protocol;
 use crate::sys::listeners::Row;
 
-pub(super) fn info(pid: u32) -> Option<Info> {
-    of(libc::KERN_PROC_PID, pid).ok()?.pop()
-}
+/// Which processes are all of them: those that are no threads.
+pub(super) const ALL: c_int = libc::KERN_PROC_PROC;
 
-pub(super) fn all() -> io::Result<Vec<Info>> {
-    of(libc::KERN_PROC_PROC, 0)
-}
-
-fn of(which: c_int, pid: u32) -> io::Result<Vec<Info>> {
-    let bytes = sysctl::by_mib(&[libc::CTL_KERN, libc::KERN_PROC, which, number(pid)])?;
+pub(super) fn processes(which: c_int, pid: c_int) -> io::Result<Vec<Info>> {
+    let bytes = sysctl::by_mib(&[libc::CTL_KERN, libc::KERN_PROC, which, pid])?;
     // SAFETY: the record is made of numbers, and pointers that are not followed.
     let records = unsafe { sysctl::records::<libc::kinfo_proc>(&bytes) };
     Ok(records.iter().map(parse).collect())
 }
 
-fn number(pid: u32) -> c_int {
-    // What is not a PID is asked for as none that exists.
-    c_int::try_from(pid).unwrap_or(c_int::MAX)
-}
-
 fn parse(record: &libc::kinfo_proc) -> Info {
-    /// `NODEV` as this field has it.
-    const NO_TERMINAL: u32 = u32::MAX;
     let start = &record.ki_start;
     Info {
         pid: unsigned(record.ki_pid),
@@ -53,7 +43,8 @@ fn parse(record: &libc::kinfo_proc) -> Info {
 }
 
 fn about(what: c_int, pid: u32) -> Option<Vec<u8>> {
-    sysctl::by_mib(&[libc::CTL_KERN, libc::KERN_PROC, what, number(pid)]).ok()
+    let pid = c_int::try_from(pid).ok()?;
+    sysctl::by_mib(&[libc::CTL_KERN, libc::KERN_PROC, what, pid]).ok()
 }
 
 pub(super) fn command(pid: u32) -> Vec<OsString> {
@@ -117,28 +108,13 @@ fn unconnected(record: &[u8]) -> Option<(Protocol, IpAddr, u16)> {
         _ => return None,
     };
     let (address, port) = address(record.get(48..176)?)?;
-    match self::address(record.get(176..304)?) {
+    match super::bsd::address(record.get(176..304)?) {
         Some((_, peer)) if peer != 0 => None,
         _ => Some((protocol, address, port)),
     }
 }
 
-/// A `struct sockaddr` of IPv4 or IPv6.
-fn address(bytes: &[u8]) -> Option<(IpAddr, u16)> {
-    let port = u16::from_be_bytes(at(bytes, 2)?);
-    let address = match c_int::from(*bytes.get(1)?) {
-        libc::AF_INET => Ipv4Addr::from(at::<4>(bytes, 4)?).into(),
-        libc::AF_INET6 => Ipv6Addr::from(at::<16>(bytes, 8)?).into(),
-        _ => return None,
-    };
-    Some((address, port))
-}
-
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
-    let read = |name| {
-        let bytes = sysctl::by_name(name).ok()?;
-        u16::try_from(u32_at(&bytes, 0)?).ok()
-    };
-    read(c"net.inet.ip.portrange.first").unwrap_or(10000)
-        ..=read(c"net.inet.ip.portrange.last").unwrap_or(65535)
+    sysctl::port(c"net.inet.ip.portrange.first").unwrap_or(10000)
+        ..=sysctl::port(c"net.inet.ip.portrange.last").unwrap_or(65535)
 }

@@ -104,7 +104,7 @@ impl Handle {
 
     /// Sends a signal to this process, or to nobody.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<Delivery> {
-        self.send(raw(signal))
+        self.send(RawSignal::try_from(signal.number())?)
     }
 
     /// SIGCONT, if it is stopped: a stopped process can't act on what it was sent.
@@ -194,19 +194,6 @@ pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
     );
     // An interrupted wait is a short one: the caller looks and waits again.
     let _ = queue.kevent(&[], &mut [nothing], Some(timeout));
-}
-
-fn raw(signal: Signal) -> RawSignal {
-    match signal {
-        Signal::Term => RawSignal::SIGTERM,
-        Signal::Int => RawSignal::SIGINT,
-        Signal::Hup => RawSignal::SIGHUP,
-        Signal::Quit => RawSignal::SIGQUIT,
-        Signal::Abrt => RawSignal::SIGABRT,
-        Signal::Usr1 => RawSignal::SIGUSR1,
-        Signal::Usr2 => RawSignal::SIGUSR2,
-        Signal::Kill => RawSignal::SIGKILL,
-    }
 }
 
 #[cfg(test)]

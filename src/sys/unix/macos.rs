@@ -199,10 +199,6 @@ fn addresses(record: &[u8], protocol: Protocol) -> Option<(Row, u16)> {
 }
 
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
-    let read = |name| {
-        let bytes = sysctl::by_name(name).ok()?;
-        u16::try_from(u32_at(&bytes, 0)?).ok()
-    };
-    read(c"net.inet.ip.portrange.first").unwrap_or(49152)
-        ..=read(c"net.inet.ip.portrange.last").unwrap_or(65535)
+    sysctl::port(c"net.inet.ip.portrange.first").unwrap_or(49152)
+        ..=sysctl::port(c"net.inet.ip.portrange.last").unwrap_or(65535)
 }

@@ -3,6 +3,8 @@
 //! None of these systems has a descriptor for a process. What stands for one here is its PID and the time of its start, which is
 //! compared right before each signal: a PID that was given to another process in the meantime is not signalled.
 
+#[cfg(not(target_os = "macos"))]
+mod bsd;
 mod handle;
 mod lineage;
 mod sysctl;
@@ -55,17 +57,13 @@ pub(crate) fn user_name(uid: u32) -> Option<String> {
 }
 
 /// The processes whose descriptors this user may not read: everybody else's, unless it is root.
-fn unreadable_to(uid: u32) -> std::io::Result<Vec<u32>> {
-    if uid == 0 {
+pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {
+    let me = nix::unistd::geteuid();
+    if me.is_root() {
         return Ok(Vec::new());
     }
-    let all = system::all()?.into_iter();
-    Ok(all
-        .filter(|info| info.uid != uid)
-        .map(|info| info.pid)
-        .collect())
-}
-
-pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {
-    unreadable_to(nix::unistd::geteuid().as_raw())
+    let others = system::all()?
+        .into_iter()
+        .filter(|info| info.uid != me.as_raw());
+    Ok(others.map(|info| info.pid).collect())
 }

@@ -3,46 +3,26 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CStr, OsString, c_int};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::Info;
-use super::sysctl::{self, arguments, at, path, text, unsigned};
+use super::bsd::{NO_TERMINAL, address, table};
+pub(super) use super::bsd::{all, info};
+use super::sysctl::{self, arguments, path, text, unsigned};
 use crate::protocol::Protocol;
 use crate::sys::listeners::Row;
 
-pub(super) fn info(pid: u32) -> Option<Info> {
-    let pid = c_int::try_from(pid).ok()?;
-    of(libc::KERN_PROC_PID, pid).ok()?.pop()
-}
+pub(super) const ALL: c_int = libc::KERN_PROC_ALL;
 
-pub(super) fn all() -> io::Result<Vec<Info>> {
-    of(libc::KERN_PROC_ALL, 0)
-}
-
-/// The length of a record, as the kernel wants to be told it.
-fn length_of<T>() -> c_int {
-    c_int::try_from(size_of::<T>()).unwrap_or(0)
-}
-
-fn of(which: c_int, pid: c_int) -> io::Result<Vec<Info>> {
-    let bytes = sysctl::by_mib(&[
-        libc::CTL_KERN,
-        libc::KERN_PROC2,
-        which,
-        pid,
-        length_of::<libc::kinfo_proc2>(),
-        c_int::MAX,
-    ])?;
+pub(super) fn processes(which: c_int, pid: c_int) -> io::Result<Vec<Info>> {
     // SAFETY: the record is made of numbers.
-    let records = unsafe { sysctl::records::<libc::kinfo_proc2>(&bytes) };
+    let records: Vec<libc::kinfo_proc2> =
+        unsafe { table(&[libc::CTL_KERN, libc::KERN_PROC2, which, pid]) }?;
     Ok(records.iter().map(parse).collect())
 }
 
 fn parse(record: &libc::kinfo_proc2) -> Info {
-    /// `NODEV`.
-    const NO_TERMINAL: u32 = u32::MAX;
     let status = c_int::from(record.p_stat);
     Info {
         pid: unsigned(record.p_pid),
@@ -112,15 +92,9 @@ fn descriptors() -> io::Result<impl Iterator<Item = (u64, u32)>> {
     /// `DTYPE_SOCKET` of `sys/file.h`.
     const SOCKET: u32 = 2;
     let mut mib = sysctl::mib_of(c"kern.file2")?;
-    mib.extend([
-        libc::KERN_FILE_BYPID,
-        0,
-        length_of::<libc::kinfo_file>(),
-        c_int::MAX,
-    ]);
-    let bytes = sysctl::by_mib(&mib)?;
+    mib.extend([libc::KERN_FILE_BYPID, 0]);
     // SAFETY: the record is made of numbers.
-    let records = unsafe { sysctl::records::<libc::kinfo_file>(&bytes) };
+    let records: Vec<libc::kinfo_file> = unsafe { table(&mib) }?;
     let sockets = records.into_iter().filter(|file| file.ki_ftype == SOCKET);
     Ok(sockets.map(|file| (file.ki_fdata, file.ki_pid)))
 }
@@ -131,10 +105,9 @@ fn pcbs(name: &CStr) -> io::Result<Vec<libc::kinfo_pcb>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    mib.extend([libc::PCB_ALL, 0, length_of::<libc::kinfo_pcb>(), c_int::MAX]);
-    let bytes = sysctl::by_mib(&mib)?;
+    mib.extend([libc::PCB_ALL, 0]);
     // SAFETY: the record is made of numbers.
-    Ok(unsafe { sysctl::records(&bytes) })
+    unsafe { table(&mib) }
 }
 
 /// A socket that holds a port: TCP in LISTEN, or UDP without a peer.
@@ -145,7 +118,7 @@ fn row(pcb: &libc::kinfo_pcb, protocol: Protocol) -> Option<Row> {
         return None;
     }
     let (address, port) = address(bytes_of(&pcb.ki_s))?;
-    let peer = self::address(bytes_of(&pcb.ki_d)).map_or(0, |(_, port)| port);
+    let peer = super::bsd::address(bytes_of(&pcb.ki_d)).map_or(0, |(_, port)| port);
     (port != 0 && peer == 0).then_some(Row {
         protocol,
         address,
@@ -161,22 +134,7 @@ fn bytes_of<T>(place: &T) -> &[u8] {
     unsafe { std::slice::from_raw_parts(std::ptr::from_ref(place).cast(), size_of::<T>()) }
 }
 
-/// A `struct sockaddr` of IPv4 or IPv6.
-fn address(bytes: &[u8]) -> Option<(IpAddr, u16)> {
-    let port = u16::from_be_bytes(at(bytes, 2)?);
-    let address = match c_int::from(*bytes.get(1)?) {
-        libc::AF_INET => Ipv4Addr::from(at::<4>(bytes, 4)?).into(),
-        libc::AF_INET6 => Ipv6Addr::from(at::<16>(bytes, 8)?).into(),
-        _ => return None,
-    };
-    Some((address, port))
-}
-
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
-    let read = |name| {
-        let bytes = sysctl::by_mib(&sysctl::mib_of(name).ok()?).ok()?;
-        u16::try_from(at(&bytes, 0).map(u32::from_ne_bytes)?).ok()
-    };
-    read(c"net.inet.ip.anonportmin").unwrap_or(49152)
-        ..=read(c"net.inet.ip.anonportmax").unwrap_or(65535)
+    sysctl::port(c"net.inet.ip.anonportmin").unwrap_or(49152)
+        ..=sysctl::port(c"net.inet.ip.anonportmax").unwrap_or(65535)
 }

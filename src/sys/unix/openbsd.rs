@@ -9,41 +9,22 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::Info;
+use super::bsd::{NO_TERMINAL, table};
+pub(super) use super::bsd::{all, info};
 use super::sysctl::{self, at, path, text, unsigned, until_nul};
 use crate::protocol::Protocol;
 use crate::sys::listeners::Row;
 
-pub(super) fn info(pid: u32) -> Option<Info> {
-    let pid = c_int::try_from(pid).ok()?;
-    of(libc::KERN_PROC_PID, pid).ok()?.pop()
-}
+pub(super) const ALL: c_int = libc::KERN_PROC_ALL;
 
-pub(super) fn all() -> io::Result<Vec<Info>> {
-    of(libc::KERN_PROC_ALL, 0)
-}
-
-/// The length of a record, as the kernel wants to be told it.
-fn length_of<T>() -> c_int {
-    c_int::try_from(size_of::<T>()).unwrap_or(0)
-}
-
-fn of(which: c_int, pid: c_int) -> io::Result<Vec<Info>> {
-    let bytes = sysctl::by_mib(&[
-        libc::CTL_KERN,
-        libc::KERN_PROC,
-        which,
-        pid,
-        length_of::<libc::kinfo_proc>(),
-        c_int::MAX,
-    ])?;
+pub(super) fn processes(which: c_int, pid: c_int) -> io::Result<Vec<Info>> {
     // SAFETY: the record is made of numbers.
-    let records = unsafe { sysctl::records::<libc::kinfo_proc>(&bytes) };
+    let records: Vec<libc::kinfo_proc> =
+        unsafe { table(&[libc::CTL_KERN, libc::KERN_PROC, which, pid]) }?;
     Ok(records.iter().map(parse).collect())
 }
 
 fn parse(record: &libc::kinfo_proc) -> Info {
-    /// `NODEV`.
-    const NO_TERMINAL: u32 = u32::MAX;
     /// `SSTOP`, `SZOMB` and `SDEAD` of `sys/proc.h`.
     const STOPPED: i8 = 4;
     const ENDED: [i8; 2] = [5, 6];
@@ -126,16 +107,8 @@ pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
 }
 
 fn files(which: c_int, argument: c_int) -> io::Result<Vec<libc::kinfo_file>> {
-    let bytes = sysctl::by_mib(&[
-        libc::CTL_KERN,
-        libc::KERN_FILE,
-        which,
-        argument,
-        length_of::<libc::kinfo_file>(),
-        c_int::MAX,
-    ])?;
     // SAFETY: the record is made of numbers.
-    Ok(unsafe { sysctl::records(&bytes) })
+    unsafe { table(&[libc::CTL_KERN, libc::KERN_FILE, which, argument]) }
 }
 
 /// A socket that holds a port: TCP in LISTEN, or UDP without a peer.

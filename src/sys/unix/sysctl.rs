@@ -26,8 +26,14 @@ pub(super) fn by_mib(mib: &[c_int]) -> io::Result<Vec<u8>> {
     })
 }
 
+/// A port's number, by a name in words.
+#[cfg(not(target_os = "openbsd"))]
+pub(super) fn port(name: &std::ffi::CStr) -> Option<u16> {
+    u16::try_from(u32_at(&by_name(name).ok()?, 0)?).ok()
+}
+
 /// The value of a name in words.
-#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+#[cfg(not(target_os = "openbsd"))]
 pub(super) fn by_name(name: &std::ffi::CStr) -> io::Result<Vec<u8>> {
     read(|buffer, length| {
         // SAFETY: the name ends with a NUL; the buffer is null, or as long as `length` says.
@@ -89,7 +95,7 @@ pub(super) fn at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]>
 }
 
 /// A number in the machine's order.
-#[cfg(any(target_os = "macos", target_os = "freebsd"))]
+#[cfg(not(target_os = "openbsd"))]
 pub(super) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     at(bytes, offset).map(u32::from_ne_bytes)
 }

@@ -29,37 +29,10 @@ const EXIT_CODE: u32 = 1;
 pub(crate) struct Handle {
     pid: u32,
     start_ticks: u64,
-    access: Access,
-}
-
-#[derive(Debug)]
-enum Access {
-    /// It may be ended, waited for and asked.
-    Full(OwnedHandle),
-    /// It may be waited for and asked.
-    Wait(OwnedHandle),
-    /// It may be asked.
-    Query(OwnedHandle),
-    /// It is there, and that is all this user may know.
-    None,
-}
-
-impl Access {
-    fn handle(&self) -> Option<BorrowedHandle<'_>> {
-        match self {
-            Self::Full(handle) | Self::Wait(handle) | Self::Query(handle) => {
-                Some(handle.as_handle())
-            }
-            Self::None => None,
-        }
-    }
-
-    fn waitable(&self) -> Option<BorrowedHandle<'_>> {
-        match self {
-            Self::Full(handle) | Self::Wait(handle) => Some(handle.as_handle()),
-            Self::Query(_) | Self::None => None,
-        }
-    }
+    /// `None`: it is there, and that is all this user may know.
+    process: Option<OwnedHandle>,
+    /// What the handle is good for.
+    rights: u32,
 }
 
 /// The ID of the calling process.
@@ -76,15 +49,11 @@ impl Handle {
             match process_info::open(pid, rights) {
                 Opened::Process(process) => {
                     let start_ticks = process_info::birth(process.as_handle()).unwrap_or(0);
-                    let access = match rights {
-                        WAIT => Access::Wait(process),
-                        QUERY => Access::Query(process),
-                        _ => Access::Full(process),
-                    };
                     let handle = Self {
                         pid,
                         start_ticks,
-                        access,
+                        process: Some(process),
+                        rights,
                     };
                     // A process that has ended stays open to others for as long as somebody has a handle for it.
                     return Ok((!handle.has_exited()).then_some(handle));
@@ -100,8 +69,15 @@ impl Handle {
         Ok(is_there.then_some(Self {
             pid,
             start_ticks: 0,
-            access: Access::None,
+            process: None,
+            rights: 0,
         }))
+    }
+
+    /// The handle, if it has this right.
+    fn with(&self, right: u32) -> Option<BorrowedHandle<'_>> {
+        let process = self.process.as_ref()?;
+        (self.rights & right == right).then(|| process.as_handle())
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -114,7 +90,7 @@ impl Handle {
 
     /// The process that started it, if that still lives. A process that has its PID by now but is younger is not it.
     pub(crate) fn parent(&self) -> Option<u32> {
-        let parent = process_info::noted_parent(self.access.handle()?)?;
+        let parent = process_info::noted_parent(self.with(PROCESS_QUERY_LIMITED_INFORMATION)?)?;
         let is_older = match process_info::open(parent, PROCESS_QUERY_LIMITED_INFORMATION) {
             Opened::Process(process) => process_info::birth(process.as_handle())
                 .is_none_or(|birth| birth <= self.start_ticks),
@@ -152,7 +128,7 @@ impl Handle {
         let mut process = Process::unknown(self.pid);
         process.start_ticks = self.start_ticks;
         process.parent_pid = self.parent();
-        if let Some(handle) = self.access.handle() {
+        if let Some(handle) = self.with(PROCESS_QUERY_LIMITED_INFORMATION) {
             process.executable = process_info::executable(handle);
             process.command = process_info::command(handle);
             process.started = wall_clock(self.start_ticks);
@@ -183,7 +159,7 @@ impl Handle {
         if self.has_exited() {
             return Ok(Delivery::Gone);
         }
-        let Access::Full(process) = &self.access else {
+        let Some(process) = self.with(PROCESS_TERMINATE) else {
             return Ok(Delivery::NotPermitted);
         };
         // SAFETY: the handle is open and has the right to do this.
@@ -200,7 +176,7 @@ impl Handle {
     }
 
     pub(crate) fn may_signal(&self) -> bool {
-        matches!(self.access, Access::Full(_))
+        self.with(PROCESS_TERMINATE).is_some()
     }
 
     /// A suspended process ends like any other.
@@ -208,13 +184,13 @@ impl Handle {
     pub(crate) fn wake(&self) {}
 
     pub(crate) fn has_exited(&self) -> bool {
-        match (self.access.waitable(), self.access.handle()) {
-            (Some(process), _) => {
-                // SAFETY: the handle is open and may be waited for.
-                unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_OBJECT_0 }
-            }
+        match self.with(PROCESS_SYNCHRONIZE) {
+            // SAFETY: the handle is open and may be waited for.
+            Some(process) => unsafe {
+                WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_OBJECT_0
+            },
             // The PID is nobody else's while the handle is open.
-            (None, _) => process_info::snapshot()
+            None => process_info::snapshot()
                 .is_ok_and(|entries| !entries.iter().any(|entry| entry.pid == self.pid)),
         }
     }
@@ -230,7 +206,7 @@ impl Handle {
 pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
     let raw: Vec<HANDLE> = handles
         .iter()
-        .filter_map(|handle| handle.access.waitable())
+        .filter_map(|handle| handle.with(PROCESS_SYNCHRONIZE))
         .map(|handle| handle.as_raw_handle())
         .take(MOST_AT_ONCE)
         .collect();

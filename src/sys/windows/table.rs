@@ -1,7 +1,8 @@
 //! The socket tables themselves, for what the `listeners` crate leaves out.
 
+use std::ffi::c_void;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
@@ -35,48 +36,28 @@ pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
 
 /// Every listening TCP socket and every UDP socket.
 fn all() -> io::Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    each::<MIB_TCPROW_OWNER_PID>(tcp(AF_INET), |row| {
-        let address = Ipv4Addr::from(u32::from_be(row.dwLocalAddr)).into();
-        rows.push(owned(
-            Protocol::Tcp,
-            address,
-            row.dwLocalPort,
-            row.dwOwningPid,
-        ));
+    let (mut rows, tcp, udp) = (Vec::new(), Protocol::Tcp, Protocol::Udp);
+    each(&mut rows, tcp, AF_INET, |row: MIB_TCPROW_OWNER_PID| {
+        (v4(row.dwLocalAddr), row.dwLocalPort, row.dwOwningPid)
     })?;
-    each::<MIB_TCP6ROW_OWNER_PID>(tcp(AF_INET6), |row| {
-        let address = Ipv6Addr::from(row.ucLocalAddr).into();
-        rows.push(owned(
-            Protocol::Tcp,
-            address,
-            row.dwLocalPort,
-            row.dwOwningPid,
-        ));
+    each(&mut rows, tcp, AF_INET6, |row: MIB_TCP6ROW_OWNER_PID| {
+        (row.ucLocalAddr.into(), row.dwLocalPort, row.dwOwningPid)
     })?;
-    each::<MIB_UDPROW_OWNER_PID>(udp(AF_INET), |row| {
-        let address = Ipv4Addr::from(u32::from_be(row.dwLocalAddr)).into();
-        rows.push(owned(
-            Protocol::Udp,
-            address,
-            row.dwLocalPort,
-            row.dwOwningPid,
-        ));
+    each(&mut rows, udp, AF_INET, |row: MIB_UDPROW_OWNER_PID| {
+        (v4(row.dwLocalAddr), row.dwLocalPort, row.dwOwningPid)
     })?;
-    each::<MIB_UDP6ROW_OWNER_PID>(udp(AF_INET6), |row| {
-        let address = Ipv6Addr::from(row.ucLocalAddr).into();
-        rows.push(owned(
-            Protocol::Udp,
-            address,
-            row.dwLocalPort,
-            row.dwOwningPid,
-        ));
+    each(&mut rows, udp, AF_INET6, |row: MIB_UDP6ROW_OWNER_PID| {
+        (row.ucLocalAddr.into(), row.dwLocalPort, row.dwOwningPid)
     })?;
     Ok(rows)
 }
 
+fn v4(address: u32) -> IpAddr {
+    Ipv4Addr::from(u32::from_be(address)).into()
+}
+
 /// A row as the system writes it: the port in network order in the lower half of a number.
-fn owned(protocol: Protocol, address: IpAddr, port: u32, pid: u32) -> Row {
+fn owned(protocol: Protocol, (address, port, pid): (IpAddr, u32, u32)) -> Row {
     let [first, second, ..] = port.to_ne_bytes();
     Row {
         protocol,
@@ -87,33 +68,32 @@ fn owned(protocol: Protocol, address: IpAddr, port: u32, pid: u32) -> Row {
     }
 }
 
-/// Asks for a table: the buffer, and the size of it, which comes back as what is needed.
-type Ask = Box<dyn Fn(*mut core::ffi::c_void, *mut u32) -> u32>;
-
-fn tcp(family: u16) -> Ask {
-    Box::new(move |buffer, size| {
-        // SAFETY: the caller passes a buffer and its size, or no buffer and 0.
-        unsafe {
-            let family = u32::from(family);
-            GetExtendedTcpTable(buffer, size, 0, family, TCP_TABLE_OWNER_PID_LISTENER, 0)
+/// Asks for a table: into a buffer of this size, which comes back as what is needed.
+///
+/// # Safety
+/// The buffer is as long as its size says, or null with the size 0.
+unsafe fn ask(protocol: Protocol, family: u16, buffer: *mut c_void, size: &mut u32) -> u32 {
+    let family = u32::from(family);
+    // SAFETY: the caller promises what the buffer has to be; nothing else is pointed to but the size.
+    unsafe {
+        match protocol {
+            Protocol::Tcp => {
+                GetExtendedTcpTable(buffer, size, 0, family, TCP_TABLE_OWNER_PID_LISTENER, 0)
+            }
+            Protocol::Udp => GetExtendedUdpTable(buffer, size, 0, family, UDP_TABLE_OWNER_PID, 0),
         }
-    })
-}
-
-fn udp(family: u16) -> Ask {
-    Box::new(move |buffer, size| {
-        // SAFETY: as above.
-        unsafe {
-            let family = u32::from(family);
-            GetExtendedUdpTable(buffer, size, 0, family, UDP_TABLE_OWNER_PID, 0)
-        }
-    })
+    }
 }
 
 /// Reads a table: a count, and behind it as many rows.
 ///
 /// `T` has to be one of the row types above, which are made of numbers with an alignment of 4.
-fn each<T: Copy>(ask: Ask, mut take: impl FnMut(T)) -> io::Result<()> {
+fn each<T: Copy>(
+    rows: &mut Vec<Row>,
+    protocol: Protocol,
+    family: u16,
+    read: impl Fn(T) -> (IpAddr, u32, u32),
+) -> io::Result<()> {
     const FIRST_ROW: usize = size_of::<u32>();
     let mut buffer: Vec<u32> = Vec::new();
     // The table may grow between two questions, but not for ever.
@@ -123,7 +103,9 @@ fn each<T: Copy>(ask: Ask, mut take: impl FnMut(T)) -> io::Result<()> {
             true => std::ptr::null_mut(),
             false => buffer.as_mut_ptr().cast(),
         };
-        match ask(place, &raw mut size) {
+        // SAFETY: the place is the buffer's, and the size as well.
+        let answer = unsafe { ask(protocol, family, place, &mut size) };
+        match answer {
             NO_ERROR if buffer.is_empty() => return Ok(()),
             NO_ERROR => {
                 let bytes = buffer.len() * size_of::<u32>();
@@ -131,10 +113,11 @@ fn each<T: Copy>(ask: Ask, mut take: impl FnMut(T)) -> io::Result<()> {
                 let room = bytes.saturating_sub(FIRST_ROW) / size_of::<T>();
                 for index in 0..room.min(usize::try_from(count).unwrap_or(0)) {
                     // SAFETY: the row lies within the buffer, as `room` says, and any numbers make a row.
-                    take(unsafe {
+                    let row = unsafe {
                         let start = buffer.as_ptr().cast::<u8>().add(FIRST_ROW);
                         start.cast::<T>().add(index).read_unaligned()
-                    });
+                    };
+                    rows.push(owned(protocol, read(row)));
                 }
                 return Ok(());
             }
