@@ -23,6 +23,8 @@ import time
 BENCH = pathlib.Path(__file__).resolve().parent
 ROOT = BENCH.parent
 WORK = BENCH / ".work"
+# Where the tables and charts go.
+PAGE = ROOT / "docs" / "benchmarks.md"
 FLOOR, OURS = "floor", "kill_port"
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -306,18 +308,15 @@ def ratio(value, floor):
 
 def check_markers(name):
     """Before measuring for minutes: can the result be written?"""
-    for language in ("en", "zh"):
-        path = ROOT / "readme" / f"{language}.md"
-        if not path.exists() or f"<!-- {name} -->" not in path.read_text():
-            raise SystemExit(f"{path} has no <!-- {name} --> and <!-- /{name} -->")
+    if f"<!-- {name} -->" not in PAGE.read_text():
+        raise SystemExit(f"{PAGE} has no <!-- {name} --> and <!-- /{name} -->")
 
 
-def write_section(name, language, text):
-    path = ROOT / "readme" / f"{language}.md"
+def write_section(name, text):
     start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    before, _, rest = path.read_text().partition(start)
+    before, _, rest = PAGE.read_text().partition(start)
     _, _, after = rest.partition(end)
-    path.write_text(f"{before}{start}\n{text.strip()}\n{end}{after}")
+    PAGE.write_text(f"{before}{start}\n{text.strip()}\n{end}{after}")
 
 
 def save(name, results):

@@ -1,13 +1,13 @@
 //! Every relative link leads to a file of the repository, and every anchor to a heading.
 
-use super::{ALL, path, read};
+use super::{all, path, read};
 
 #[test]
 fn every_relative_link_leads_somewhere() {
     let mut seen = 0;
-    for name in ALL {
-        let document = read(name);
-        let folder = path(name).parent().expect("a folder").to_owned();
+    for name in all() {
+        let document = read(&name);
+        let folder = path(&name).parent().expect("a folder").to_owned();
         for link in &document.links {
             if link.starts_with("https://") || link.starts_with("http://") {
                 continue;
@@ -21,7 +21,7 @@ fn every_relative_link_leads_somewhere() {
                 continue;
             }
             let target = match file {
-                "" => name.to_owned(),
+                "" => name.clone(),
                 _ => name
                     .rsplit_once('/')
                     .map_or(file.to_owned(), |(folder, _)| format!("{folder}/{file}")),

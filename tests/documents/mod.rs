@@ -1,5 +1,6 @@
 //! The documents: the two languages say the same, every link leads somewhere, and what they name exists.
 
+mod form;
 mod links;
 mod markdown;
 mod promises;
@@ -10,17 +11,32 @@ use std::path::{Path, PathBuf};
 
 use markdown::Document;
 
-/// The two languages of the whole document.
+/// The guide in its two languages.
 const TWINS: [&str; 2] = ["readme/en.md", "readme/zh.md"];
 
-/// Every document that a reader of the repository meets.
-const ALL: [&str; 5] = [
-    "README.md",
-    "readme/en.md",
-    "readme/zh.md",
-    "CHANGELOG.md",
-    "bench/README.md",
-];
+/// Every document that a reader of the repository meets; those of `docs/` are found.
+fn all() -> Vec<String> {
+    let mut names: Vec<String> = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "bench/README.md",
+    ]
+    .into_iter()
+    .chain(TWINS)
+    .map(str::to_owned)
+    .collect();
+    let folder = fs::read_dir(path("docs")).expect("docs/");
+    let mut reference: Vec<String> = folder
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter_map(|name| Some(format!("docs/{}", name.to_str()?)))
+        .filter(|name| name.ends_with(".md"))
+        .collect();
+    assert!(reference.len() >= 5, "{reference:?}");
+    reference.sort();
+    names.append(&mut reference);
+    names
+}
 
 /// The workspace's root, wherever the clone is.
 fn root() -> &'static Path {
@@ -31,9 +47,12 @@ fn path(name: &str) -> PathBuf {
     root().join(name)
 }
 
+fn text(name: &str) -> String {
+    fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 fn read(name: &str) -> Document {
-    let text = fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-    Document::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
+    Document::parse(&text(name))
 }
 
 fn twins() -> [Document; 2] {

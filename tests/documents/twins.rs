@@ -23,6 +23,26 @@ fn both_languages_have_the_same_chapters() {
     assert!(english.headings.len() > 20);
 }
 
+/// Those that the project's first description has; what is new is below them.
+#[test]
+fn the_guide_has_the_chapters_that_it_always_had() {
+    let [english, _] = twins();
+    let chapters = english.headings.iter().filter(|heading| heading.level == 2);
+    let chapters: Vec<&str> = chapters.map(|heading| heading.text.as_str()).collect();
+    let expected = [
+        "Contents",
+        "Introduction",
+        "Usage",
+        "Design",
+        "Tech stack",
+        "Project structure",
+        "API",
+        "History of process termination",
+        "About",
+    ];
+    assert_eq!(chapters, expected);
+}
+
 #[test]
 fn both_languages_show_the_same_code() {
     let [english, chinese] = twins();
@@ -33,13 +53,13 @@ fn both_languages_show_the_same_code() {
         assert_eq!(one.skeleton(), other.skeleton(), "{place}");
     }
     assert_eq!(english.blocks.len(), chinese.blocks.len());
-    assert!(english.blocks.len() > 20);
+    assert!(english.blocks.len() > 10);
 }
 
 #[test]
 fn both_languages_have_tables_of_the_same_shape() {
     let [english, chinese] =
-        twins().map(|document| document.rows().map(|row| row.len()).collect::<Vec<usize>>());
+        twins().map(|document| document.rows.iter().map(Vec::len).collect::<Vec<usize>>());
     assert_eq!(english, chinese);
     assert!(english.len() > 20);
 }
@@ -69,17 +89,14 @@ fn both_languages_name_the_same_exit_codes() {
 #[test]
 fn chinese_sentences_have_full_width_punctuation() {
     let [_, chinese] = twins();
-    for line in &chinese.prose {
-        // Code has its own punctuation; what stands beside it is left alone.
-        for part in line.split('`').step_by(2) {
-            let characters: Vec<char> = part.chars().collect();
-            for window in characters.windows(2) {
-                let [before, mark] = window else { continue };
-                assert!(
-                    !(is_chinese(*before) && matches!(mark, ',' | ';' | ':' | '!' | '?')),
-                    "half-width punctuation: {line}"
-                );
-            }
+    for text in &chinese.prose {
+        let characters: Vec<char> = text.chars().collect();
+        for window in characters.windows(2) {
+            let [before, mark] = window else { continue };
+            assert!(
+                !(is_chinese(*before) && matches!(mark, ',' | ';' | ':' | '!' | '?')),
+                "half-width punctuation: {text}"
+            );
         }
     }
 }
