@@ -52,9 +52,7 @@ fn in_options(advice: &Advice, target: Target) -> String {
             format!("`kill_port {target}` ends it")
         }
         Advice::Force => command("--force ", "sends SIGKILL"),
-        Advice::Supervisor(process) => {
-            command("--supervisor ", &format!("ends {process} as well"))
-        }
+        Advice::Supervisor(process) => command("--supervisor ", &format!("ends {process} as well")),
         Advice::Processes => command("", "ends it"),
         Advice::AgreeAgain => "run it again to be asked about who is there now".into(),
         advice => advice.to_string(),

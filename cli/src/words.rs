@@ -44,10 +44,12 @@ fn spared(reason: SparedReason) -> &'static str {
     match reason {
         SparedReason::Caller => "kill_port itself",
         SparedReason::Ancestor => "an ancestor of kill_port",
+        SparedReason::PerhapsAncestor => "perhaps an ancestor of kill_port",
         SparedReason::Init => "PID 1",
         SparedReason::Kernel => "a kernel thread",
         SparedReason::System => "a part of Windows",
-        SparedReason::Client => "perhaps only a UDP client",
+        SparedReason::Client => "perhaps only a client",
+        SparedReason::NotAgreed => "you were not asked about it",
         SparedReason::Forwarder => "it forwards the port to a container",
         _ => reason.as_str(),
     }

@@ -317,12 +317,7 @@ fn socket_unit(port: u16, sockets: &[Socket], manager: &Process) -> Option<Strin
         .find_map(|socket| surroundings::socket_unit(port, socket.protocol, user))
 }
 
-fn of_process(
-    people: &mut People,
-    id: Id,
-    holders: &[Id],
-    systemd: &mut Systemd,
-) -> Provenance {
+fn of_process(people: &mut People, id: Id, holders: &[Id], systemd: &mut Systemd) -> Provenance {
     let around = surroundings(people.handle(id));
     let chain = chain(people, id);
     let leader = session_leader(people, &around, &chain, id);

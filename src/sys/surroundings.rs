@@ -73,8 +73,7 @@ pub(crate) struct Job {
 
 #[cfg(target_os = "linux")]
 pub(crate) use super::linux::{
-    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit,
-    surroundings,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit, surroundings,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -86,7 +85,6 @@ pub(crate) use elsewhere::{
 mod elsewhere {
     use super::{Managed, Unit};
     use crate::protocol::Protocol;
-
 
     /// The BSDs and macOS before Mojave keep ports below 1024 for root; Windows keeps none.
     pub(crate) fn first_unprivileged_port() -> u16 {

@@ -1,4 +1,4 @@
-//! Sockets with no holder to be seen are never reported as free: line 6.
+//! Sockets whose holder can't be determined are never reported as free.
 
 use kill_port::{HiddenCause, survey};
 

@@ -86,5 +86,6 @@ fn who_takes_the_port_while_the_question_stands_is_left_alone() {
     let (code, text) = terminal.end();
     assert_eq!(code, Some(1), "{text}");
     assert!(second.is_alive());
-    assert!(text.contains("another process has taken it"), "{text}");
+    assert!(text.contains("you were not asked about it"), "{text}");
+    assert!(text.contains("run it again"), "{text}");
 }

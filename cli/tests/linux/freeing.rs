@@ -107,7 +107,7 @@ fn an_ancestor_is_spared_and_the_next_step_is_named() {
             .prints(&format!("{me}  spared: an ancestor of kill_port"))
             .complains(&format!("error: {port}: "))
             .complains(&me)
-            .complains(&format!("help: `kill_port --include-ancestors {port}`"));
+            .complains(&format!("help: `kill_port --include ancestors {port}`"));
     }
 }
 

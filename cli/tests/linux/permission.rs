@@ -44,7 +44,7 @@ fn a_home_that_is_closed_is_no_sign_of_a_container_engine() {
     let server = Fixture::server(&port);
     let home = Closed::new();
     let run = run_role(as_nobody(&port.to_string()).env("HOME", home.0.join("home")))
-        .prints("no holder to be seen");
+        .prints("can't be determined");
     for engine in ["Docker", "OrbStack", "Colima", "Rancher"] {
         assert!(
             !run.out

@@ -59,7 +59,7 @@ fn what_would_not_be_freed_is_said_with_the_next_step() {
         .has_no_complaint()
         .prints(&format!("`kill_port {port}` would not free it"))
         .prints("spared: an ancestor of kill_port")
-        .prints(&format!("help: `kill_port --include-ancestors {port}`"));
+        .prints(&format!("help: `kill_port --include ancestors {port}`"));
 }
 
 #[test]
