@@ -3,7 +3,7 @@
 # hold, and pass the tests that they hold. The command's package is built against the library's package, not against a published one.
 # Then the library's API is compared with that of its newest published version.
 #
-# Needs the network for what is compared. Takes about three minutes on two cores.
+# Needs the network for what is compared. Takes about four minutes on two cores, and a quarter of an hour once to install what compares.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,3 +43,31 @@ say "running the tests in kill_port-cli"
 # Not locked: the file names a published library.
 cargo test --quiet --manifest-path "$folder/kill_port-cli-$version/Cargo.toml" \
   --config "patch.crates-io.kill_port.path='$folder/kill_port-$version'"
+
+oldest=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+# Clippy knows the age of functions, and not that of the language.
+if rustc "+$oldest" --version >/dev/null 2>&1; then
+  say "checking with Rust $oldest"
+  cargo "+$oldest" check --quiet --workspace --locked
+else
+  say "SKIPPED: Rust $oldest is not installed (rustup toolchain install $oldest --profile minimal)"
+fi
+
+# Compares with the newest published version, whose API it builds.
+if ! cargo semver-checks --version >/dev/null 2>&1; then
+  say "installing cargo-semver-checks, which takes a quarter of an hour"
+  timeout 1500 cargo install --quiet --locked cargo-semver-checks >"$folder/log" 2>&1 || {
+    tail -n 5 "$folder/log" >&2
+    say "SKIPPED: cargo-semver-checks is not installed and could not be"
+    exit 0
+  }
+fi
+say "comparing the API"
+status=0
+cargo semver-checks --package kill_port >"$folder/log" 2>&1 || status=$?
+cat "$folder/log" >&2
+case $status in
+  0) say "all passed" ;;
+  100) fail "the API breaks what the version promises" ;;
+  *) say "SKIPPED: there was nothing to compare the API with; all else passed" ;;
+esac
