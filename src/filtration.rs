@@ -203,7 +203,8 @@ pub(crate) fn judge(
 /// Decides on every holder of a target. `hidden` are the sockets that somebody unseen holds, alone or beside others.
 ///
 /// *Look before you shoot:* among sockets whose addresses overlap, one that can't be freed makes it pointless to end the
-/// holders of the others, so they are left alone.
+/// holders of the others, so they are left alone. Where any address is asked for, all of them overlap: only when the last is gone can a
+/// server bind every address.
 pub(crate) fn judge_holders(
     rules: &Rules,
     crowd: &Crowd,
@@ -222,7 +223,7 @@ pub(crate) fn judge_holders(
         }
     }
     if !blocked.is_empty() {
-        spread(&mut blocked, candidates);
+        spread(&mut blocked, candidates, target.address().is_none());
     }
     candidates
         .iter()
@@ -240,7 +241,7 @@ pub(crate) fn judge_holders(
 }
 
 /// Adds every socket that overlaps a blocked one, and those that overlap these.
-fn spread<'a>(blocked: &mut Vec<&'a Socket>, candidates: &[Candidate<'a>]) {
+fn spread<'a>(blocked: &mut Vec<&'a Socket>, candidates: &[Candidate<'a>], all_meet: bool) {
     let mut free: Vec<&Socket> = candidates
         .iter()
         .flat_map(|candidate| candidate.sockets)
@@ -250,7 +251,8 @@ fn spread<'a>(blocked: &mut Vec<&'a Socket>, candidates: &[Candidate<'a>]) {
     while let Some(&blocker) = blocked.get(next) {
         next += 1;
         free.retain(|socket| {
-            let meets = blocker.overlaps(socket);
+            let meets =
+                blocker.overlaps(socket) || (all_meet && blocker.protocol == socket.protocol);
             if meets {
                 blocked.push(socket);
             }
@@ -461,7 +463,7 @@ mod tests {
         let ids: Vec<Id> = (60..64).map(|pid| town.add(pid, |_| ())).collect();
         let loopback = [socket(2, Protocol::Tcp, "127.0.0.1")];
         let wildcard = [socket(1, Protocol::Tcp, "0.0.0.0")];
-        let other = [socket(3, Protocol::Tcp, "127.0.0.2")];
+        let other = [socket(3, Protocol::Tcp, "::1")];
         let udp = [socket(4, Protocol::Udp, "0.0.0.0")];
         let denied = |sockets| Candidate {
             denied: true,
@@ -474,12 +476,20 @@ mod tests {
             Town::holder(ids[3], &udp),
         ];
         use Verdict::{Denied, Signal, Withheld};
+        let on = |target: Target, candidates: &[Candidate<'_>]| {
+            judge_holders(&town.rules, &town.crowd, target, candidates, &[])
+        };
+        let localhost: Target = "localhost:3000".parse().unwrap();
+        let signal = |at: usize| Signal(Permit(ids[at]));
         assert_eq!(
-            town.verdicts(&all, &[]),
-            [Denied, Withheld, Withheld, Signal(Permit(ids[3]))]
+            on(localhost, &all),
+            [Denied, Withheld, signal(2), signal(3)]
         );
-        let apart = [denied(&loopback), Town::holder(ids[2], &other)];
-        assert_eq!(town.verdicts(&apart, &[]), [Denied, Signal(Permit(ids[2]))]);
+        // A server that binds every address is kept from it by each of them.
+        assert_eq!(
+            on(Target::new(3000), &all),
+            [Denied, Withheld, Withheld, signal(3)]
+        );
     }
 
     #[test]

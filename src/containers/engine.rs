@@ -203,6 +203,10 @@ impl Environment {
             if cfg!(target_os = "linux") && !runtime_dirs.contains(&directory) {
                 runtime_dirs.push(directory);
             }
+            // The database of users may ask a server. One's own home is known without, as a rule.
+            if Some(user) == me && !homes.is_empty() {
+                continue;
+            }
             if let Some(home) = home_of(user)
                 && !homes.contains(&home)
             {

@@ -34,8 +34,8 @@ pub(crate) const LINGER: Duration = Duration::from_millis(50);
 /// time, there is always one.
 const LOOKS: usize = 4;
 
-/// How long ago a connection may have come to its end to be a sign that somebody serves: the kernel keeps it for a minute.
-const FRESH: Duration = Duration::from_secs(58);
+/// How long the kernel keeps a connection in TIME_WAIT.
+const TIME_WAIT: Duration = Duration::from_secs(60);
 
 /// What a complete look asks for beside sockets and holders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,9 +261,9 @@ impl Discovery {
         Ok(())
     }
 
-    /// Whether there are signs that somebody serves there, between one server and the next: connections that have just been closed keep
-    /// a bind without `SO_REUSEADDR` from succeeding.
-    pub(crate) fn is_lively(&mut self, target: Target) -> io::Result<bool> {
+    /// Whether there are signs that somebody has served there for so long, between one server and the next: connections that have just
+    /// been closed keep a bind without `SO_REUSEADDR` from succeeding.
+    pub(crate) fn is_lively(&mut self, target: Target, within: Duration) -> io::Result<bool> {
         if target.protocol() == Some(Protocol::Udp) || cfg!(windows) {
             return Ok(false);
         }
@@ -271,17 +271,24 @@ impl Discovery {
             reuse_address: false,
             dual_stack: true,
         };
-        let is_refused = addresses(target)
-            .into_iter()
-            .any(|address| is_refused(Protocol::Tcp, target.port(), address, plainly));
-        if !is_refused {
+        // Bound without that option, the port is in the way of everybody, so one bind has to do where one tells about both families.
+        let mut binds = addresses(target).into_iter().map(|address| {
+            let local = SocketAddr::new(address, target.port());
+            sys::try_bind(Protocol::Tcp, local, plainly).map_err(|error| error.kind())
+        });
+        let answer = match target.address() {
+            None => binds.find(|answer| matches!(answer, Ok(()) | Err(io::ErrorKind::AddrInUse))),
+            Some(_) => binds.find(|answer| *answer == Err(io::ErrorKind::AddrInUse)),
+        };
+        if answer != Some(Err(io::ErrorKind::AddrInUse)) {
             return Ok(false);
         }
         let connections = self.connections(target)?;
+        let fresh = TIME_WAIT.saturating_sub(within);
         Ok(connections.iter().any(|connection| {
             connection
                 .remaining
-                .is_none_or(|remaining| remaining > FRESH)
+                .is_none_or(|remaining| remaining > fresh)
         }))
     }
 

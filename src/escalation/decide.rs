@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::conduct::Conduct;
-use super::job::{Member, Open};
+use super::job::{Member, Open, WATCH};
 use super::unseen;
 use crate::connection::{Connection, LingeringState};
 use crate::discovery::{Crowd, Found, Id, LINGER, Sight, Use};
@@ -26,8 +26,6 @@ const TRY: Duration = Duration::from_secs(1);
 const AFTER_KILL: Duration = Duration::from_secs(5);
 /// After so many generations it is certain that something starts them again and again.
 const GENERATIONS: u32 = 3;
-/// How long a free port is watched where connections of a moment ago show that somebody serves there.
-const WATCH: Duration = Duration::from_millis(250);
 
 /// What is known in one round, beside what was seen of the target.
 pub(super) struct Round<'a> {
@@ -608,7 +606,7 @@ fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Act
 /// What follows when the kernel lets the target be bound.
 fn when_possible(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
     open.refused_since = None;
-    if sight.is_lively && open.watched_until.is_none() {
+    if sight.is_lively {
         open.watched_until = round.at.checked_add(WATCH);
     }
     if open.watched_until.is_some_and(|until| round.at < until) || !proves_free(sight) {

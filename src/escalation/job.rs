@@ -14,6 +14,13 @@ use crate::socket::{HiddenSocket, Holder, Socket, SocketId};
 use crate::sys::Mark;
 use crate::target::Target;
 
+/// How long a free port is watched where connections of a moment ago show that somebody serves there.
+pub(super) const WATCH: Duration = Duration::from_millis(250);
+/// How long ago that moment may be.
+const RECENTLY: Duration = Duration::from_secs(2);
+/// How long it is watched, as long as there are new signs.
+const LONGEST_WATCH: Duration = Duration::from_secs(3);
+
 /// A target, and how far it is.
 pub(super) struct Job {
     pub target: Target,
@@ -168,6 +175,19 @@ impl Open {
     ) -> impl Iterator<Item = Id> + 'a {
         let ids = self.members.iter().map(|member| member.id);
         ids.filter(|&id| conduct.was_told(id) && conduct.of(id).ended.is_some())
+    }
+
+    /// How far back signs of life are asked for now: before the port is watched, and when the time of watching is over.
+    pub(super) fn asks_for_life(&self, now: Instant) -> Option<Duration> {
+        match self.watched_until {
+            None => Some(RECENTLY),
+            Some(until)
+                if until <= now && now.saturating_duration_since(self.started) < LONGEST_WATCH =>
+            {
+                Some(WATCH)
+            }
+            Some(_) => None,
+        }
     }
 
     /// Whether a UDP bind has to succeed as well: where UDP was asked for by name, or a UDP socket was in the way.

@@ -43,6 +43,8 @@ pub(crate) type Callback<'a> = &'a mut dyn FnMut(&Event<'_>) -> ControlFlow<()>;
 /// The first pause between two looks at the socket table; each is twice as long as the one before, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LAST_PAUSE: Duration = Duration::from_millis(25);
+/// The pause between two looks at a port where somebody may serve now and then.
+const WATCH_PAUSE: Duration = Duration::from_millis(2);
 
 /// Frees targets side by side. The results are in the order asked.
 pub(crate) fn run(
@@ -497,8 +499,11 @@ impl<'o> Work<'o> {
             let discovery = &mut self.shared.discovery;
             discovery.bind(target, open.wants_udp(), sight)?;
             let is_untouched = !open.has_told(&self.shared.conduct);
-            if is_untouched && open.watched_until.is_none() && proves_free(sight) {
-                sight.is_lively = discovery.is_lively(target)?;
+            if is_untouched
+                && proves_free(sight)
+                && let Some(within) = open.asks_for_life(snapshot.at)
+            {
+                sight.is_lively = discovery.is_lively(target, within)?;
             }
             if !sight.uses.is_empty() {
                 self.shared.learn_rules()?;
@@ -768,6 +773,10 @@ impl<'o> Work<'o> {
                 if !left.is_zero() {
                     timeout = timeout.min(left);
                 }
+            }
+            if open.watched_until.is_some() {
+                // Whoever serves only now and then is seen only by one who looks often.
+                timeout = timeout.min(WATCH_PAUSE);
             }
             if let (Some(clock), None) = (open.clock, open.killed) {
                 let left = options

@@ -162,7 +162,9 @@ impl World {
             } else {
                 Vec::new()
             });
-            sight.is_lively = state.is_lively && !self.open.has_told(&self.conduct);
+            sight.is_lively = state.is_lively
+                && !self.open.has_told(&self.conduct)
+                && self.open.asks_for_life(self.at).is_some();
             let uses = state
                 .uses
                 .iter()
@@ -349,6 +351,8 @@ fn a_port_with_signs_of_life_is_watched_before_it_is_called_free() {
     let mut world = World::new(KillOptions::new());
     world.round(&lively, MS);
     world.round(&lively, Duration::from_millis(300));
+    assert_eq!(world.end, None, "there are new signs");
+    world.round(&State::default(), Duration::from_millis(300));
     assert_eq!(world.end, Some(Ok(())));
 }
 

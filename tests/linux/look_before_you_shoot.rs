@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, kill_plainly};
 use super::caller::{answer, calling};
-use crate::fixture::linux::root_or_skip;
+use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
 /// A server that tells of each signal and stays.
@@ -90,17 +90,25 @@ fn tcp_is_freed_though_a_udp_client_is_spared() {
 }
 
 #[test]
-fn servers_on_addresses_that_do_not_overlap_do_not_protect_each_other() {
-    if !root_or_skip() {
+fn servers_on_addresses_that_do_not_overlap_protect_each_other_only_where_any_address_is_asked_for()
+{
+    if !root_or_skip() || !ipv6_or_skip() {
         return;
     }
     let port = Port::claim();
     let theirs = server(&port, "tcp/127.0.0.1").set("uid", 65534).start();
+    let mine = server(&port, "tcp/::1").start();
+    let denied = answer(calling(&port).set("no_cap_kill", 1));
+    denied.held(&[("not_permitted", theirs.pid())]);
+    denied.told(&[(theirs.pid(), "denied", ""), (mine.pid(), "withheld", "")]);
+    assert!(mine.signals().is_empty());
+    drop(mine);
     let mine = Fixture::role("server")
         .port(&port)
-        .listen("tcp/127.0.0.2")
+        .listen("tcp/::1")
         .start();
-    let answer = answer(calling(&port).set("no_cap_kill", 1));
+    let target = format!("localhost:{port}");
+    let answer = answer(calling(target).set("no_cap_kill", 1));
     answer.held(&[("not_permitted", theirs.pid())]);
     answer.told(&[(theirs.pid(), "denied", ""), (mine.pid(), "exited", "TERM")]);
 }
