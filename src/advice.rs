@@ -8,6 +8,7 @@ use crate::options::Include;
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::report::SparedReason;
+use crate::signal::Signal;
 use crate::socket::{HiddenCause, Socket, SocketState};
 use crate::sys;
 use crate::target::Target;
@@ -15,8 +16,14 @@ use crate::target::Target;
 /// Finds a next step for everything that is in the way.
 pub(crate) fn advise(error: &mut Error) {
     let target = error.target();
+    let was_forced = error.holders().iter().all(|report| {
+        report
+            .signals
+            .first()
+            .is_none_or(|first| *first == Signal::Kill)
+    });
     for obstacle in error.obstacles_mut() {
-        let found = on_obstacle(obstacle, target);
+        let found = on_obstacle(obstacle, target, was_forced);
         if let Some(advice) = obstacle.advice_mut() {
             *advice = found;
         }
@@ -39,7 +46,7 @@ fn run(command: impl Into<String>) -> Advice {
     Advice::Run(command.into())
 }
 
-fn on_obstacle(obstacle: &Obstacle, target: Target) -> Option<Advice> {
+fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<Advice> {
     match obstacle {
         Obstacle::Spared { reason, holder, .. } => match reason {
             SparedReason::Caller => Some(text("close the listener in this program")),
@@ -85,6 +92,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target) -> Option<Advice> {
             unit.as_deref(),
             supervisor.as_ref(),
             supervisor_spared.is_some(),
+            was_forced,
         )),
         Obstacle::Survived { holder, .. } if cfg!(target_os = "linux") => Some(text(format!(
             "it is stuck in the kernel or frozen: `cat /proc/{0}/wchan` shows where, `cat /proc/{0}/cgroup` the group to thaw",
@@ -121,6 +129,7 @@ fn stop_respawning(
     unit: Option<&str>,
     supervisor: Option<&Process>,
     is_spared: bool,
+    was_forced: bool,
 ) -> Advice {
     if let Some(command) = explain::stop_command(holder) {
         return run(command);
@@ -131,6 +140,8 @@ fn stop_respawning(
     match supervisor {
         Some(_) if is_spared => text("stop what starts it first"),
         Some(supervisor) => Advice::Supervisor(supervisor.clone()),
+        // It may start itself again when it is asked to end.
+        None if !was_forced => Advice::Force,
         None => text("stop what starts it"),
     }
 }

@@ -401,13 +401,16 @@ fn respawned(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
         .filter(|member| !member.sockets.is_empty());
     let respawned: Vec<Obstacle> = holders
         .map(|member| {
-            let starter = starter(open, member.id, round);
+            let unit = &round.crowd[member.id].unit;
+            // PID 1 is also the parent of whoever has lost its own, and then it has started nothing.
+            let starter = starter(open, member.id, round)
+                .filter(|&id| unit.is_some() || !round.crowd[id].is_init);
             Obstacle::Respawned {
                 holder: open.holder(member, round.crowd),
                 supervisor: starter.map(|id| round.crowd[id].process.clone()),
                 supervisor_spared: starter
                     .and_then(|id| round.rules.why_no_supervisor(round.crowd, id)),
-                unit: round.crowd[member.id].unit.clone(),
+                unit: unit.clone(),
                 generations: open.generations,
                 advice: None,
             }
@@ -544,7 +547,14 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
             .any(|member| round.exiting.contains(&member.id)),
         is_living: told.next().is_some(),
         is_supervised: is_supervised(),
-        newcomers: sight.newcomers.as_deref().or(open.newcomers.as_deref()),
+        newcomers: sight.newcomers.as_deref().or_else(|| {
+            // One that has ended may have left another behind.
+            let known = open.newcomers.as_deref()?;
+            let is_gone = known
+                .iter()
+                .any(|newcomer| round.gone.contains(&newcomer.id));
+            (!is_gone).then_some(known)
+        }),
     }
 }
 
@@ -585,9 +595,6 @@ fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Act
     open.free_since.get_or_insert(round.at);
     if sight.newcomers.is_some() {
         open.newcomers.clone_from(&sight.newcomers);
-    }
-    if let Some(newcomers) = &mut open.newcomers {
-        newcomers.retain(|newcomer| !round.gone.contains(&newcomer.id));
     }
     if aftermath(open, sight, round).needs() != Need::Proof {
         return on_time(open, round);

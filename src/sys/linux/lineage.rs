@@ -140,24 +140,37 @@ impl Mark {
 
 /// More than so many PIDs are not looked at one by one.
 const FEW: u32 = 1024;
+/// How often the look is repeated where others are started all the time.
+const LOOKS: usize = 8;
 
 /// The processes that were started since then and live. The kernel counts PIDs up and wraps around, so they are those between then and
 /// now; where nothing was started anywhere, nothing has to be looked at.
 pub(crate) fn started_since(mark: Mark, _below: &[&Handle]) -> io::Result<Vec<Handle>> {
-    let now = scan::last_pid();
-    if mark.last.is_some() && mark.last == now {
-        return Ok(Vec::new());
+    let mut found: Vec<Handle> = Vec::new();
+    let mut from = mark.last;
+    for _ in 0..LOOKS {
+        let now = scan::last_pid();
+        if from.is_some() && from == now {
+            break;
+        }
+        let between = match (from, now) {
+            (Some(last), Some(now)) if now > last && now - last <= FEW => {
+                (last + 1..=now).collect()
+            }
+            _ => scan::pids()?,
+        };
+        for pid in between {
+            let is_known = found.iter().any(|handle| handle.pid() == pid);
+            if let (false, Some(handle)) = (is_known, Handle::open(pid)?)
+                && handle.start_ticks() >= mark.ticks
+                && !handle.is_kernel()
+            {
+                found.push(handle);
+            }
+        }
+        // One that ended meanwhile may have started another first.
+        from = now;
     }
-    let between = match (mark.last, now) {
-        (Some(last), Some(now)) if now > last && now - last <= FEW => (last + 1..=now).collect(),
-        _ => scan::pids()?,
-    };
-    let mut found = Vec::new();
-    for pid in between {
-        found.extend(Handle::open(pid)?);
-    }
-    found.retain(|handle| {
-        handle.start_ticks() >= mark.ticks && !handle.is_kernel() && !handle.has_exited()
-    });
+    found.retain(|handle| !handle.has_exited());
     Ok(found)
 }
