@@ -58,6 +58,10 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             }
             SparedReason::Client => Some(Advice::Include(Include::Clients)),
             SparedReason::Forwarder => Some(stop_forwarding(&holder.process, target.port())),
+            // It uses the port without listening, and is asked about only where such are included.
+            SparedReason::NotAgreed if holder.sockets.is_empty() => {
+                Some(Advice::Include(Include::Clients))
+            }
             SparedReason::NotAgreed => Some(Advice::AgreeAgain),
             #[cfg(feature = "containers")]
             SparedReason::NoContainer => Some(Advice::Processes),

@@ -518,7 +518,7 @@ impl fmt::Display for Obstacle {
                 protocol, address, ..
             } => write!(
                 f,
-                "{protocol} {address} can't be bound, though nothing is known to hold it: a socket that this system does not list is bound there"
+                "{protocol} {address} can't be bound, though nothing is known to hold it: a socket that this system does not list is bound there, or one that comes and goes"
             ),
             #[cfg(feature = "containers")]
             Self::Container { container, error } => write!(

@@ -90,6 +90,11 @@ impl Socket {
                 || (self.takes_all_of_ipv4() && other.takes_all_of_ipv4()))
     }
 
+    /// Whether a connection to this local address arrives at it.
+    pub(crate) fn serves(&self, local: IpAddr) -> bool {
+        self.occupies(local.to_canonical())
+    }
+
     /// Whether it occupies its port on this address: it has the address itself, or a wildcard that covers it.
     fn occupies(&self, ip: IpAddr) -> bool {
         let own = self.address.to_canonical();

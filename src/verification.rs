@@ -77,7 +77,7 @@ impl Aftermath<'_> {
     }
 }
 
-/// Whether a process that was started since may be the next one in the place of an ended holder: it runs the same program, or is a
+/// Whether a process that was started since may take the place of an ended holder: it runs the same program, or is a
 /// shell that was given the same command line. A script that just goes on to its next command starts something else.
 pub(crate) fn is_in_place_of(newcomer: &Process, ended: &Process) -> bool {
     let line = |process: &Process| {

@@ -120,7 +120,7 @@ pub struct Args {
     /// Whether a container that publishes the port is stopped, through its engine
     ///
     /// A process that only forwards the port to a container is never signalled. With `auto` the engines (Docker,
-    /// Podman and their kin) are asked where such a process holds the port, or nobody to be seen does; with `only`
+    /// Podman and others like them) are asked where such a process holds the port, or nobody known does; with `only`
     /// containers are stopped and processes left alone.
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Containers::Auto)]
     pub containers: Containers,
@@ -208,7 +208,7 @@ pub enum Who {
 /// Whether containers are stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Containers {
-    /// Where a forwarder holds the port, or nobody to be seen does
+    /// Where a forwarder holds the port, or nobody known does
     Auto,
     /// Never; a forwarder is spared all the same
     Never,

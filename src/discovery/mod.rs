@@ -171,13 +171,13 @@ impl Discovery {
             .collect())
     }
 
-    /// Those who were started since then, below these processes or anywhere.
+    /// Those who were started since then, below these processes or anywhere: who is above them is known, and nothing else is read.
     pub(crate) fn started_since(&mut self, mark: sys::Mark, below: &[Id]) -> io::Result<Vec<Id>> {
         let below: Vec<&sys::Handle> = below.iter().map(|&id| self.people.handle(id)).collect();
         let handles = sys::started_since(mark, &below)?;
         Ok(handles
             .into_iter()
-            .map(|handle| self.people.meet(handle))
+            .map(|handle| self.people.place(handle))
             .collect())
     }
 
@@ -245,8 +245,13 @@ impl Discovery {
                 continue;
             }
             for address in addresses(target) {
-                if is_refused(protocol, target.port(), address, as_servers_do(protocol)) {
+                let answer = try_bind(protocol, target.port(), address, as_servers_do(protocol));
+                if answer == Err(io::ErrorKind::AddrInUse) {
                     refusals.push(Refusal { protocol, address });
+                }
+                // One that takes both families has tried both.
+                if answer.is_ok() && TAKES_BOTH && is_ipv6_wildcard(address) {
+                    break;
                 }
             }
         }
@@ -271,25 +276,46 @@ impl Discovery {
             reuse_address: false,
             dual_stack: true,
         };
-        // Bound without that option, the port is in the way of everybody, so one bind has to do where one tells about both families.
-        let mut binds = addresses(target).into_iter().map(|address| {
-            let local = SocketAddr::new(address, target.port());
-            sys::try_bind(Protocol::Tcp, local, plainly).map_err(|error| error.kind())
-        });
-        let answer = match target.address() {
-            None => binds.find(|answer| matches!(answer, Ok(()) | Err(io::ErrorKind::AddrInUse))),
-            Some(_) => binds.find(|answer| *answer == Err(io::ErrorKind::AddrInUse)),
-        };
-        if answer != Some(Err(io::ErrorKind::AddrInUse)) {
+        // Bound without that option, the port is in the way of everybody, so one bind has to do where one takes both families.
+        let is_refused = addresses(target)
+            .into_iter()
+            .map(|address| {
+                let answer = try_bind(Protocol::Tcp, target.port(), address, plainly);
+                (address, answer)
+            })
+            .find(|(address, answer)| {
+                *answer == Err(io::ErrorKind::AddrInUse)
+                    || (answer.is_ok() && TAKES_BOTH && is_ipv6_wildcard(*address))
+            })
+            .is_some_and(|(_, answer)| answer.is_err());
+        if !is_refused {
             return Ok(false);
         }
         let connections = self.connections(target)?;
         let fresh = TIME_WAIT.saturating_sub(within);
-        Ok(connections.iter().any(|connection| {
-            connection
-                .remaining
-                .is_none_or(|remaining| remaining > fresh)
-        }))
+        Ok(connections
+            .iter()
+            .any(|connection| is_fresh(connection, fresh)))
+    }
+
+    /// The same for many targets, by one question about all connections.
+    pub(crate) fn are_lively(
+        &mut self,
+        targets: &[Target],
+        within: Duration,
+    ) -> io::Result<HashSet<Target>> {
+        let mut connections = Vec::new();
+        self.table
+            .connections(Ports::These(&ports(targets)), &mut connections)?;
+        let fresh = TIME_WAIT.saturating_sub(within);
+        let ports: HashSet<u16> = connections
+            .iter()
+            .filter(|connection| connection.protocol == Protocol::Tcp)
+            .filter(|connection| is_fresh(connection, fresh))
+            .map(|connection| connection.local.port())
+            .collect();
+        let is_lively = |target: &&Target| ports.contains(&target.port());
+        Ok(targets.iter().filter(is_lively).copied().collect())
     }
 
     fn connections(&mut self, target: Target) -> io::Result<Vec<Connection>> {
@@ -444,6 +470,13 @@ impl Discovery {
     }
 }
 
+/// Whether a connection is alive, or has come to its end so recently that the kernel keeps it for longer than that.
+fn is_fresh(connection: &Connection, fresh: Duration) -> bool {
+    connection
+        .remaining
+        .is_none_or(|remaining| remaining > fresh)
+}
+
 /// What one scan of the processes found.
 #[derive(Default)]
 struct Scan {
@@ -517,8 +550,20 @@ fn as_servers_do(protocol: Protocol) -> Manner {
     }
 }
 
-/// Whether the kernel says that it is in use. Another error, such as a missing permission or a foreign address, proves nothing.
-fn is_refused(protocol: Protocol, port: u16, address: IpAddr, manner: Manner) -> bool {
-    sys::try_bind(protocol, SocketAddr::new(address, port), manner)
-        .is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+/// Binds for an instant. An error other than that the port is in use, such as a missing permission or a foreign address, proves nothing.
+fn try_bind(
+    protocol: Protocol,
+    port: u16,
+    address: IpAddr,
+    manner: Manner,
+) -> Result<(), io::ErrorKind> {
+    sys::try_bind(protocol, SocketAddr::new(address, port), manner).map_err(|error| error.kind())
+}
+
+/// Whether a bind of `[::]` that takes both families is refused wherever one of `0.0.0.0` would be: Linux compares it with every socket
+/// of the port.
+const TAKES_BOTH: bool = cfg!(target_os = "linux");
+
+fn is_ipv6_wildcard(address: IpAddr) -> bool {
+    address == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
 }

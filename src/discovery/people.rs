@@ -40,6 +40,15 @@ impl Facts {
     pub(crate) fn is_interactive_shell(&self) -> bool {
         self.place.session == self.process.pid && self.place.terminal != 0
     }
+
+    /// Whether it comes from that process: by descent, as a fork of it, or in its session or process group.
+    pub(crate) fn is_akin(&self, other: &Self, id: Id) -> bool {
+        let shares = |own: u32, others: u32| own != 0 && own == others;
+        self.ancestors.contains(&id)
+            || (self.place.arguments != 0 && self.place.arguments == other.place.arguments)
+            || shares(self.place.session, other.place.session)
+            || shares(self.place.group, other.place.group)
+    }
 }
 
 /// The facts about everybody.
@@ -68,6 +77,7 @@ impl Index<Id> for Crowd {
 pub(crate) struct People {
     pub crowd: Crowd,
     handles: Vec<Handle>,
+    placed: Vec<bool>,
     described: Vec<bool>,
     gone: Vec<bool>,
     /// The last that was met with each PID.
@@ -97,8 +107,16 @@ impl People {
 
     /// Meets a process by its handle: everything that this user may read of it, and those above it.
     pub(crate) fn meet(&mut self, handle: Handle) -> Id {
-        let id = self.note(handle);
-        if !self.described[id.0] {
+        let id = self.place(handle);
+        self.describe(id);
+        id
+    }
+
+    /// Learns who is above a process.
+    pub(crate) fn place(&mut self, handle: Handle) -> Id {
+        let (id, _) = self.note(handle);
+        if !self.placed[id.0] {
+            self.placed[id.0] = true;
             let parent = self.handle(id).parent_when_opened();
             let ancestors = self.above(parent);
             // One that has just ended leaves its children to another.
@@ -106,7 +124,6 @@ impl People {
             let facts = &mut self.crowd.0[id.0];
             facts.unseen_parent = parent.filter(|&pid| is_hidden && pid != 0);
             facts.ancestors = ancestors;
-            self.describe(id);
         }
         id
     }
@@ -136,22 +153,28 @@ impl People {
 
     /// The process of this PID, in passing.
     pub(crate) fn pass(&mut self, pid: u32) -> io::Result<Option<Id>> {
+        Ok(self.pass_by(pid)?.map(|(id, _)| id))
+    }
+
+    /// The same, and whether it was opened just now.
+    fn pass_by(&mut self, pid: u32) -> io::Result<Option<(Id, bool)>> {
         if let Some(&id) = self.by_pid.get(&pid)
             && !self.is_gone(id)
         {
-            return Ok(Some(id));
+            return Ok(Some((id, false)));
         }
         Ok(Handle::open(pid)?.map(|handle| self.note(handle)))
     }
 
-    fn note(&mut self, handle: Handle) -> Id {
+    /// Takes note of a process, and tells whether it was unknown.
+    fn note(&mut self, handle: Handle) -> (Id, bool) {
         let pid = handle.pid();
         if let Some(&id) = self.by_pid.get(&pid)
             && self.handles[id.0].start_ticks() == handle.start_ticks()
             // The same number within one tick of the clock may be another's: what is gone does not come back.
             && !self.gone[id.0]
         {
-            return id;
+            return (id, false);
         }
         let mut process = Process::unknown(pid);
         process.start_ticks = handle.start_ticks();
@@ -173,10 +196,11 @@ impl People {
         let id = Id(self.handles.len());
         self.handles.push(handle);
         self.crowd.0.push(facts);
+        self.placed.push(false);
         self.described.push(false);
         self.gone.push(false);
         self.by_pid.insert(pid, id);
-        id
+        (id, true)
     }
 
     /// This parent and those above it, nearest first.
@@ -192,14 +216,19 @@ impl People {
         // The process table changes while it is read, so there is an end to how far it goes up.
         while let Some(pid) = next.filter(|&pid| pid != 0 && found.len() < 64) {
             // Who can't be opened is hidden, or has just ended.
-            let Ok(Some(id)) = self.pass(pid) else {
+            let Ok(Some((id, is_new))) = self.pass_by(pid) else {
                 break;
             };
             if found.contains(&id) {
                 break;
             }
             found.push(id);
-            next = self.handle(id).parent();
+            let handle = self.handle(id);
+            next = if is_new {
+                handle.parent_when_opened()
+            } else {
+                handle.parent()
+            };
         }
         self.above.insert(first, found.clone());
         found

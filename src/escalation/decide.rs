@@ -78,7 +78,7 @@ impl Action {
 
 /// Decides.
 pub(super) fn decide(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
-    if !confirm_bound(open, sight) {
+    if !confirm_bound(open, sight, round) {
         return Vec::new();
     }
     if sight.sockets.is_empty() {
@@ -101,12 +101,25 @@ pub(super) fn decide(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<A
     actions
 }
 
-/// Whether the sockets that are bound without listening have been there for a moment. Somebody may bind to see whether it is possible.
-fn confirm_bound(open: &mut Open, sight: &Sight) -> bool {
+/// Whether the sockets that are bound without listening have been there for a moment, or others like them. Somebody may bind to see
+/// whether it is possible.
+fn confirm_bound(open: &mut Open, sight: &Sight, round: &Round<'_>) -> bool {
+    let is_confirmed = is_bound_for_long(open, &sight.sockets, round.at);
     let bound: HashSet<SocketId> = only_bound(&sight.sockets).collect();
-    let is_confirmed = bound.is_subset(&open.bound_before);
+    if bound.is_subset(&open.bound_before) {
+        open.bound_since = None;
+    } else {
+        open.bound_since.get_or_insert(round.at);
+    }
     open.bound_before = bound;
     is_confirmed
+}
+
+pub(super) fn is_bound_for_long(open: &Open, sockets: &[Socket], now: Instant) -> bool {
+    only_bound(sockets).all(|id| open.bound_before.contains(&id))
+        || open
+            .bound_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= LINGER)
 }
 
 pub(super) fn only_bound(sockets: &[Socket]) -> impl Iterator<Item = SocketId> + '_ {
@@ -193,7 +206,9 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
         }
     }
     for (id, sockets) in &found.held {
-        open.member(*id, Part::Holder).sockets.clone_from(sockets);
+        let member = open.member(*id, Part::Holder);
+        member.sockets.clone_from(sockets);
+        member.listened.clone_from(sockets);
     }
     let is_first = open.surveyed.is_none();
     open.surveyed = Some((round.at, found.took));
@@ -219,15 +234,29 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
         .sockets
         .iter()
         .any(|socket| socket.protocol == Protocol::Udp);
-    for &id in &found.descendants {
+    open.descendants.clone_from(&found.descendants);
+}
+
+/// Those who descend from somebody who is told to end, and may be ended with it. Whoever descends from a spared holder alone is no concern.
+pub(super) fn choose_descendants(
+    open: &mut Open,
+    chosen: &[Permit],
+    round: &Round<'_>,
+) -> Vec<Permit> {
+    let mut descendants = Vec::new();
+    for id in open.descendants.clone() {
+        let above = &round.crowd[id].ancestors;
+        let is_holder = chosen.iter().any(|permit| permit.id() == id);
+        if is_holder || !chosen.iter().any(|permit| above.contains(&permit.id())) {
+            continue;
+        }
         let verdict = round.verdict(open, id, Part::Descendant);
-        if matches!(verdict, Verdict::Signal(_)) {
-            let member = open.member(id, Part::Descendant);
-            if member.must_exit() {
-                member.verdict = Some(verdict);
-            }
+        if let Verdict::Signal(permit) = verdict {
+            open.member(id, Part::Descendant).verdict = Some(verdict);
+            descendants.push(permit);
         }
     }
+    descendants
 }
 
 /// What follows from who holds the target.
@@ -325,13 +354,7 @@ pub(super) fn tell_holders(
         let facts = &round.crowd[permit.id()];
         (facts.ancestors.len(), facts.process.pid)
     });
-    let descendants = open
-        .members
-        .iter()
-        .filter_map(|member| match member.verdict {
-            Some(Verdict::Signal(permit)) if member.part == Part::Descendant => Some(permit),
-            _ => None,
-        });
+    let descendants = choose_descendants(open, &chosen, round);
     chosen.extend(descendants);
     actions.extend(signals(chosen, signal, round));
     actions
@@ -565,27 +588,29 @@ pub(super) fn living_supervisor(of: Id, round: &Round<'_>) -> Option<Id> {
     supervisors.copied().find(|id| !round.gone.contains(id))
 }
 
+/// Whether somebody who was started since comes from one who has ended, or from who keeps it running.
+pub(super) fn is_related(open: &Open, id: Id, round: &Round<'_>) -> bool {
+    open.told_and_gone(round.conduct)
+        .any(|ended| relation(id, ended, round).is_some())
+}
+
+/// How somebody who was started since is related to one who has ended: `true` if a supervisor started it.
+fn relation(id: Id, ended: Id, round: &Round<'_>) -> Option<bool> {
+    let facts = &round.crowd[id];
+    let supervisor = living_supervisor(ended, round);
+    if supervisor.is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
+        return Some(true);
+    }
+    facts.is_akin(&round.crowd[ended], ended).then_some(false)
+}
+
 /// Whether somebody who was started since may take the place of one who has ended, and whether a supervisor started it.
 pub(super) fn takes_place(open: &Open, id: Id, round: &Round<'_>) -> Option<bool> {
-    let facts = &round.crowd[id];
-    let mut is_supervised = None;
-    for ended in open.told_and_gone(round.conduct) {
-        let old = &round.crowd[ended];
-        if !is_in_place_of(&facts.process, &old.process) {
-            continue;
-        }
-        let supervisor = living_supervisor(ended, round);
-        if supervisor.is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
-            return Some(true);
-        }
-        let is_kin = (old.place.session != 0 && facts.place.session == old.place.session)
-            || (old.place.arguments != 0 && facts.place.arguments == old.place.arguments)
-            || facts.ancestors.contains(&ended);
-        if is_kin {
-            is_supervised = Some(false);
-        }
-    }
-    is_supervised
+    let process = &round.crowd[id].process;
+    open.told_and_gone(round.conduct)
+        .filter(|&ended| is_in_place_of(process, &round.crowd[ended].process))
+        .filter_map(|ended| relation(id, ended, round))
+        .max()
 }
 
 /// What follows when the target has no sockets.
@@ -657,36 +682,58 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
     on_time(open, round)
 }
 
-/// Judges those who use the port without listening, and returns those who may be ended.
+/// Judges those who use the port without listening, and returns those who may be ended. A connection that somebody keeps who may not be
+/// is no reason to end the others who have it.
 pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Permit> {
-    let has_ended_a_server = open
-        .members
-        .iter()
-        .any(|member| member.part == Part::Holder && round.conduct.was_told(member.id));
     let mut chosen: Vec<Permit> = Vec::new();
     for used in sight.uses_in_the_way() {
-        for &id in &used.owners {
-            let part = part_of(used, has_ended_a_server);
-            let known = open.members.iter().find(|member| member.id == id);
-            let part = known
-                .map(|member| member.part)
-                .filter(|part| *part != Part::Holder)
-                .unwrap_or(part);
-            let verdict = round.verdict(open, id, part);
-            open.member(id, part).verdict = Some(verdict);
-            if let Verdict::Signal(permit) = verdict
-                && !chosen.contains(&permit)
-            {
-                chosen.push(permit);
+        let verdicts: Vec<(Id, Part, Verdict)> = used
+            .owners
+            .iter()
+            .map(|&id| {
+                let part = part_of(open, used, id, round);
+                (id, part, round.verdict(open, id, part))
+            })
+            .collect();
+        let is_released = verdicts
+            .iter()
+            .all(|(_, _, verdict)| matches!(verdict, Verdict::Signal(_)));
+        for (id, part, verdict) in verdicts {
+            let is_chosen = chosen.iter().any(|permit| permit.id() == id);
+            match verdict {
+                Verdict::Signal(permit) if is_released => {
+                    open.member(id, part).verdict = Some(verdict);
+                    if !is_chosen {
+                        chosen.push(permit);
+                    }
+                }
+                Verdict::Signal(_) if is_chosen => {}
+                Verdict::Signal(_) => open.member(id, part).verdict = Some(Verdict::Withheld),
+                verdict => open.member(id, part).verdict = Some(verdict),
             }
         }
     }
     chosen
 }
 
-/// A connection that a server of this machine had accepted belongs to it. Where no server was ended in this call, that can't be told.
-fn part_of(used: &Use, has_ended_a_server: bool) -> Part {
-    if has_ended_a_server && !used.is_clients_end {
+/// A connection that an ended server had accepted belongs to it: it has an address that the server listened on, and a process of the server's
+/// own kind keeps it. Any other process is a client, as far as can be told.
+fn part_of(open: &Open, used: &Use, id: Id, round: &Round<'_>) -> Part {
+    let known = open.members.iter().find(|member| member.id == id);
+    if let Some(member) = known.filter(|member| member.part != Part::Holder) {
+        return member.part;
+    }
+    let local = used.connection.local.ip();
+    let is_its = |member: &&Member| {
+        let listened = &member.listened;
+        member.part == Part::Holder
+            && round.conduct.was_told(member.id)
+            && listened
+                .iter()
+                .any(|socket| socket.protocol == used.connection.protocol && socket.serves(local))
+            && (member.id == id || round.crowd[id].is_akin(&round.crowd[member.id], member.id))
+    };
+    if !used.is_clients_end && open.members.iter().any(|member| is_its(&member)) {
         Part::Leftover
     } else {
         Part::Client

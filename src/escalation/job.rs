@@ -17,7 +17,7 @@ use crate::target::Target;
 /// How long a free port is watched where connections of a moment ago show that somebody serves there.
 pub(super) const WATCH: Duration = Duration::from_millis(250);
 /// How long ago that moment may be.
-const RECENTLY: Duration = Duration::from_secs(2);
+pub(super) const RECENTLY: Duration = Duration::from_secs(2);
 /// How long it is watched, as long as there are new signs.
 const LONGEST_WATCH: Duration = Duration::from_secs(3);
 
@@ -60,6 +60,8 @@ pub(super) struct Member {
     pub part: Part,
     /// The target's sockets that it held when holders were last looked for.
     pub sockets: Vec<Socket>,
+    /// Those that it was last seen to hold.
+    pub listened: Vec<Socket>,
     /// What was decided at the last look; `None` if it was not in the way then.
     pub verdict: Option<Verdict>,
     /// When it was seen to have given up the port, though it lives.
@@ -85,6 +87,8 @@ pub(super) struct Open {
     /// The sockets that were bound without listening in the round before. Whoever binds for a moment only, to see whether it can, is
     /// no holder.
     pub bound_before: HashSet<SocketId>,
+    /// Since when each round has seen such sockets that were new.
+    pub bound_since: Option<Instant>,
     /// When the first signal was sent: the one clock of this target.
     pub clock: Option<Instant>,
     /// The same moment for the system's clock and for the order of PIDs.
@@ -98,6 +102,8 @@ pub(super) struct Open {
     /// Since when these sockets have had no holder.
     pub unheld: Option<(Instant, HashSet<SocketId>)>,
     pub hidden: Vec<HiddenSocket>,
+    /// Everybody below the holders, if that was asked.
+    pub descendants: Vec<Id>,
     /// Who was there at a first look that may have missed holders.
     pub present: Rc<[u32]>,
     /// How many generations were ended.
@@ -124,6 +130,7 @@ impl Open {
             seen: HashSet::new(),
             had_udp: false,
             bound_before: HashSet::new(),
+            bound_since: None,
             clock: None,
             told: None,
             killed: None,
@@ -131,6 +138,7 @@ impl Open {
             exits: false,
             unheld: None,
             hidden: Vec::new(),
+            descendants: Vec::new(),
             present: Rc::default(),
             generations: 0,
             tries: 0,
@@ -150,6 +158,7 @@ impl Open {
                 id,
                 part,
                 sockets: Vec::new(),
+                listened: Vec::new(),
                 verdict: None,
                 released: None,
             });

@@ -21,7 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use self::conduct::Conduct;
 use self::decide::{
-    Action, Round, aftermath, decide, living_supervisor, only_bound, takes_place, wants_holders,
+    Action, Round, aftermath, decide, is_bound_for_long, is_related, living_supervisor,
+    takes_place, wants_holders,
 };
 use self::job::{Job, Open, State};
 use crate::discovery::{Discovery, Id, Newcomer, Sight};
@@ -43,6 +44,8 @@ pub(crate) type Callback<'a> = &'a mut dyn FnMut(&Event<'_>) -> ControlFlow<()>;
 /// The first pause between two looks at the socket table; each is twice as long as the one before, up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LAST_PAUSE: Duration = Duration::from_millis(25);
+/// From so many ports on, one question about the connections of all is cheaper than one bind of each.
+const MANY: usize = 32;
 /// The pause between two looks at a port where somebody may serve now and then.
 const WATCH_PAUSE: Duration = Duration::from_millis(2);
 
@@ -385,7 +388,11 @@ impl<'o> Work<'o> {
                         .filter_map(|id| living_supervisor(id, &round))
                         .collect()
                 };
-                let started = self.shared.discovery.started_since(mark, &supervisors)?;
+                let mut started = self.shared.discovery.started_since(mark, &supervisors)?;
+                started.retain(|&id| is_related(open, id, &self.shared.round(snapshot)));
+                for &id in &started {
+                    self.shared.discovery.people.describe(id);
+                }
                 let round = self.shared.round(snapshot);
                 newcomers.extend(started.into_iter().filter_map(|id| {
                     let is_supervised = takes_place(open, id, &round)?;
@@ -436,7 +443,7 @@ impl<'o> Work<'o> {
         let places = self.places(snapshot, |open, sight, round| {
             let is_due = !sight.sockets.is_empty()
                 && sight.whole
-                && only_bound(&sight.sockets).all(|id| open.bound_before.contains(&id))
+                && is_bound_for_long(open, &sight.sockets, round.at)
                 && wants_holders(open, &sight.sockets, round);
             is_first &= !is_due || open.surveyed.is_none();
             is_due
@@ -490,6 +497,13 @@ impl<'o> Work<'o> {
                 && sight.sockets.is_empty()
                 && aftermath(open, sight, round).needs() == Need::Proof
         });
+        // Of many ports, it is cheaper to ask once who was there lately than to bind each once more.
+        let lively = if places.len() > MANY {
+            let targets = self.targets(&places);
+            Some(self.shared.discovery.are_lively(&targets, job::RECENTLY)?)
+        } else {
+            None
+        };
         for place in places {
             let (Some(open), Some(sight)) = (self.jobs[place].open(), &mut snapshot.sights[place])
             else {
@@ -503,7 +517,10 @@ impl<'o> Work<'o> {
                 && proves_free(sight)
                 && let Some(within) = open.asks_for_life(snapshot.at)
             {
-                sight.is_lively = discovery.is_lively(target, within)?;
+                sight.is_lively = match &lively {
+                    Some(lively) => lively.contains(&target),
+                    None => discovery.is_lively(target, within)?,
+                };
             }
             if !sight.uses.is_empty() {
                 self.shared.learn_rules()?;
@@ -602,6 +619,14 @@ impl<'o> Work<'o> {
         signal: Signal,
         callback: Callback<'_>,
     ) -> io::Result<ControlFlow<()>> {
+        // Whoever breaks off while somebody is waited for means the signals that would come now.
+        if self.jobs[place]
+            .open()
+            .is_some_and(|open| open.clock.is_some())
+            && self.tell_waiting_for(place, callback).is_break()
+        {
+            return Ok(ControlFlow::Break(()));
+        }
         let job = &mut self.jobs[place];
         let target = job.target;
         // Whatever is started from now on may take the place of whoever is told now.
@@ -725,13 +750,15 @@ impl<'o> Work<'o> {
     }
 
     fn tell_waiting(&self, callback: Callback<'_>) -> ControlFlow<()> {
+        (0..self.jobs.len()).try_for_each(|place| self.tell_waiting_for(place, callback))
+    }
+
+    fn tell_waiting_for(&self, place: usize, callback: Callback<'_>) -> ControlFlow<()> {
         let now = Instant::now();
         let options = self.shared.options;
         let crowd = &self.shared.discovery.people.crowd;
-        for job in &self.jobs {
-            let Some(open) = job.open() else {
-                continue;
-            };
+        let job = &self.jobs[place];
+        if let Some(open) = job.open() {
             let pending = open.pending(&self.shared.conduct);
             let processes: Vec<&crate::Process> = pending
                 .filter(|_| open.free_since.is_none() || open.refused_since.is_some())

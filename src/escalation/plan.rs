@@ -4,12 +4,12 @@ use std::collections::HashSet;
 use std::io;
 use std::time::Instant;
 
-use super::decide::{Round, choose, choose_users, in_use, note, obstacles};
+use super::decide::{Round, choose, choose_descendants, choose_users, in_use, note, obstacles};
 use super::job::Open;
 use super::{Shared, Snapshot};
 use crate::discovery::{Discovery, Extent, Id, Sight};
 use crate::error::{Error, Obstacle};
-use crate::filtration::{Permit, Verdict};
+use crate::filtration::Permit;
 use crate::options::KillOptions;
 use crate::process::Process;
 use crate::report::{Fate, Plan};
@@ -102,21 +102,13 @@ impl Draft {
 
     fn finish(self, round: &Round<'_>) -> Plan {
         let Self {
-            open,
+            mut open,
             mut chosen,
             obstacles,
             ..
         } = self;
-        if !chosen.is_empty() {
-            chosen.extend(
-                open.members
-                    .iter()
-                    .filter_map(|member| match member.verdict {
-                        Some(Verdict::Signal(permit)) if member.must_exit() => Some(permit),
-                        _ => None,
-                    }),
-            );
-        }
+        let descendants = choose_descendants(&mut open, &chosen, round);
+        chosen.extend(descendants);
         let crowd = round.crowd;
         let is_chosen = |process: &Process| {
             chosen

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::conduct::Conduct;
-use super::decide::{Action, Round, aftermath, decide, only_bound, wants_holders};
+use super::decide::{Action, Round, aftermath, decide, is_bound_for_long, wants_holders};
 #[cfg(feature = "containers")]
 use super::engines::View;
 use super::job::Open;
@@ -66,6 +66,13 @@ impl World {
             sent: Vec::new(),
             end: None,
         }
+    }
+
+    /// One that was forked off another, as a server's worker is.
+    fn fork(&mut self, pid: u32) -> Id {
+        let mut fork = facts(pid);
+        fork.place.arguments = 7;
+        self.crowd.add(fork)
     }
 
     fn process(&mut self, pid: u32) -> Id {
@@ -134,8 +141,7 @@ impl World {
                 .extend(bound.iter().map(|(socket, _)| socket.clone()));
             sight.whole = true;
         }
-        let is_confirmed =
-            only_bound(&sight.sockets).all(|id| self.open.bound_before.contains(&id));
+        let is_confirmed = is_bound_for_long(&self.open, &sight.sockets, self.at);
         if !sight.sockets.is_empty()
             && sight.whole
             && is_confirmed
@@ -253,7 +259,7 @@ fn a_holder_is_asked_to_end_and_a_bind_proves_the_port_free() {
 #[test]
 fn a_leftover_of_an_ended_server_is_ended_if_the_port_can_not_be_bound_without_that() {
     let mut world = World::new(KillOptions::new());
-    let (server, worker) = (world.process(60), world.process(61));
+    let (server, worker) = (world.fork(60), world.fork(61));
     world.round(&listening(&[server]), MS);
     let left = State {
         is_refused: true,
@@ -271,6 +277,22 @@ fn a_leftover_of_an_ended_server_is_ended_if_the_port_can_not_be_bound_without_t
         MS,
     );
     assert_eq!(world.end, Some(Ok(())));
+}
+
+#[test]
+fn a_stranger_with_the_port_as_its_own_local_port_is_no_leftover_of_an_ended_server() {
+    let mut world = World::new(KillOptions::new());
+    let (server, stranger) = (world.fork(60), world.process(61));
+    world.round(&listening(&[server]), MS);
+    let left = State {
+        is_refused: true,
+        uses: vec![(ConnectionState::Established, Some(stranger))],
+        exits: vec![server],
+        ..State::default()
+    };
+    world.round(&left, MS);
+    assert_eq!(world.sent, [(server, Signal::Term)]);
+    assert_eq!(world.end, Some(Err(vec!["client"])));
 }
 
 #[test]

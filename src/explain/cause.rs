@@ -153,7 +153,7 @@ fn failed(probe: &BindProbe, kind: io::ErrorKind) -> bool {
     probe.result.as_ref().is_err_and(|error| error.kind == kind)
 }
 
-/// What a refusal for want of permission means.
+/// What a bind that is not permitted means.
 fn refused(target: Target, bind: &[BindProbe], causes: &mut Vec<Cause>) {
     let is_denied = |protocol: Protocol| {
         bind.iter().any(|probe| {

@@ -1,4 +1,4 @@
-//! Containers in a list: they stand in the place of the processes that forward ports to them.
+//! Containers in a list: they replace the processes that forward ports to them.
 
 use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;

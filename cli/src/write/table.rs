@@ -191,11 +191,11 @@ fn rows(ports: &[(Target, Answer)]) -> Vec<Row<'_>> {
 
 fn why_hidden(cause: HiddenCause) -> &'static str {
     match cause {
-        HiddenCause::Unreadable => "(holder not to be seen by this user)",
+        HiddenCause::Unreadable => "(unknown: this user may not look)",
         HiddenCause::Elsewhere if cfg!(windows) => {
             "(its owner has ended, and who inherited it is not told)"
         }
         HiddenCause::Elsewhere => "(holder outside this PID namespace, or the kernel itself)",
-        _ => "(holder not to be seen)",
+        _ => "(unknown)",
     }
 }

@@ -67,12 +67,14 @@ fn verdict(explanation: &Explanation) -> String {
             "nobody holds it, and it can be bound with SO_REUSEADDR alone",
         ),
         (0, 0) => paint(BAD, "nobody holds it, and yet it can't be bound"),
-        (0, _) => paint(BAD, "held, and the holder is not to be seen"),
+        (0, _) => paint(BAD, "held, and its holder can't be determined"),
         (1, 0) => paint(BOLD, "held by one process"),
         (count, 0) => paint(BOLD, format!("held by {count} processes")),
         (count, hidden) => paint(
             BAD,
-            format!("held by {count} to be seen, and {hidden} sockets have a holder that is not"),
+            format!(
+                "held by {count} known, and the holders of {hidden} sockets can't be determined"
+            ),
         ),
     }
 }
@@ -128,7 +130,7 @@ fn holder_lines(process: &Process, provenance: &Provenance) -> String {
 fn ancestry(provenance: &Provenance) -> String {
     let mut line: Vec<String> = provenance.ancestry.iter().map(who).collect();
     if let Some(pid) = provenance.breaks_off {
-        line.push(format!("PID {pid}, which is not to be seen"));
+        line.push(format!("PID {pid}, which can't be seen"));
     }
     line.join(" < ")
 }

@@ -142,7 +142,7 @@ fn json_tells_of_the_container_in_place_of_its_forwarder() {
         assert_code(&output, 0);
         let told = &json(&output)["ports"][0];
         assert_eq!(told["outcome"], outcome, "{options:?}: {told}");
-        // Why a port is held is told of the forwarder as well.
+        // Why the port is held is said of the forwarder as well.
         if options[0] != "--why" {
             assert_eq!(told["holders"], serde_json::json!([]), "{options:?}");
         }

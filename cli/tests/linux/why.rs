@@ -137,7 +137,7 @@ fn another_users_socket_is_explained_to_a_user() {
     let _server = Fixture::server(&port);
     run_role(as_nobody(&format!("--why {port}")))
         .exits(0)
-        .prints(&format!("{port}: held, and the holder is not to be seen"))
+        .prints(&format!("{port}: held, and its holder can't be determined"))
         .prints(&format!("`sudo kill_port --why {port}`"));
 }
 

@@ -131,6 +131,8 @@ impl Netlink {
         write_request(&mut self.request, kind, self.sequence, payload);
         match retry(|| send(&self.socket, &self.request, SendFlags::NOSIGNAL)) {
             Ok(_) => Ok(()),
+            // A filter or a security module says no, and will again.
+            Err(errno @ (Errno::PERM | Errno::ACCESS)) => Err(DumpError::Kernel(errno)),
             Err(_) => Err(DumpError::Broken),
         }
     }

@@ -1,6 +1,6 @@
 //! The socket tables as text: `/proc/net/{tcp,tcp6,udp,udp6}`, see `proc_pid_net(5)`.
 //!
-//! They are there where netlink is refused or lacks a protocol, but they are dear (every row is printed, whatever is
+//! They are there where netlink is refused or lacks a protocol, but they are expensive (every row is printed, whatever is
 //! wanted), have no TCP sockets that are bound without listening, and do not tell whether an IPv6 socket takes IPv4.
 
 use std::fs::File;

@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -166,11 +167,9 @@ impl Handle {
     pub(crate) fn describe(&self) -> Process {
         let mut process = Process::unknown(self.pid);
         process.start_ticks = self.start_ticks;
-        if let Some(stat) = self.stat() {
-            process.parent_pid = Some(stat.parent);
-            process.name = String::from_utf8_lossy(&stat.name).into_owned();
-            process.started = started(stat.start_ticks);
-        }
+        process.parent_pid = Some(self.parent);
+        process.name.clone_from(&self.name);
+        process.started = self.started();
         process.command = self
             .read("cmdline")
             .map(|line| arguments(&line))
@@ -272,7 +271,8 @@ const RESERVE: u64 = 32;
 
 /// This descriptor, unless it is one of the last that the caller may have: a handle can do without, a look at the processes can't.
 fn keep(descriptor: OwnedFd) -> Option<OwnedFd> {
-    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    static LIMIT: OnceLock<u64> = OnceLock::new();
+    let limit = *LIMIT.get_or_init(|| getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX));
     let number = u64::try_from(descriptor.as_raw_fd()).ok()?;
     (number.saturating_add(RESERVE) < limit).then_some(descriptor)
 }

@@ -158,7 +158,7 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
     Ok(seen)
 }
 
-/// Puts a complete look in the place of a partial one.
+/// Replaces a partial look by a complete one.
 fn replace(seen: &mut Vec<Seen>, pid: u32, look: Look) {
     if look.denied || look.is_failed || !look.held.is_empty() {
         seen.retain(|other| other.pid != pid);

@@ -37,6 +37,9 @@ const CONNECTED: u32 = bit(state::ESTABLISHED)
     | bit(state::LAST_ACK)
     | bit(state::CLOSING);
 
+/// How long the kernel keeps a connection in TIME_WAIT.
+const TIME_WAIT: Duration = Duration::from_secs(60);
+
 const fn bit(state: u8) -> u32 {
     1 << state
 }
@@ -60,10 +63,13 @@ fn connection_state(number: u8) -> ConnectionState {
 /// How long the kernel keeps the port for a connection that nobody has any more. Other timers (retransmission, keepalive) tell
 /// nothing about the end.
 fn remaining(row: &Row) -> Option<Duration> {
-    let ends_by_itself = row.inode == 0 && matches!(row.state, state::TIME_WAIT | state::FIN_WAIT2);
-    row.timer_ms
-        .filter(|_| ends_by_itself)
-        .map(Duration::from_millis)
+    let left = Duration::from_millis(row.timer_ms.filter(|_| row.inode == 0)?);
+    match row.state {
+        state::TIME_WAIT => Some(left),
+        // When the other end closes in time, another wait begins.
+        state::FIN_WAIT2 => Some(left.saturating_add(TIME_WAIT)),
+        _ => None,
+    }
 }
 
 /// The socket tables, with what serves more than one look at them.
@@ -88,7 +94,7 @@ enum Link {
 }
 
 /// The dumps that netlink does not offer here: no handler in this kernel, a filter of system calls, a rule of a security
-/// module. Remembered, so that one futile request is enough.
+/// module. Remembered, so that it is asked only once.
 #[derive(Debug, Default)]
 struct Refused(Vec<Table>);
 
