@@ -143,7 +143,7 @@ fn stop_respawning(
     }
     match supervisor {
         Some(_) if is_spared => text("stop what starts it first"),
-        Some(supervisor) => Advice::Supervisor(supervisor.clone()),
+        Some(supervisor) => Advice::Supervisor(Box::new(supervisor.clone())),
         // It may start itself again when it is asked to end.
         None if !was_forced => Advice::Force,
         None => text("stop what starts it"),

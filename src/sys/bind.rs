@@ -24,7 +24,8 @@ pub(crate) fn try_bind(protocol: Protocol, address: SocketAddr, manner: Manner) 
     };
     let socket = Socket::new(Domain::for_address(address), kind, None)?;
     if address.is_ipv6() {
-        socket.set_only_v6(!manner.dual_stack)?;
+        // OpenBSD has no sockets for both families, and refuses to make one.
+        socket.set_only_v6(!manner.dual_stack || cfg!(target_os = "openbsd"))?;
     }
     if manner.reuse_address {
         socket.set_reuse_address(true)?;

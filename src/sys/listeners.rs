@@ -12,10 +12,12 @@
 //!   process. An owner counts only if it is named twice, before and after its process was opened.
 //! - On OpenBSD it writes past the end of a buffer that it made for smaller records. It is not used there.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 
-use super::{Depth, Found, Handle, Ports};
+use super::{Depth, Found, Handle, Manner, Ports};
+use crate::connection::Connection;
 use crate::protocol::Protocol;
 use crate::socket::{Socket, SocketId, SocketState};
 
@@ -87,11 +89,16 @@ impl Table {
         Ok(Self { rows: Vec::new() })
     }
 
-    pub(crate) fn listening(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
+    /// The whole list is asked for each time, so nothing is skipped.
+    pub(crate) fn listening(
+        &mut self,
+        ports: Ports<'_>,
+        into: &mut Vec<Socket>,
+    ) -> io::Result<bool> {
         self.rows = rows()?;
         let sockets = self.rows.iter().map(|row| row.to_socket());
         into.extend(sockets.filter(|socket| socket.port != 0 && is_asked_for(ports, socket)));
-        Ok(())
+        Ok(true)
     }
 
     /// None of these systems shows TCP sockets that are bound and don't listen.
@@ -105,9 +112,33 @@ impl Table {
         Ok(())
     }
 
-    pub(crate) fn find(&mut self, sockets: &[Socket], _depth: Depth) -> io::Result<Found> {
+    /// Nor can a process's sockets be asked for their port.
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "Linux has something to do"
+    )]
+    pub(crate) fn bound_unlisted(&mut self, _: u16, _: &mut Vec<Socket>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Connections are not looked at on these systems.
+    #[expect(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        clippy::needless_pass_by_ref_mut,
+        reason = "Linux has something to do"
+    )]
+    pub(crate) fn connections(&mut self, _: Ports<'_>, _: &mut Vec<Connection>) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Every look is a complete one, so that nobody who is there can have been missed.
+    pub(crate) fn find(&mut self, sockets: Vec<SocketId>, _depth: Depth) -> io::Result<Found> {
+        let sockets: HashSet<SocketId> = sockets.into_iter().collect();
         let mut found = Found::default();
-        let mut wanted: Vec<(u32, SocketId)> = self.owners(sockets).collect();
+        let mut wanted: Vec<(u32, SocketId)> = self.owners(&sockets).collect();
         wanted.sort_unstable();
         wanted.dedup();
         let mut handles = Vec::new();
@@ -119,34 +150,31 @@ impl Table {
         // A PID may have been given to another between the first look and the opening: the process that was opened has to
         // be named by a look that follows.
         self.rows = rows()?;
-        let mut still: Vec<(u32, SocketId)> = self.owners(sockets).collect();
-        still.sort_unstable();
+        let still: HashSet<(u32, SocketId)> = self.owners(&sockets).collect();
+        let mut unheld = sockets;
         for (pid, handle) in handles {
-            let mut held: Vec<SocketId> = wanted
-                .iter()
-                .filter(|pair| pair.0 == pid && still.binary_search(pair).is_ok())
+            let pairs = wanted.iter().filter(|pair| pair.0 == pid);
+            let held: Vec<SocketId> = pairs
+                .filter(|pair| still.contains(pair))
                 .map(|pair| pair.1)
                 .collect();
-            held.dedup();
             if let Some(handle) = handle.filter(|handle| !held.is_empty() && !handle.has_exited()) {
+                unheld.retain(|socket| !held.contains(socket));
                 found.holders.push((handle, held));
             }
         }
-        let held = found.held();
-        if sockets.iter().any(|socket| !held.contains(&socket.id)) {
+        if !unheld.is_empty() {
             found.unreadable = super::unreadable()?;
         }
         Ok(found)
     }
 
     /// The owners of these sockets.
-    fn owners(&self, sockets: &[Socket]) -> impl Iterator<Item = (u32, SocketId)> {
-        let wanted: std::collections::HashSet<SocketId> =
-            sockets.iter().map(|socket| socket.id).collect();
+    fn owners(&self, of: &HashSet<SocketId>) -> impl Iterator<Item = (u32, SocketId)> {
         self.rows
             .iter()
             .filter_map(|row| Some((row.pid?, row.id())))
-            .filter(move |(_, id)| wanted.contains(id))
+            .filter(|(_, id)| of.contains(id))
     }
 }
 
@@ -199,7 +227,11 @@ fn listed() -> io::Result<Vec<Row>> {
 
 /// Whether a socket of this machine can have this address. It is tried out on a port of the system's choice, without listening.
 pub(crate) fn is_local(address: IpAddr) -> io::Result<bool> {
-    match super::try_bind(Protocol::Tcp, (address, 0).into(), false) {
+    let manner = Manner {
+        reuse_address: false,
+        dual_stack: true,
+    };
+    match super::try_bind(Protocol::Tcp, (address, 0).into(), manner) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => Ok(false),
         // A machine without IPv6 has no such addresses.
@@ -252,7 +284,7 @@ mod tests {
             .listening(Ports::These(&[(port, None)]), &mut sockets)
             .unwrap();
         assert_eq!(sockets.len(), 1, "{sockets:?}");
-        let found = table.find(&sockets, Depth::Complete).unwrap();
+        let found = table.find(vec![sockets[0].id], Depth::Complete).unwrap();
         let pids: Vec<u32> = found
             .holders
             .iter()

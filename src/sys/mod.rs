@@ -1,38 +1,55 @@
 //! What each operating system has to offer, and nothing about what is done with it.
 //!
 //! # The contract
-//! Each system has one folder or file here and offers these, with the same names and meanings:
+//! Each system has one folder or file here and offers these, with the same names and meanings. What a system can't tell is empty,
+//! `None`, 0 or `false`, unless it says otherwise here.
 //!
-//! - `Table`: the socket table of this network namespace, and the way from its sockets to processes.
-//!   `open() -> io::Result<Table>` looks at nothing yet.
-//!   `listening(&mut self, Ports, &mut Vec<Socket>) -> io::Result<()>` is the cheap look: TCP in LISTEN and unconnected UDP.
-//!   `bound(&mut self, Ports, &mut Vec<Socket>) -> io::Result<()>` is the dear look that adds TCP sockets which are bound and
-//!   do not listen, where the system shows them. Both append; sockets that no process can hold (TIME_WAIT) are left out.
-//!   `find(&mut self, &[Socket], Depth) -> io::Result<Found>` tells which processes have descriptors for these sockets, and fails where
-//!   processes can't be told apart (a `/proc` of another PID namespace).
+//! - `Table`: the socket table of this network namespace, and the way from its sockets to processes. What it adds to
+//!   a list it appends.
+//!   - `open() -> io::Result<Table>` looks at nothing yet.
+//!   - `listening(Ports, &mut Vec<Socket>) -> io::Result<bool>` is the cheap look: TCP in LISTEN and UDP without a peer. `false`: a
+//!     table came in several parts, and rows may have been skipped.
+//!   - `bound(Ports, &mut Vec<Socket>) -> io::Result<()>` is the expensive look: TCP sockets that are bound and do not listen.
+//!   - `bound_unlisted(u16, &mut Vec<Socket>) -> io::Result<()>` finds the same for one port by asking processes, where the kernel lists
+//!     none: more expensive still.
+//!   - `connections(Ports, &mut Vec<Connection>) -> io::Result<()>`: every other socket with such a local port, those that no process
+//!     has (TIME_WAIT) among them. Linux alone tells them.
+//!   - `find(Vec<SocketId>, Depth) -> io::Result<Found>` tells which processes have descriptors for these sockets, and fails where
+//!     processes can't be told apart (a `/proc` of another PID namespace).
 //! - `Handle`: one process, kept from being confused with a later one of the same PID.
-//!   `open(pid) -> io::Result<Option<Handle>>` (`None`: no such process), `pid()`, `start_ticks()`, `parent() -> Option<u32>`,
-//!   `describe() -> Process` (everything that can be read), `signal(Signal) -> io::Result<Delivery>` (to this very process or to
-//!   nobody), `may_signal() -> bool`, `wake()` (SIGCONT to a stopped process), `has_exited() -> bool`,
-//!   `is_exiting() -> bool` (on its way out: its sockets may close before it has ended), `is_kernel() -> bool`,
-//!   `is_interactive_shell() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager), `unit() -> Option<String>` (the service manager's unit that it belongs to).
-//! - `wait(&[&Handle], Duration)`: returns when one of them has exited, or when the time is over.
-//! - `ancestors() -> Vec<u32>`: the caller's, nearest first, and the leader of its session.
-//! - `descendants(&[u32]) -> io::Result<Vec<Handle>>`: parents before children, without the processes given.
-//! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`, `user_name(u32) -> Option<String>`,
-//!   `caller() -> u32`.
-//! - For explanations alone, in `surroundings`: `surroundings(&Handle) -> Surroundings` (unit, container, job or service), `connections(Ports, &mut
-//!   Vec<Connection>) -> io::Result<()>` (sockets that are no listening ones, where the system shows them), `managed`, `socket_unit`, `excluded_ports`,
-//!   `first_unprivileged_port`, `in_first_pid_namespace`, `is_wsl`; and `try_bind` and `read_small_file`, the same for all.
+//!   - `open(pid) -> io::Result<Option<Handle>>`; `None`: there is no such process, or it can't be seen.
+//!   - As they were when it was opened: `pid()`, `start_ticks() -> u64` (in the system's own unit, 0 where it isn't told; together they
+//!     are its identity), `started() -> Option<SystemTime>`, `parent_when_opened() -> Option<u32>`, `name() -> String`,
+//!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
+//!   - As they are now: `parent() -> Option<u32>`, `describe() -> Process` (everything that can be read), `unit() -> Option<String>` (the
+//!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `is_exiting() -> bool` (on its way
+//!     out: its sockets may close before it has ended).
+//!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT, if it is stopped.
+//! - `wait(&[&Handle], Duration)` returns when one of them has exited, or when the time is over, or earlier.
+//! - `caller() -> u32`, and `ancestors() -> Ancestors`: those above it.
+//! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes, parents before children, without the processes
+//!   given. By identity: a process that has exited by then has none, and a child is never older than its parent.
+//! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
+//!   started since then and lives, elsewhere those of them who are below these processes.
+//! - `has_unseen_child(&Handle) -> bool`: whether a child of it is hidden from this user. Linux alone tells.
+//! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`, `user_name(u32) -> Option<String>`.
 //! - `ENDS_TREES: bool`: whether ending a holder always means its descendants as well (Windows).
+//! - In `surroundings`, for explanations and next steps alone: `surroundings(&Handle) -> Surroundings` (the unit, container, job or
+//!   service that it belongs to, and its session), `managed(&Unit) -> Managed`, `socket_unit(u16, Protocol, Option<u32>) ->
+//!   Option<String>`, `excluded_ports(Protocol) -> Vec<RangeInclusive<u16>>`, `first_unprivileged_port() -> u16`,
+//!   `in_first_pid_namespace() -> bool`, `is_wsl() -> bool`.
 //!
-//! Policy (who is spared, when SIGKILL follows) lives above, in `filter` and `escalation`.
+//! `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
+//! `is_superuser() -> bool` are here once for all systems.
+//!
+//! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
 
 use crate::process::Identity;
 use crate::protocol::Protocol;
 use crate::socket::SocketId;
 
 mod bind;
+mod lineage;
 mod small_file;
 pub(crate) mod surroundings;
 
@@ -50,6 +67,8 @@ pub(crate) use linux::{
 #[cfg(not(target_os = "linux"))]
 mod listeners;
 #[cfg(not(target_os = "linux"))]
+pub(crate) use lineage::{Mark, has_unseen_child, started_since};
+#[cfg(not(target_os = "linux"))]
 pub(crate) use listeners::{Table, is_local};
 
 #[cfg(windows)]
@@ -59,7 +78,7 @@ pub(crate) use windows::{
     ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, user_name, wait,
 };
 #[cfg(windows)]
-use windows::{WILDCARD_IS_DUAL_STACK, complete, unreadable};
+use windows::{WILDCARD_IS_DUAL_STACK, complete, start_ticks_now, unreadable};
 
 #[cfg(any(
     target_os = "macos",
@@ -83,7 +102,7 @@ pub(crate) use unix::{
     target_os = "netbsd",
     target_os = "openbsd"
 ))]
-use unix::{WILDCARD_IS_DUAL_STACK, complete, unreadable};
+use unix::{WILDCARD_IS_DUAL_STACK, complete, start_ticks_now, unreadable};
 
 #[cfg(not(any(
     target_os = "linux",

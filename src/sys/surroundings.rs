@@ -17,7 +17,7 @@ mod launchctl;
 mod netsh;
 #[cfg(any(windows, test))]
 mod service_control;
-#[cfg(any(target_os = "linux", test))]
+#[cfg(target_os = "linux")]
 pub(super) mod systemctl;
 
 /// What is known of where a process lives.
@@ -123,6 +123,7 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
                 format!("gui/{uid}")
             },
         }),
+        session: Some(handle.place().session),
         ..Surroundings::default()
     }
 }
@@ -138,8 +139,11 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
-pub(crate) fn surroundings(_: &Handle) -> Surroundings {
-    Surroundings::default()
+pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
+    Surroundings {
+        session: Some(handle.place().session),
+        ..Surroundings::default()
+    }
 }
 
 /// The ranges in which nobody may bind: on Windows those that are set aside for Hyper-V, WSL, Docker and others.

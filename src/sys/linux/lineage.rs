@@ -1,14 +1,17 @@
 //! Who started whom, from every process's `stat`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use super::super::Ancestors;
+use super::super::lineage::{Birth, below, climb};
 use super::files;
 use super::process::{Handle, caller, proc_path, ticks_since_boot};
 use super::scan;
 use super::stat::Stat;
-use crate::process::Identity;
 
 /// The caller's ancestors, nearest first, then the leader of its session and that one's ancestors. The chain ends at PID 1, at a
 /// parent outside this PID namespace, or where `hidepid` hides it.
@@ -20,10 +23,10 @@ pub(crate) fn ancestors() -> Ancestors {
         ancestors.breaks_off = true;
         return ancestors;
     };
-    climb(own.parent, &mut ancestors);
+    climb(own.parent, &mut ancestors, birth_of);
     // 0 means that the leader is outside this PID namespace, where nobody can be signalled from here anyway.
-    if own.session != 0 && own.session != caller() {
-        climb(own.session, &mut ancestors);
+    if own.session != 0 && own.session != caller() && exists(own.session) {
+        climb(own.session, &mut ancestors, birth_of);
     }
     ancestors
 }
@@ -33,27 +36,16 @@ pub(super) fn ancestors_of(pids: &[u32]) -> Vec<u32> {
     let mut ancestors = Ancestors::default();
     for &pid in pids {
         if let Some(stat) = stat_of(pid) {
-            climb(stat.parent, &mut ancestors);
+            climb(stat.parent, &mut ancestors, birth_of);
         }
     }
     let found = ancestors.found.iter();
     found.map(|identity| identity.pid).collect()
 }
 
-/// Adds this process and those above it that are not there yet. A list that already has one has all above it.
-fn climb(mut pid: u32, into: &mut Ancestors) {
-    while pid != 0 && into.found.iter().all(|known| known.pid != pid) {
-        let Some(stat) = stat_of(pid) else {
-            // Nobody is above PID 1.
-            into.breaks_off |= pid != 1;
-            return;
-        };
-        into.found.push(Identity {
-            pid,
-            start_ticks: stat.start_ticks,
-        });
-        pid = stat.parent;
-    }
+/// Whether there is such a process, though it may be hidden: a session outlives its leader.
+fn exists(pid: u32) -> bool {
+    Pid::from_raw(pid.cast_signed()).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
 
 fn stat_of(pid: u32) -> Option<Stat> {
@@ -61,10 +53,15 @@ fn stat_of(pid: u32) -> Option<Stat> {
     Stat::parse(&files::content(file)?)
 }
 
+fn birth_of(pid: u32) -> Option<Birth> {
+    let stat = stat_of(pid)?;
+    Some(Birth {
+        start_ticks: stat.start_ticks,
+        parent: stat.parent,
+    })
+}
+
 /// Every descendant of these processes, parents before their children, without the processes themselves.
-///
-/// A list of PIDs says nothing about who they are. Whoever lived on until after the list was made had its number all the
-/// time, so what the list says of its children is true; and a child is never older than its parent.
 pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for pid in scan::pids()? {
@@ -72,34 +69,7 @@ pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
             children.entry(stat.parent).or_default().push(pid);
         }
     }
-    let mut seen: HashSet<u32> = of.iter().map(|handle| handle.pid()).collect();
-    let mut found: Vec<Handle> = Vec::new();
-    for root in of {
-        let mut queue = vec![(root.pid(), root.start_ticks())];
-        if root.has_exited() {
-            continue;
-        }
-        let mut next = 0;
-        while let Some(&(parent, started)) = queue.get(next) {
-            next += 1;
-            for &child in children.get(&parent).into_iter().flatten() {
-                if !seen.insert(child) {
-                    continue;
-                }
-                let Some(handle) = Handle::open(child)? else {
-                    continue;
-                };
-                let is_child = handle.parent_when_opened() == Some(parent)
-                    && handle.start_ticks() >= started
-                    && !handle.has_exited();
-                if is_child {
-                    queue.push((child, handle.start_ticks()));
-                    found.push(handle);
-                }
-            }
-        }
-    }
-    Ok(found)
+    below(of, &children)
 }
 
 /// Whether this process has a child that can't be seen: then it may be above a process whose parent can't be seen. `true` also
@@ -173,4 +143,42 @@ pub(crate) fn started_since(mark: Mark, _below: &[&Handle]) -> io::Result<Vec<Ha
     }
     found.retain(|handle| !handle.has_exited());
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_leader_that_has_ended_hides_nobody() {
+        const INSIDE: &str = "KILL_PORT_TEST_WITHOUT_A_LEADER";
+        if std::env::var_os(INSIDE).is_some() {
+            let session = stat_of(caller()).unwrap().session;
+            while exists(session) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let ancestors = ancestors();
+            assert!(!ancestors.breaks_off, "{ancestors:?}");
+            return;
+        }
+        // This test once more, in a session whose leader has started it and ended.
+        let name = "sys::linux::lineage::tests::a_leader_that_has_ended_hides_nobody";
+        let mut leader = Command::new("setsid")
+            .args(["sh", "-c", "\"$0\" --exact \"$1\" & exit"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(INSIDE, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        leader.wait().unwrap();
+        let mut told = String::new();
+        let mut stdout = leader.stdout.take().unwrap();
+        stdout.read_to_string(&mut told).unwrap();
+        assert!(told.contains("1 passed"), "{told}");
+    }
 }

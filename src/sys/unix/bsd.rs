@@ -5,8 +5,16 @@ use std::io;
 
 use super::{Info, system};
 
-/// `NODEV`: what a process without a terminal has in the place of one.
-pub(super) const NO_TERMINAL: u32 = u32::MAX;
+/// A terminal by its device, which is `NODEV` where there is none.
+pub(super) fn terminal(device: u32) -> i64 {
+    const NODEV: u32 = u32::MAX;
+    // A device may have the number 0, which is to be none.
+    if device == NODEV {
+        0
+    } else {
+        i64::from(device) + 1
+    }
+}
 
 pub(super) fn info(pid: u32) -> Option<Info> {
     let pid = c_int::try_from(pid).ok()?;

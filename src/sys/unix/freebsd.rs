@@ -8,10 +8,11 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::Info;
-use super::bsd::{NO_TERMINAL, address};
+use super::bsd::{address, terminal};
 pub(super) use super::bsd::{all, info};
 use super::sysctl::{self, arguments, path, text, u32_at, unsigned};
 use crate::protocol::Protocol;
+use crate::sys::Place;
 use crate::sys::listeners::Row;
 
 /// Which processes are all of them: those that are no threads.
@@ -29,14 +30,18 @@ fn parse(record: &libc::kinfo_proc) -> Info {
     Info {
         pid: unsigned(record.ki_pid),
         parent: unsigned(record.ki_ppid),
-        session: unsigned(record.ki_sid),
+        place: Place {
+            session: unsigned(record.ki_sid),
+            group: unsigned(record.ki_pgid),
+            terminal: terminal(record.ki_tdev_freebsd11),
+            arguments: 0,
+        },
         uid: record.ki_uid,
         name: text(&record.ki_comm),
         start: u64::try_from(start.tv_sec)
             .unwrap_or(0)
             .saturating_mul(1_000_000)
             .saturating_add(u64::try_from(start.tv_usec).unwrap_or(0)),
-        has_terminal: record.ki_tdev_freebsd11 != NO_TERMINAL,
         is_stopped: record.ki_stat == libc::SSTOP,
         is_zombie: record.ki_stat == libc::SZOMB,
     }

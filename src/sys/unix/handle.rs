@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::{Info, system};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::Delivery;
+use crate::sys::{Delivery, Place};
 
 /// How long to wait between two looks where no event can be waited for.
 const BLINK: Duration = Duration::from_millis(5);
@@ -21,6 +21,10 @@ const BLINK: Duration = Duration::from_millis(5);
 pub(crate) struct Handle {
     pid: u32,
     start_ticks: u64,
+    /// What follows was read when it was opened.
+    parent: u32,
+    place: Place,
+    name: String,
 }
 
 /// The ID of the calling process.
@@ -35,14 +39,10 @@ impl Handle {
         Ok(system::info(pid).map(|info| Self {
             pid,
             start_ticks: info.start,
+            parent: info.parent,
+            place: info.place,
+            name: info.name,
         }))
-    }
-
-    pub(super) fn of(info: &Info) -> Self {
-        Self {
-            pid: info.pid,
-            start_ticks: info.start,
-        }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -62,15 +62,26 @@ impl Handle {
         self.info().map(|info| info.parent)
     }
 
+    pub(crate) fn parent_when_opened(&self) -> Option<u32> {
+        Some(self.parent)
+    }
+
+    /// The short name that it had when it was opened.
+    pub(crate) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        self.place
+    }
+
+    pub(crate) fn started(&self) -> Option<SystemTime> {
+        SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(self.start_ticks))
+    }
+
     /// The kernel's own process. Its threads are not processes on these systems, or have it as their parent and hold no port.
     pub(crate) fn is_kernel(&self) -> bool {
         self.pid == 0
-    }
-
-    /// The leader of a session with a terminal: a shell that a person types into does not restart servers.
-    pub(crate) fn is_interactive_shell(&self) -> bool {
-        self.info()
-            .is_some_and(|info| info.session == self.pid && info.has_terminal)
     }
 
     /// Whether it is PID 1.
@@ -88,8 +99,7 @@ impl Handle {
     pub(crate) fn describe(&self) -> Process {
         let mut process = Process::unknown(self.pid);
         process.start_ticks = self.start_ticks;
-        process.started =
-            SystemTime::UNIX_EPOCH.checked_add(Duration::from_micros(self.start_ticks));
+        process.started = self.started();
         if let Some(info) = self.info() {
             process.parent_pid = Some(info.parent);
             process.name = info.name;

@@ -1,59 +1,50 @@
 //! Who started whom, from the process table.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
+
+use nix::errno::Errno;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
 
 use super::handle::{Handle, caller};
 use super::system;
+use crate::sys::Ancestors;
+use crate::sys::lineage::{Birth, below, climb};
 
 /// The caller's ancestors, nearest first, then the leader of its session and that one's ancestors. The leader belongs to it
 /// because double forks put PID 1 in the place of the parent.
-pub(crate) fn ancestors() -> Vec<u32> {
-    let mut found = Vec::new();
-    climb(caller(), &mut found);
-    let leader = system::info(caller()).map(|info| info.session);
-    if let Some(leader) = leader.filter(|&leader| leader != 0 && leader != caller()) {
-        if !found.contains(&leader) {
-            found.push(leader);
-        }
-        climb(leader, &mut found);
+pub(crate) fn ancestors() -> Ancestors {
+    let mut ancestors = Ancestors::default();
+    let Some(own) = system::info(caller()) else {
+        ancestors.breaks_off = true;
+        return ancestors;
+    };
+    climb(own.parent, &mut ancestors, birth);
+    let leader = own.place.session;
+    if leader != 0 && leader != caller() && exists(leader) {
+        climb(leader, &mut ancestors, birth);
     }
-    found
+    ancestors
 }
 
-/// Adds the parents of a process that are not there yet. A list that already has one has all above it.
-fn climb(from: u32, found: &mut Vec<u32>) {
-    let mut pid = from;
-    while let Some(info) = system::info(pid) {
-        pid = info.parent;
-        if pid == 0 || found.contains(&pid) {
-            return;
-        }
-        found.push(pid);
-    }
+fn birth(pid: u32) -> Option<Birth> {
+    system::info(pid).map(|info| Birth {
+        start_ticks: info.start,
+        parent: info.parent,
+    })
+}
+
+/// A session outlives its leader.
+fn exists(pid: u32) -> bool {
+    i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))
 }
 
 /// Every descendant of these processes, parents before their children, without the processes themselves.
-pub(crate) fn descendants(of: &[u32]) -> io::Result<Vec<Handle>> {
-    let mut children = HashMap::new();
+pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for info in system::all()? {
-        let siblings: &mut Vec<_> = children.entry(info.parent).or_default();
-        siblings.push(info);
+        children.entry(info.parent).or_default().push(info.pid);
     }
-    let mut seen: HashSet<u32> = of.iter().copied().collect();
-    let mut queue: Vec<u32> = of.to_vec();
-    let mut found = Vec::new();
-    let mut next = 0;
-    while let Some(&pid) = queue.get(next) {
-        next += 1;
-        for info in children.get(&pid).into_iter().flatten() {
-            if seen.insert(info.pid) {
-                queue.push(info.pid);
-                if !info.is_zombie {
-                    found.push(Handle::of(info));
-                }
-            }
-        }
-    }
-    Ok(found)
+    below(of, &children)
 }

@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use super::Info;
 use super::sysctl::{self, arguments, at, path, u32_at, unsigned, until_nul};
 use crate::protocol::Protocol;
+use crate::sys::Place;
 use crate::sys::listeners::Row;
 
 /// The length of a `struct kinfo_proc`.
@@ -41,13 +42,18 @@ fn parse(record: &[u8]) -> Option<Info> {
     Some(Info {
         pid: unsigned(pid),
         parent: unsigned(signed(560)?),
-        session: unsigned(session),
+        place: Place {
+            session: unsigned(session),
+            group: unsigned(signed(564)?),
+            // Without a terminal it is -1, and the device of the console has the number 0.
+            terminal: i64::from(signed(572)?) + 1,
+            arguments: 0,
+        },
         uid: u32_at(record, 420)?,
         name: String::from_utf8_lossy(until_nul(record.get(243..260)?)).into_owned(),
         start: seconds
             .saturating_mul(1_000_000)
             .saturating_add(u32_at(record, 8)?.into()),
-        has_terminal: signed(572)? != -1,
         is_stopped: status == libc::SSTOP,
         is_zombie: status == libc::SZOMB,
     })

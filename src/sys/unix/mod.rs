@@ -3,6 +3,8 @@
 //! None of these systems has a descriptor for a process. What stands for one here is its PID and the time of its start, which is
 //! compared right before each signal: a PID that was given to another process in the meantime is not signalled.
 
+use std::time::{Duration, SystemTime};
+
 #[cfg(not(target_os = "macos"))]
 mod bsd;
 mod handle;
@@ -27,6 +29,8 @@ pub(crate) use lineage::{ancestors, descendants};
 pub(super) use system::complete;
 pub(crate) use system::ephemeral_ports;
 
+use super::Place;
+
 /// A holder is ended alone, unless the caller asks for its descendants.
 pub(crate) const ENDS_TREES: bool = false;
 
@@ -38,15 +42,23 @@ pub(super) const WILDCARD_IS_DUAL_STACK: bool = cfg!(not(target_os = "openbsd"))
 struct Info {
     pid: u32,
     parent: u32,
-    session: u32,
+    place: Place,
     uid: u32,
     name: String,
     /// When it started, in microseconds since 1970.
     start: u64,
-    has_terminal: bool,
     is_stopped: bool,
     /// It has ended, and its parent has not asked yet.
     is_zombie: bool,
+}
+
+/// Now, as starts are counted. The kernels note a start by a clock that may be a hundredth of a second behind.
+pub(super) fn start_ticks_now() -> u64 {
+    const BEHIND: Duration = Duration::from_millis(10);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(now.saturating_sub(BEHIND).as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The name of a user ID, from the system's user database.

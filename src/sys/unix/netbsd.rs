@@ -7,10 +7,11 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use super::Info;
-use super::bsd::{NO_TERMINAL, address, table};
+use super::bsd::{address, table, terminal};
 pub(super) use super::bsd::{all, info};
 use super::sysctl::{self, arguments, path, text, unsigned};
 use crate::protocol::Protocol;
+use crate::sys::Place;
 use crate::sys::listeners::Row;
 
 pub(super) const ALL: c_int = libc::KERN_PROC_ALL;
@@ -27,11 +28,15 @@ fn parse(record: &libc::kinfo_proc2) -> Info {
     Info {
         pid: unsigned(record.p_pid),
         parent: unsigned(record.p_ppid),
-        session: unsigned(record.p_sid),
+        place: Place {
+            session: unsigned(record.p_sid),
+            group: unsigned(record.p__pgid),
+            terminal: terminal(record.p_tdev),
+            arguments: 0,
+        },
         uid: record.p_uid,
         name: text(&record.p_comm),
         start: u64::from(record.p_ustart_sec) * 1_000_000 + u64::from(record.p_ustart_usec),
-        has_terminal: record.p_tdev != NO_TERMINAL,
         is_stopped: status == libc::LSSTOP,
         is_zombie: status == libc::LSZOMB,
     }

@@ -9,10 +9,11 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 use super::Info;
-use super::bsd::{NO_TERMINAL, table};
 pub(super) use super::bsd::{all, info};
+use super::bsd::{table, terminal};
 use super::sysctl::{self, at, path, text, unsigned, until_nul};
 use crate::protocol::Protocol;
+use crate::sys::Place;
 use crate::sys::listeners::Row;
 
 pub(super) const ALL: c_int = libc::KERN_PROC_ALL;
@@ -31,14 +32,18 @@ fn parse(record: &libc::kinfo_proc) -> Info {
     Info {
         pid: unsigned(record.p_pid),
         parent: unsigned(record.p_ppid),
-        session: unsigned(record.p_sid),
+        place: Place {
+            session: unsigned(record.p_sid),
+            group: unsigned(record.p__pgid),
+            terminal: terminal(record.p_tdev),
+            arguments: 0,
+        },
         uid: record.p_uid,
         name: text(&record.p_comm),
         start: record
             .p_ustart_sec
             .saturating_mul(1_000_000)
             .saturating_add(record.p_ustart_usec.into()),
-        has_terminal: record.p_tdev != NO_TERMINAL,
         is_stopped: record.p_stat == STOPPED,
         is_zombie: ENDED.contains(&record.p_stat),
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_OBJECT_0};
@@ -13,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 use super::process_info::{self, Opened};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::Delivery;
+use crate::sys::{Delivery, Place};
 
 /// The most handles that one call can wait for (`MAXIMUM_WAIT_OBJECTS`).
 const MOST_AT_ONCE: usize = 64;
@@ -33,6 +34,8 @@ pub(crate) struct Handle {
     process: Option<OwnedHandle>,
     /// What the handle is good for.
     rights: u32,
+    /// Its parent when it was opened.
+    parent: Option<u32>,
 }
 
 /// The ID of the calling process.
@@ -49,12 +52,14 @@ impl Handle {
             match process_info::open(pid, rights) {
                 Opened::Process(process) => {
                     let start_ticks = process_info::birth(process.as_handle()).unwrap_or(0);
-                    let handle = Self {
+                    let mut handle = Self {
                         pid,
                         start_ticks,
                         process: Some(process),
                         rights,
+                        parent: None,
                     };
+                    handle.parent = handle.parent();
                     // A process that has ended stays open to others for as long as somebody has a handle for it.
                     return Ok((!handle.has_exited()).then_some(handle));
                 }
@@ -71,6 +76,7 @@ impl Handle {
             start_ticks: 0,
             process: None,
             rights: 0,
+            parent: None,
         }))
     }
 
@@ -101,15 +107,40 @@ impl Handle {
         is_older.then_some(parent)
     }
 
+    pub(crate) fn parent_when_opened(&self) -> Option<u32> {
+        self.parent
+    }
+
+    /// Nothing of the kind is told, or would tell a shell from a script that starts servers over and over: `cmd.exe` runs both.
+    #[expect(clippy::unused_self, reason = "other systems can tell")]
+    pub(crate) fn place(&self) -> Place {
+        Place::default()
+    }
+
+    pub(crate) fn started(&self) -> Option<SystemTime> {
+        wall_clock(self.start_ticks)
+    }
+
+    /// The file name of its program.
+    pub(crate) fn name(&self) -> String {
+        let executable = self
+            .with(PROCESS_QUERY_LIMITED_INFORMATION)
+            .and_then(process_info::executable);
+        self.name_by(executable.as_deref())
+    }
+
+    fn name_by(&self, executable: Option<&Path>) -> String {
+        if let Some(name) = executable.and_then(Path::file_name) {
+            return name.to_string_lossy().into_owned();
+        }
+        let entries = process_info::snapshot().unwrap_or_default().into_iter();
+        let mut own = entries.filter(|entry| entry.pid == self.pid);
+        own.next().map(|entry| entry.name).unwrap_or_default()
+    }
+
     /// Windows' own: Idle (0) and System (4), in whose name the kernel's own listeners run, HTTP.sys above all.
     pub(crate) fn is_kernel(&self) -> bool {
         matches!(self.pid, 0 | 4)
-    }
-
-    /// No shell is told from a script that starts servers over and over: `cmd.exe` runs both.
-    #[expect(clippy::unused_self, reason = "other systems can tell")]
-    pub(crate) fn is_interactive_shell(&self) -> bool {
-        false
     }
 
     /// There is no such process on Windows.
@@ -131,20 +162,9 @@ impl Handle {
         if let Some(handle) = self.with(PROCESS_QUERY_LIMITED_INFORMATION) {
             process.executable = process_info::executable(handle);
             process.command = process_info::command(handle);
-            process.started = wall_clock(self.start_ticks);
         }
-        process.name = match process
-            .executable
-            .as_ref()
-            .and_then(|path| path.file_name())
-        {
-            Some(name) => name.to_string_lossy().into_owned(),
-            None => process_info::snapshot()
-                .ok()
-                .and_then(|entries| entries.into_iter().find(|entry| entry.pid == self.pid))
-                .map(|entry| entry.name)
-                .unwrap_or_default(),
-        };
+        process.started = self.started();
+        process.name = self.name_by(process.executable.as_deref());
         process
     }
 
@@ -226,9 +246,21 @@ pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
     unsafe { WaitForMultipleObjects(count, raw.as_ptr(), 0, millis.min(u32::MAX - 1)) };
 }
 
+/// In units of 100 ns.
+const UNTIL_1970: u64 = 116_444_736_000_000_000;
+
+/// Now, as starts are counted. Windows notes a start by a clock that may be a 64th of a second behind.
+pub(in crate::sys) fn start_ticks_now() -> u64 {
+    const BEHIND: Duration = Duration::from_millis(16);
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let units = now.saturating_sub(BEHIND).as_nanos() / 100;
+    UNTIL_1970.saturating_add(u64::try_from(units).unwrap_or(u64::MAX))
+}
+
 /// The wall-clock time of a number of 100 ns since 1601.
 fn wall_clock(ticks: u64) -> Option<SystemTime> {
-    const UNTIL_1970: u64 = 116_444_736_000_000_000;
     let since = ticks.checked_sub(UNTIL_1970)?;
     let whole = Duration::from_secs(since / 10_000_000);
     SystemTime::UNIX_EPOCH.checked_add(whole + Duration::from_nanos(since % 10_000_000 * 100))

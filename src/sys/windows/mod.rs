@@ -33,6 +33,7 @@ mod lineage;
 mod process_info;
 mod table;
 
+pub(super) use handle::start_ticks_now;
 pub(crate) use handle::{Handle, caller, wait};
 pub(crate) use lineage::{ancestors, descendants};
 pub(super) use table::complete;

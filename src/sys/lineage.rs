@@ -1,0 +1,199 @@
+//! Who started whom, as far as it is found out alike on every system.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+
+use super::{Ancestors, Handle};
+use crate::process::Identity;
+
+/// Where a process comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Birth {
+    pub start_ticks: u64,
+    /// 0 where there is none.
+    pub parent: u32,
+}
+
+/// Adds this process and those above it that are not there yet. A list that already has one has all above it.
+pub(super) fn climb(mut pid: u32, into: &mut Ancestors, look: impl Fn(u32) -> Option<Birth>) {
+    while pid != 0 && into.found.iter().all(|known| known.pid != pid) {
+        let Some(Birth {
+            start_ticks,
+            parent,
+        }) = look(pid)
+        else {
+            // Nobody is above PID 1.
+            into.breaks_off |= pid != 1;
+            return;
+        };
+        into.found.push(Identity { pid, start_ticks });
+        pid = parent;
+    }
+}
+
+/// Every descendant of these processes, parents before their children, without the processes themselves, from a list of the children
+/// of each PID that was made just now.
+///
+/// A list of PIDs says nothing about who they are. Whoever lived on until after the list was made had its number all the
+/// time, so what the list says of its children is true; and a child is never older than its parent.
+pub(super) fn below(of: &[&Handle], children: &HashMap<u32, Vec<u32>>) -> io::Result<Vec<Handle>> {
+    let mut seen: HashSet<u32> = of.iter().map(|handle| handle.pid()).collect();
+    let mut found: Vec<Handle> = Vec::new();
+    for root in of {
+        let mut queue = vec![(root.pid(), root.start_ticks())];
+        if root.has_exited() {
+            continue;
+        }
+        let mut next = 0;
+        while let Some(&(parent, started)) = queue.get(next) {
+            next += 1;
+            for &child in children.get(&parent).into_iter().flatten() {
+                if !seen.insert(child) {
+                    continue;
+                }
+                let Some(handle) = Handle::open(child)? else {
+                    continue;
+                };
+                let is_child = handle.parent_when_opened() == Some(parent)
+                    && handle.start_ticks() >= started
+                    && !handle.has_exited();
+                if is_child {
+                    queue.push((child, handle.start_ticks()));
+                    found.push(handle);
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use elsewhere::{Mark, has_unseen_child, started_since};
+
+/// Where PIDs are not given out in order, starts are all there is to go by.
+#[cfg(not(target_os = "linux"))]
+mod elsewhere {
+    use std::io;
+
+    use super::super::{Handle, descendants, start_ticks_now};
+
+    /// A point in time.
+    #[derive(Debug, Clone, Copy)]
+    pub(crate) struct Mark {
+        ticks: u64,
+    }
+
+    impl Mark {
+        /// Now.
+        pub(crate) fn now() -> Self {
+            Self {
+                ticks: start_ticks_now(),
+            }
+        }
+    }
+
+    /// The descendants of these processes that were started since then.
+    pub(crate) fn started_since(mark: Mark, below: &[&Handle]) -> io::Result<Vec<Handle>> {
+        let mut found = descendants(below)?;
+        found.retain(|handle| handle.start_ticks() >= mark.ticks);
+        Ok(found)
+    }
+
+    /// These systems don't tell of children that they hide.
+    pub(crate) fn has_unseen_child(_: &Handle) -> bool {
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Mark, descendants, started_since};
+    use super::*;
+
+    /// 40, started by 30, started by 1. 50 was started by 45, which can't be seen.
+    fn look(pid: u32) -> Option<Birth> {
+        let parent = match pid {
+            1 => 0,
+            30 => 1,
+            40 => 30,
+            50 => 45,
+            _ => return None,
+        };
+        Some(Birth {
+            start_ticks: u64::from(pid) * 10,
+            parent,
+        })
+    }
+
+    fn pids(ancestors: &Ancestors) -> Vec<u32> {
+        let found = ancestors.found.iter();
+        found.map(|identity| identity.pid).collect()
+    }
+
+    #[test]
+    fn those_above_are_found_once_and_to_the_end() {
+        let mut ancestors = Ancestors::default();
+        climb(40, &mut ancestors, look);
+        climb(30, &mut ancestors, look);
+        assert_eq!(pids(&ancestors), [40, 30, 1]);
+        assert_eq!(ancestors.found[0].start_ticks, 400);
+        assert!(!ancestors.breaks_off);
+    }
+
+    #[test]
+    fn a_chain_breaks_off_at_a_parent_that_can_not_be_seen() {
+        let mut ancestors = Ancestors::default();
+        climb(50, &mut ancestors, look);
+        assert_eq!(pids(&ancestors), [50]);
+        assert!(ancestors.breaks_off);
+        let mut ancestors = Ancestors::default();
+        climb(1, &mut ancestors, |_| None);
+        assert!(!ancestors.breaks_off, "nobody is above PID 1");
+    }
+
+    #[test]
+    fn a_child_is_a_descendant_until_its_parent_has_ended() {
+        let own = Handle::open(std::process::id()).unwrap().unwrap();
+        let before = Mark::now();
+        let mut child = idle();
+        let pids = |found: Vec<Handle>| found.iter().map(Handle::pid).collect::<Vec<_>>();
+        let has_child = |found: Vec<Handle>| pids(found).contains(&child.id());
+        let found = pids(descendants(&[&own]).unwrap());
+        assert!(found.contains(&child.id()) && !found.contains(&own.pid()));
+        assert!(has_child(started_since(before, &[&own]).unwrap()));
+        // Longer than the clocks take from one step to the next.
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(!has_child(started_since(Mark::now(), &[&own]).unwrap()));
+
+        let handle = Handle::open(child.id()).unwrap().unwrap();
+        assert!(handle.started().is_some() && !handle.name().is_empty());
+        assert_eq!(handle.parent_when_opened(), Some(own.pid()));
+        let mut grandchild = idle();
+        // The list says so, and nobody else does.
+        let list = HashMap::from([(child.id(), vec![grandchild.id()])]);
+        assert!(below(&[&handle], &list).unwrap().is_empty());
+        let list = HashMap::from([(own.pid(), vec![grandchild.id()])]);
+        assert_eq!(below(&[&own], &list).unwrap().len(), 1);
+        assert!(below(&[&handle], &list).unwrap().is_empty());
+        for child in [&mut child, &mut grandchild] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(descendants(&[&handle]).unwrap().is_empty());
+    }
+
+    /// A process that does nothing until it is ended.
+    fn idle() -> std::process::Child {
+        let mut command = if cfg!(windows) {
+            let mut command = std::process::Command::new("cmd");
+            command.args(["/c", "pause"]);
+            command
+        } else {
+            std::process::Command::new("cat")
+        };
+        let command = command.stdin(std::process::Stdio::piped());
+        command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    }
+}
