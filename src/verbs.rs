@@ -12,7 +12,8 @@ use crate::escalation;
 use crate::event::Event;
 use crate::explain::{Explanation, explained};
 use crate::options::KillOptions;
-use crate::report::{Freed, Plan};
+use crate::plan::Plan;
+use crate::report::Freed;
 use crate::socket::Survey;
 use crate::target::Target;
 

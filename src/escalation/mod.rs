@@ -728,7 +728,7 @@ impl<'o> Work<'o> {
                 continue;
             };
             let pending = open.pending(&self.shared.conduct);
-            let processes: Vec<&crate::Process> = pending
+            let processes: Vec<&crate::process::Process> = pending
                 .filter(|_| open.free_since.is_none() || open.refused_since.is_some())
                 .map(|member| &crowd[member.id].process)
                 .collect();
