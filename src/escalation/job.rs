@@ -148,6 +148,7 @@ impl Open {
             });
             self.members.len() - 1
         });
+        // Found or pushed just now.
         &mut self.members[at]
     }
 

@@ -115,6 +115,7 @@ fn nothing_to_do(target: Target) -> Freed {
 /// What serves every round.
 struct Work<'o> {
     shared: Shared<'o>,
+    /// Known by their places: none is added or removed once the work has begun.
     jobs: Vec<Job>,
     /// Who had exited in the last round.
     gone: HashSet<Id>,
@@ -136,7 +137,7 @@ struct Snapshot {
     at: Instant,
     gone: HashSet<Id>,
     exiting: HashSet<Id>,
-    /// Of each job that is open, by its place.
+    /// Of each job that is open, by its place: a look has room for all of them before it fills in any.
     sights: Vec<Option<Sight>>,
 }
 
