@@ -131,7 +131,7 @@ fn stop_respawning(
     }
     match supervisor {
         Some(_) if is_spared => text("stop what starts it first"),
-        Some(supervisor) => Advice::Supervisor(supervisor.clone()),
+        Some(supervisor) => Advice::Supervisor(Box::new(supervisor.clone())),
         None => text("stop what starts it"),
     }
 }

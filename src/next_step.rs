@@ -26,7 +26,7 @@ pub enum Advice {
     /// Ask again with [`KillOptions::force`](crate::KillOptions::force).
     Force,
     /// Ask again with [`KillOptions::supervisor`](crate::KillOptions::supervisor), which ends this process as well.
-    Supervisor(Process),
+    Supervisor(Box<Process>),
     /// Ask again without [`Containers::Only`](crate::containers::Containers::Only).
     #[cfg(feature = "containers")]
     Processes,

@@ -257,7 +257,8 @@ fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
 /// account: they go with it.
 pub(super) fn choose(open: &mut Open, round: &Round<'_>, without_forwarders: bool) -> Vec<Permit> {
     let is_counted = |member: &Member| {
-        !member.sockets.is_empty() && !(without_forwarders && round.crowd[member.id].is_forwarder)
+        let goes_along = without_forwarders && round.crowd[member.id].is_forwarder;
+        !member.sockets.is_empty() && !goes_along
     };
     let hidden: Vec<&Socket> = if without_forwarders {
         Vec::new()
@@ -377,7 +378,7 @@ fn starters(open: &mut Open, chosen: &[Permit], round: &Round<'_>) -> Vec<Permit
 fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
     let (told, _) = open.told?;
     let facts = &round.crowd[of];
-    if !facts.process.started.is_some_and(|started| started >= told) {
+    if facts.process.started.is_none_or(|started| started < told) {
         return None;
     }
     let earlier: HashSet<Id> = open

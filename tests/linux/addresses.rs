@@ -23,11 +23,11 @@ fn a_server_on(listen: &str, in_the_way_of: &[&str], not_of: &[&str]) {
         }
     }
     for text in not_of {
-        kill(&KillOptions::new(), &text.replace('P', &port.to_string())).was_free();
+        kill(KillOptions::new(), &text.replace('P', &port.to_string())).was_free();
         assert!(server.is_alive(), "{listen} and {text}");
     }
     let first = in_the_way_of[0].replace('P', &port.to_string());
-    kill(&KillOptions::new(), &first).freed(&[(server.pid(), "exited", "TERM")]);
+    kill(KillOptions::new(), &first).freed(&[(server.pid(), "exited", "TERM")]);
 }
 
 /// Ways to say "any address".
@@ -153,8 +153,8 @@ fn servers_on_other_addresses_of_the_port_are_left_alone() {
         .port(&port)
         .listen("tcp/127.0.0.2")
         .start();
-    kill(&KillOptions::new(), &format!("127.0.0.1:{port}")).freed(&[(one.pid(), "exited", "TERM")]);
+    kill(KillOptions::new(), &format!("127.0.0.1:{port}")).freed(&[(one.pid(), "exited", "TERM")]);
     assert!(two.is_alive());
-    kill(&KillOptions::new(), &format!("127.0.0.1:{port}")).was_free();
+    kill(KillOptions::new(), &format!("127.0.0.1:{port}")).was_free();
     assert!(two.is_alive());
 }

@@ -43,7 +43,7 @@ pub fn kill(options: impl Borrow<KillOptions>, target: &str) -> Answer {
 
 /// Frees a port in this process, as nobody has said how.
 pub fn kill_plainly(port: u16) -> Answer {
-    kill(&KillOptions::new(), &port.to_string())
+    kill(KillOptions::new(), &port.to_string())
 }
 
 impl Answer {

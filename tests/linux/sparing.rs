@@ -37,7 +37,7 @@ fn a_client_whose_own_local_port_it_is_survives() {
             .start();
         // Servers set SO_REUSEADDR, and so does this client of TCP. A UDP port is asked about by name only, and is in use then.
         kill_plainly(local.number()).was_free();
-        let answer = kill(&KillOptions::new(), &format!("{local}/{protocol}"));
+        let answer = kill(KillOptions::new(), &format!("{local}/{protocol}"));
         match protocol {
             "tcp" => answer.was_free(),
             _ => answer.held(&[("client", client.pid())]),
@@ -62,7 +62,7 @@ fn a_udp_client_that_only_sends_survives_and_is_reported() {
 #[test]
 fn a_udp_client_is_a_holder_when_udp_is_named() {
     let client = Fixture::role("udp_sender").start();
-    kill(&KillOptions::new(), &format!("{}/udp", client.port())).freed(&[(
+    kill(KillOptions::new(), &format!("{}/udp", client.port())).freed(&[(
         client.pid(),
         "exited",
         "TERM",
