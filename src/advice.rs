@@ -1,10 +1,11 @@
 //! The next step, made of what is known when an obstacle or a cause is. No other room writes advice.
 
 use crate::connection::LingeringState;
-use crate::error::{Advice, Error, Obstacle};
+use crate::error::{Error, Obstacle};
 use crate::explain::{self, Cause, Explanation};
 use crate::forwarder::forwarder;
-use crate::options::Include;
+use crate::include::Include;
+use crate::next_step::Advice;
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::report::SparedReason;

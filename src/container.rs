@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
-use crate::error::Advice;
+use crate::next_step::Advice;
 use crate::protocol::Protocol;
 use crate::target::{Address, Target};
 

@@ -11,6 +11,22 @@ use crate::socket::Holder;
 use crate::target::Target;
 
 /// Something that happened, or that is still being waited for.
+///
+/// ```no_run
+/// use std::ops::ControlFlow;
+/// use kill_port::{Event, KillOptions};
+///
+/// KillOptions::new().kill_with(8080, |event| {
+///     match event {
+///         Event::Signalled { process, signal, .. } => println!("{signal} to {process}"),
+///         Event::Ended { process, elapsed, .. } => println!("{process} ended within {elapsed:?}"),
+///         Event::Waiting { until_kill: Some(left), .. } => println!("SIGKILL in {left:?}"),
+///         _ => {}
+///     }
+///     ControlFlow::Continue(())
+/// })?;
+/// # Ok::<(), kill_port::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {

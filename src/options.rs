@@ -4,8 +4,9 @@ use std::time::Duration;
 
 #[cfg(feature = "containers")]
 use crate::container::Containers;
+use crate::include::Include;
+use crate::plan::Plan;
 use crate::process::Identity;
-use crate::report::Plan;
 use crate::signal::Signal;
 
 /// How holders are ended, and how patiently.
@@ -34,16 +35,6 @@ pub struct KillOptions {
     pub(crate) agreed: Option<Agreed>,
     #[cfg(feature = "containers")]
     pub(crate) containers: Containers,
-}
-
-/// Those who are spared unless they are included: see [`KillOptions::include`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Include {
-    /// The ancestors of the caller: its shell, editor or test runner. The caller itself and PID 1 are always spared.
-    Ancestors,
-    /// Processes that use the port as the local port of a connection of their own, or whose UDP socket perhaps only sends.
-    Clients,
 }
 
 /// Whom and what a person has agreed to end.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 #[cfg(feature = "containers")]
-use crate::container::{Container, StoppedContainer};
-use crate::process::Process;
+use crate::container::StoppedContainer;
 use crate::signal::Signal;
 use crate::socket::Holder;
 use crate::target::Target;
@@ -73,7 +72,7 @@ pub enum Fate {
     Withheld,
     /// The system does not permit the caller to signal it.
     Denied,
-    /// It would be signalled (in a [`Plan`]).
+    /// It would be signalled (in a [`Plan`](crate::Plan)).
     WouldSignal,
 }
 
@@ -100,7 +99,7 @@ pub struct HolderReport {
     /// The holder as it was when it was looked at. Its sockets are empty if it is here only as somebody's descendant
     /// or supervisor.
     pub holder: Holder,
-    /// The signals that it was sent, in order, without the SIGCONT that wakes a stopped process. In a [`Plan`]: the
+    /// The signals that it was sent, in order, without the SIGCONT that wakes a stopped process. In a [`Plan`](crate::Plan): the
     /// signal that would be sent first.
     pub signals: Vec<Signal>,
     /// What became of it.
@@ -133,31 +132,5 @@ impl Freed {
         #[cfg(not(feature = "containers"))]
         let has_stopped = false;
         self.ended.is_empty() && !has_stopped
-    }
-}
-
-/// What [`KillOptions::kill`](crate::KillOptions::kill) would do, as far as can be seen; nobody has been signalled.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Plan {
-    /// What would be freed.
-    pub target: Target,
-    /// Who holds it: [`Fate::WouldSignal`], [`Fate::Spared`], [`Fate::Withheld`] or [`Fate::Denied`].
-    pub holders: Vec<HolderReport>,
-    /// The containers that publish it and would be stopped.
-    #[cfg(feature = "containers")]
-    pub containers: Vec<Container>,
-    /// Why it would not become free, if it would not.
-    pub error: Option<crate::Error>,
-    /// The parent that may start a holder again, if there is one: see
-    /// [`KillOptions::settle`](crate::KillOptions::settle).
-    pub supervisors: Vec<Process>,
-}
-
-impl Plan {
-    /// Whether the target would become free.
-    #[must_use]
-    pub fn would_free(&self) -> bool {
-        self.error.is_none()
     }
 }

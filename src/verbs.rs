@@ -12,12 +12,27 @@ use crate::escalation;
 use crate::event::Event;
 use crate::explain::{Explanation, explained};
 use crate::options::KillOptions;
-use crate::report::{Freed, Plan};
+use crate::plan::Plan;
+use crate::report::Freed;
 use crate::socket::Survey;
 use crate::target::Target;
 
 impl KillOptions {
     /// Frees one target. `Ok` means that it can be bound now.
+    ///
+    /// A test suite asks for that before its server starts, as that of an earlier run may still be there:
+    ///
+    /// ```no_run
+    /// use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+    /// use kill_port::KillOptions;
+    ///
+    /// fn test_server() -> std::io::Result<TcpListener> {
+    ///     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 3000));
+    ///     KillOptions::new().kill(address)?;
+    ///     TcpListener::bind(address)
+    /// }
+    /// # test_server().map(drop)
+    /// ```
     ///
     /// # Errors
     /// [`Error`] tells what is in the way and who was ended before.
@@ -42,22 +57,29 @@ impl KillOptions {
     /// # Ok::<(), kill_port::Error>(())
     /// ```
     ///
-    /// From asynchronous code, the call belongs on a thread of its own, and the callback is the way to cancel it. With tokio:
+    /// From asynchronous code, the call belongs on a thread of its own, and the callback is the way to cancel it:
     ///
-    /// ```ignore
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use kill_port::KillOptions;
+    ///
     /// let cancelled = Arc::new(AtomicBool::new(false));
     /// let flag = Arc::clone(&cancelled);
-    /// let task = tokio::task::spawn_blocking(move || {
+    /// let task = std::thread::spawn(move || {
     ///     KillOptions::new().kill_with(8080, |_| match flag.load(Ordering::Relaxed) {
     ///         true => ControlFlow::Break(()),
     ///         false => ControlFlow::Continue(()),
     ///     })
     /// });
-    /// tokio::select! {
-    ///     result = task => println!("{result:?}"),
-    ///     _ = tokio::signal::ctrl_c() => cancelled.store(true, Ordering::Relaxed),
-    /// }
+    /// // As soon as somebody has enough of it:
+    /// cancelled.store(true, Ordering::Relaxed);
+    /// println!("{:?}", task.join());
     /// ```
+    ///
+    /// With tokio, `tokio::task::spawn_blocking` takes the place of `std::thread::spawn`, and a `tokio::select!` that waits for the task
+    /// and for `tokio::signal::ctrl_c()` sets the flag when the latter comes first.
     ///
     /// # Errors
     /// [`Error`] tells what is in the way and who was ended before.
@@ -72,6 +94,15 @@ impl KillOptions {
 
     /// Frees several targets side by side, with one look at the process table for all. The results are in the order
     /// asked; a target that is named twice is freed once and answered twice.
+    ///
+    /// ```no_run
+    /// for (target, result) in kill_port::KillOptions::new().kill_all([3000, 5173]) {
+    ///     match result {
+    ///         Ok(freed) => println!("{target}: {} processes ended", freed.ended.len()),
+    ///         Err(error) => println!("{error}"),
+    ///     }
+    /// }
+    /// ```
     pub fn kill_all<T: Into<Target>>(
         &self,
         targets: impl IntoIterator<Item = T>,
@@ -205,6 +236,14 @@ pub fn survey(target: impl Into<Target>) -> Result<Survey, Error> {
 }
 
 /// Who holds anything: every listening socket of this network namespace.
+///
+/// ```no_run
+/// for holder in kill_port::survey_all()?.holders() {
+///     let ports: Vec<u16> = holder.sockets.iter().map(|socket| socket.port).collect();
+///     println!("{}: {ports:?}", holder.process);
+/// }
+/// # Ok::<(), kill_port::Error>(())
+/// ```
 ///
 /// # Errors
 /// Where the system can't be asked. The target of such an error has port 0.

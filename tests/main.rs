@@ -3,6 +3,7 @@
 use kill_port_fixture as fixture;
 
 mod documents;
+mod floors;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;

@@ -6,7 +6,7 @@ use std::io;
 use super::engine::group_of;
 use super::http::HttpError;
 use crate::container::{Endpoint, EngineError, EngineErrorKind};
-use crate::error::Advice;
+use crate::next_step::Advice;
 
 /// As much of an engine's text as belongs in a message.
 const TEXT_LIMIT: usize = 400;

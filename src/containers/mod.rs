@@ -34,7 +34,7 @@ use crate::target::Target;
 ///
 /// It goes by the names of the process, which the process itself may choose.
 #[must_use]
-pub fn forwarder(process: &crate::Process) -> Option<&'static str> {
+pub fn forwarder(process: &crate::process::Process) -> Option<&'static str> {
     crate::forwarder::forwarder(process)
 }
 

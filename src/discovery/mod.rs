@@ -134,6 +134,7 @@ impl Discovery {
                     found.held.push((id, Vec::new()));
                     found.held.len() - 1
                 });
+                // The place of one that was pushed: nobody is taken out before all are in.
                 found.held[at].1.push(socket.clone());
             }
         }

@@ -72,7 +72,7 @@ impl Index<Id> for Crowd {
     }
 }
 
-/// Everybody, with their handles.
+/// Everybody, with their handles. Each list has one entry for every [`Id`] that was given out, and none is removed.
 #[derive(Default)]
 pub(crate) struct People {
     pub crowd: Crowd,

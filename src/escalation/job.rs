@@ -164,6 +164,7 @@ impl Open {
             });
             self.members.len() - 1
         });
+        // Found or pushed just now.
         &mut self.members[at]
     }
 

@@ -120,6 +120,7 @@ fn nothing_to_do(target: Target) -> Freed {
 /// What serves every round.
 struct Work<'o> {
     shared: Shared<'o>,
+    /// Known by their places: none is added or removed once the work has begun.
     jobs: Vec<Job>,
     /// Who had exited in the last round.
     gone: HashSet<Id>,
@@ -141,7 +142,7 @@ struct Snapshot {
     at: Instant,
     gone: HashSet<Id>,
     exiting: HashSet<Id>,
-    /// Of each job that is open, by its place.
+    /// Of each job that is open, by its place: a look has room for all of them before it fills in any.
     sights: Vec<Option<Sight>>,
 }
 
@@ -760,7 +761,7 @@ impl<'o> Work<'o> {
         let job = &self.jobs[place];
         if let Some(open) = job.open() {
             let pending = open.pending(&self.shared.conduct);
-            let processes: Vec<&crate::Process> = pending
+            let processes: Vec<&crate::process::Process> = pending
                 .filter(|_| open.free_since.is_none() || open.refused_since.is_some())
                 .map(|member| &crowd[member.id].process)
                 .collect();

@@ -11,8 +11,9 @@ use crate::discovery::{Discovery, Extent, Id, Sight};
 use crate::error::{Error, Obstacle};
 use crate::filtration::Permit;
 use crate::options::KillOptions;
+use crate::plan::Plan;
 use crate::process::Process;
-use crate::report::{Fate, Plan};
+use crate::report::Fate;
 use crate::sys;
 use crate::target::Target;
 

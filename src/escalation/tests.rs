@@ -307,7 +307,7 @@ fn where_no_server_was_ended_whoever_uses_the_port_is_named_and_left_alone() {
     world.round(&used(worker), MS);
     assert_eq!(world.end, Some(Err(vec!["client"])));
     assert!(world.sent.is_empty());
-    let options = KillOptions::new().include(crate::options::Include::Clients);
+    let options = KillOptions::new().include(crate::include::Include::Clients);
     let mut world = World::new(options);
     let worker = world.process(61);
     world.round(&used(worker), MS);
@@ -470,7 +470,7 @@ proptest! {
             .force(force)
             .escalate(escalate);
         if clients {
-            options = options.include(crate::options::Include::Clients);
+            options = options.include(crate::include::Include::Clients);
         }
         let mut world = World::new(options);
         let mut ids: Vec<Id> = (60..64).map(|pid| world.process(pid)).collect();

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use super::bind::BindProbe;
 use crate::connection::{Connection, LingeringState, counted};
 use crate::discovery::{Crowd, Id, Use};
-use crate::error::Advice;
+use crate::next_step::Advice;
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::{HiddenCause, Socket, SocketState, Survey};

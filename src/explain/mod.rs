@@ -15,7 +15,7 @@ use std::io;
 
 use crate::connection::Connection;
 use crate::discovery::{Discovery, Sight};
-use crate::report::Plan;
+use crate::plan::Plan;
 use crate::socket::Survey;
 use crate::target::Target;
 

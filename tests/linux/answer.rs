@@ -6,6 +6,9 @@ use kill_port::{Error, Freed, HolderReport, KillOptions, Plan, Target};
 
 use crate::fixture::Fixture;
 
+/// How the lines of a role begin that tell what was foreseen.
+const FORESEEN: &str = "foreseen ";
+
 /// One holder's story: its PID, its fate, the signals that it was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
@@ -98,63 +101,74 @@ impl Answer {
 
     /// Tells it on the standard output of a role.
     pub fn say(&self) {
+        self.say_after("");
+    }
+
+    /// Tells it as what was foreseen: see [`Answer::foreseen_by_caller`].
+    pub fn say_foreseen(&self) {
+        self.say_after(FORESEEN);
+    }
+
+    fn say_after(&self, start: &str) {
         use crate::fixture::say;
         for told in &self.holders {
             say(&format!(
-                "holder {} {} {}",
+                "{start}holder {} {} {}",
                 told.pid, told.fate, told.signals
             ));
         }
         for obstacle in &self.obstacles {
             say(&format!(
-                "obstacle {} {} {}",
+                "{start}obstacle {} {} {}",
                 obstacle.kind, obstacle.pid, obstacle.text
             ));
         }
-        say(&format!("display {}", self.display));
-        say(if self.free {
-            "answer free"
-        } else {
-            "answer held"
-        });
+        say(&format!("{start}display {}", self.display));
+        let word = if self.free { "free" } else { "held" };
+        say(&format!("{start}answer {word}"));
     }
 
     /// Waits for what a role tells.
     pub fn from_caller(caller: &Fixture) -> Self {
-        let free = caller.wait_line("answer ") == "answer free";
+        Self::heard_after("", caller)
+    }
+
+    /// Waits for what a role that was told to `foresee` foresaw.
+    pub fn foreseen_by_caller(caller: &Fixture) -> Self {
+        Self::heard_after(FORESEEN, caller)
+    }
+
+    fn heard_after(start: &str, caller: &Fixture) -> Self {
+        let end = format!("{start}answer ");
+        let free = caller.wait_line(&end).ends_with(" free");
+        let number = |word: Option<&str>| word.and_then(|word| word.parse().ok());
         Self {
             free,
             holders: caller
-                .words("holder ")
+                .words(&format!("{start}holder "))
                 .iter()
                 .map(|line| {
                     let mut words = line.splitn(3, ' ');
                     Told {
-                        pid: words
-                            .next()
-                            .and_then(|word| word.parse().ok())
-                            .expect("a PID"),
+                        pid: number(words.next()).expect("a PID"),
                         fate: words.next().unwrap_or_default().to_owned(),
                         signals: words.next().unwrap_or_default().to_owned(),
                     }
                 })
                 .collect(),
             obstacles: caller
-                .words("obstacle ")
+                .words(&format!("{start}obstacle "))
                 .iter()
                 .map(|line| {
                     let mut words = line.splitn(3, ' ');
                     InTheWay {
                         kind: words.next().unwrap_or_default().to_owned(),
-                        pid: words
-                            .next()
-                            .and_then(|word| word.parse().ok())
-                            .expect("a PID"),
+                        pid: number(words.next()).expect("a PID"),
                         text: words.next().unwrap_or_default().to_owned(),
                     }
                 })
                 .collect(),
-            display: caller.words("display ").concat(),
+            display: caller.words(&format!("{start}display ")).concat(),
         }
     }
 

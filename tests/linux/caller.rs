@@ -41,6 +41,7 @@ const CALL: &[Takes] = takes![
     target: Target,
     grace: u64,
     plan: Flag,
+    foresee: Flag,
     include_ancestors: Flag,
 ];
 
@@ -73,7 +74,8 @@ fn options(params: &Params) -> KillOptions {
     options
 }
 
-/// Frees `target` (or `port`), or with `plan` tells what that would come to, with `grace` and `include_ancestors`, tells the answer, and ends.
+/// Frees `target` (or `port`), or with `plan` tells what that would come to, with `grace` and `include_ancestors`, tells the answer, and
+/// ends. With `foresee` it tells what it would come to, and then frees it.
 fn caller(params: &Params) {
     let target: Target = params
         .get("target")
@@ -82,6 +84,9 @@ fn caller(params: &Params) {
     say("ready");
     if params.has("plan") {
         return Answer::of_plan(&options(params).plan(target)).say();
+    }
+    if params.has("foresee") {
+        Answer::of_plan(&options(params).plan(target)).say_foreseen();
     }
     Answer::of(&options(params).kill(target)).say();
 }

@@ -2,12 +2,12 @@
 
 mod addresses;
 mod answer;
-// mod both_ways;
 mod caller;
 mod ending;
 mod explain;
 mod fallback;
 mod finding;
+mod foreseen;
 mod hidden;
 mod hidepid;
 mod look_before_you_shoot;

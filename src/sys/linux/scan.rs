@@ -313,6 +313,7 @@ impl Path {
             digits[first] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
+        // Ten digits and the longest suffix that is asked for, `/fd`, leave room here.
         let length = digits.len() - first;
         self.0[..length].copy_from_slice(&digits[first..]);
         let suffix = suffix.to_bytes_with_nul();
