@@ -31,7 +31,7 @@ impl KillOptions {
     ///     KillOptions::new().kill(address)?;
     ///     TcpListener::bind(address)
     /// }
-    /// # test_server().map(drop)
+    /// # let _ = test_server;
     /// ```
     ///
     /// # Errors

@@ -146,9 +146,8 @@ impl Discovery {
             let facts = &self.people.crowd[*id];
             let parent = facts.ancestors.first().copied();
             let is_unreadable = |parent: &Id| {
-                found
-                    .unreadable
-                    .contains(&self.people.crowd[*parent].process.pid)
+                let pid = self.people.crowd[*parent].process.pid;
+                pid != 1 && found.unreadable.contains(&pid)
             };
             if facts.unseen_parent.is_some() || parent.as_ref().is_some_and(is_unreadable) {
                 for socket in sockets {

@@ -140,6 +140,8 @@ struct Shared<'o> {
 /// What one round has seen.
 struct Snapshot {
     at: Instant,
+    /// Who was told to end and has exited since the round before.
+    exits: Vec<Id>,
     gone: HashSet<Id>,
     exiting: HashSet<Id>,
     /// Of each job that is open, by its place: a look has room for all of them before it fills in any.
@@ -296,10 +298,16 @@ impl<'o> Work<'o> {
     fn look(&mut self) -> io::Result<Snapshot> {
         let at = Instant::now();
         let (gone, exiting) = self.exits();
+        let conduct = &mut self.shared.conduct;
+        let exits: Vec<Id> = conduct.pending().filter(|id| gone.contains(id)).collect();
+        for &id in &exits {
+            conduct.note_end(id, at);
+        }
         #[cfg(feature = "containers")]
         self.shared.desk.poll(at);
         let mut snapshot = Snapshot {
             at,
+            exits,
             gone,
             exiting,
             sights: Vec::new(),
@@ -535,13 +543,7 @@ impl<'o> Work<'o> {
     }
 
     fn note_exits(&mut self, snapshot: &Snapshot, callback: Callback<'_>) -> ControlFlow<(), bool> {
-        let conduct = &mut self.shared.conduct;
-        let exits: Vec<Id> = conduct
-            .pending()
-            .filter(|id| snapshot.gone.contains(id))
-            .collect();
-        for &id in &exits {
-            conduct.note_end(id, snapshot.at);
+        for &id in &snapshot.exits {
             let process = &self.shared.discovery.people.crowd[id].process;
             for job in &mut self.jobs {
                 let target = job.target;
@@ -553,7 +555,7 @@ impl<'o> Work<'o> {
                 }
                 open.exits = true;
                 log::debug!("port {target}: PID {} has exited", process.pid);
-                let first = conduct.of(id).first.unwrap_or(snapshot.at);
+                let first = self.shared.conduct.of(id).first.unwrap_or(snapshot.at);
                 callback(&Event::Ended {
                     target,
                     process,
@@ -562,7 +564,7 @@ impl<'o> Work<'o> {
                 })?;
             }
         }
-        ControlFlow::Continue(!exits.is_empty())
+        ControlFlow::Continue(!snapshot.exits.is_empty())
     }
 
     /// The deed.

@@ -34,6 +34,7 @@ pub(crate) fn plan(
     }
     let snapshot = Snapshot {
         at: Instant::now(),
+        exits: Vec::new(),
         gone: HashSet::new(),
         exiting: HashSet::new(),
         sights: Vec::new(),

@@ -75,7 +75,7 @@ pub(crate) use elsewhere::{Mark, has_unseen_child, started_since};
 mod elsewhere {
     use std::io;
 
-    use super::super::{Handle, descendants, start_ticks_now};
+    use crate::sys::{Handle, descendants, start_ticks_now};
 
     /// A point in time.
     #[derive(Debug, Clone, Copy)]
@@ -109,8 +109,8 @@ mod elsewhere {
 mod tests {
     use std::time::Duration;
 
-    use super::super::{Mark, descendants, started_since};
     use super::*;
+    use crate::sys::{Mark, descendants, started_since};
 
     /// 40, started by 30, started by 1. 50 was started by 45, which can't be seen.
     fn look(pid: u32) -> Option<Birth> {
