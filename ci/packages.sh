@@ -3,7 +3,7 @@
 # hold, and pass the tests that they hold. The command's package is built against the library's package, not against a published one.
 # Then the library's API is compared with that of its newest published version.
 #
-# Needs the network for what is compared. Takes about four minutes on two cores, and a quarter of an hour once to install what compares.
+# Needs the network for what is compared. Takes about four minutes on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -55,12 +55,8 @@ fi
 
 # Compares with the newest published version, whose API it builds.
 if ! cargo semver-checks --version >/dev/null 2>&1; then
-  say "installing cargo-semver-checks, which takes a quarter of an hour"
-  timeout 1500 cargo install --quiet --locked cargo-semver-checks >"$folder/log" 2>&1 || {
-    tail -n 5 "$folder/log" >&2
-    say "SKIPPED: cargo-semver-checks is not installed and could not be"
-    exit 0
-  }
+  say "SKIPPED: the API is not compared, since cargo-semver-checks is not installed (cargo install --locked cargo-semver-checks, a quarter of an hour)"
+  exit 0
 fi
 say "comparing the API"
 status=0
