@@ -31,7 +31,9 @@ impl KillOptions {
     ///     KillOptions::new().kill(address)?;
     ///     TcpListener::bind(address)
     /// }
-    /// # test_server().map(drop)
+    ///
+    /// let server = test_server()?;
+    /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
     /// # Errors
