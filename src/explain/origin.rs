@@ -37,6 +37,7 @@ pub struct Provenance {
 #[non_exhaustive]
 pub enum Origin {
     /// A shell.
+    #[non_exhaustive]
     Shell {
         /// The shell.
         process: Process,
@@ -44,11 +45,13 @@ pub enum Origin {
         interactive: bool,
     },
     /// An editor or an IDE.
+    #[non_exhaustive]
     Editor {
         /// The editor.
         process: Process,
     },
     /// A program that runs scripts and tasks: `npm run dev`, `make serve`.
+    #[non_exhaustive]
     ScriptRunner {
         /// The runner.
         process: Process,
@@ -56,6 +59,7 @@ pub enum Origin {
         command: String,
     },
     /// A program that starts servers again when they end: pm2, supervisord, runit, s6, nodemon.
+    #[non_exhaustive]
     Supervisor {
         /// The supervisor.
         process: Process,
@@ -65,11 +69,13 @@ pub enum Origin {
         app: Option<String>,
     },
     /// A master that holds the same port: it starts workers again, and ends them when it ends.
+    #[non_exhaustive]
     Master {
         /// The master.
         process: Process,
     },
     /// A systemd unit, known by the control group, or by the port in a `.socket` unit that the manager holds.
+    #[non_exhaustive]
     SystemdUnit {
         /// `web.service`, or `web.socket` where the manager itself holds the port.
         unit: String,
@@ -81,26 +87,31 @@ pub enum Origin {
         socket_unit: Option<String>,
     },
     /// cron or at.
+    #[non_exhaustive]
     Cron {
         /// The daemon.
         process: Process,
     },
     /// A login over SSH.
+    #[non_exhaustive]
     SshSession {
         /// The server of the session.
         process: Process,
     },
     /// tmux, screen or zellij.
+    #[non_exhaustive]
     Multiplexer {
         /// Its server.
         process: Process,
     },
     /// A terminal window.
+    #[non_exhaustive]
     Terminal {
         /// The terminal emulator.
         process: Process,
     },
     /// A container.
+    #[non_exhaustive]
     Container {
         /// `docker`, `podman`, `containerd`, `cri-o`, `lxc`, `systemd-nspawn`; `None` where only a PID namespace of its own is seen.
         runtime: Option<&'static str>,
@@ -110,6 +121,7 @@ pub enum Origin {
     /// The Windows Subsystem for Linux.
     Wsl,
     /// A job of launchd.
+    #[non_exhaustive]
     LaunchdJob {
         /// `com.example.web`
         label: String,
@@ -117,6 +129,7 @@ pub enum Origin {
         domain: String,
     },
     /// A Windows service.
+    #[non_exhaustive]
     WindowsService {
         /// Its short name.
         name: String,
