@@ -12,6 +12,31 @@ pub(super) struct Birth {
     pub start_ticks: u64,
     /// 0 where there is none.
     pub parent: u32,
+    /// The PID of its session's leader; 0 where there is none.
+    pub session: u32,
+}
+
+/// Those above a process, nearest first, then the leader of its session and those above that one. The chain ends at PID 1, at a
+/// parent outside of what can be seen from here, or where it is hidden.
+///
+/// The leader belongs to it because `setsid --fork` and double forks put PID 1 in the place of the parent. A session outlives its leader:
+/// one that does not exist any more hides nobody.
+pub(super) fn above(
+    pid: u32,
+    look: impl Fn(u32) -> Option<Birth>,
+    exists: impl Fn(u32) -> bool,
+) -> Ancestors {
+    let mut ancestors = Ancestors::default();
+    let Some(own) = look(pid) else {
+        ancestors.breaks_off = true;
+        return ancestors;
+    };
+    climb(own.parent, &mut ancestors, &look);
+    // 0 means that the leader is outside this PID namespace, where nobody can be signalled from here anyway.
+    if own.session != 0 && own.session != pid && exists(own.session) {
+        climb(own.session, &mut ancestors, &look);
+    }
+    ancestors
 }
 
 /// Adds this process and those above it that are not there yet. A list that already has one has all above it.
@@ -20,6 +45,7 @@ pub(super) fn climb(mut pid: u32, into: &mut Ancestors, look: impl Fn(u32) -> Op
         let Some(Birth {
             start_ticks,
             parent,
+            ..
         }) = look(pid)
         else {
             // Nobody is above PID 1.
@@ -112,42 +138,44 @@ mod tests {
     use super::*;
     use crate::sys::{Mark, descendants, started_since};
 
-    /// 40, started by 30, started by 1. 50 was started by 45, which can't be seen.
+    /// 40, started by 30, started by 1; 50 was started by 45, which is hidden. The leader of the session of 40 is 20, that of 60 was 25,
+    /// which has ended, and that of 70 is hidden.
     fn look(pid: u32) -> Option<Birth> {
-        let parent = match pid {
-            1 => 0,
-            30 => 1,
-            40 => 30,
-            50 => 45,
+        let (parent, session) = match pid {
+            1 => (0, 1),
+            20 | 30 => (1, 20),
+            40 => (30, 20),
+            50 => (45, 50),
+            60 => (1, 25),
+            70 => (1, 45),
             _ => return None,
         };
         Some(Birth {
             start_ticks: u64::from(pid) * 10,
             parent,
+            session,
         })
     }
 
-    fn pids(ancestors: &Ancestors) -> Vec<u32> {
-        let found = ancestors.found.iter();
-        found.map(|identity| identity.pid).collect()
+    fn exists(pid: u32) -> bool {
+        pid != 25
     }
 
     #[test]
     fn those_above_are_found_once_and_to_the_end() {
-        let mut ancestors = Ancestors::default();
-        climb(40, &mut ancestors, look);
-        climb(30, &mut ancestors, look);
-        assert_eq!(pids(&ancestors), [40, 30, 1]);
-        assert_eq!(ancestors.found[0].start_ticks, 400);
+        let ancestors = above(40, look, exists);
+        let pids: Vec<u32> = ancestors.found.iter().map(|found| found.pid).collect();
+        assert_eq!(pids, [30, 1, 20]);
+        assert_eq!(ancestors.found[0].start_ticks, 300);
         assert!(!ancestors.breaks_off);
     }
 
     #[test]
-    fn a_chain_breaks_off_at_a_parent_that_can_not_be_seen() {
-        let mut ancestors = Ancestors::default();
-        climb(50, &mut ancestors, look);
-        assert_eq!(pids(&ancestors), [50]);
-        assert!(ancestors.breaks_off);
+    fn the_chain_breaks_off_at_who_is_hidden_and_not_at_who_has_ended() {
+        assert!(above(50, look, exists).breaks_off);
+        assert!(!above(60, look, exists).breaks_off);
+        assert!(above(70, look, exists).breaks_off);
+        assert!(above(99, look, exists).breaks_off, "the caller is hidden");
         let mut ancestors = Ancestors::default();
         climb(1, &mut ancestors, |_| None);
         assert!(!ancestors.breaks_off, "nobody is above PID 1");

@@ -7,28 +7,15 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 
 use super::super::Ancestors;
-use super::super::lineage::{Birth, below, climb};
+use super::super::lineage::{Birth, above, below, climb};
 use super::files;
 use super::process::{Handle, caller, proc_path, ticks_since_boot};
 use super::scan;
 use super::stat::Stat;
 
-/// The caller's ancestors, nearest first, then the leader of its session and that one's ancestors. The chain ends at PID 1, at a
-/// parent outside this PID namespace, or where `hidepid` hides it.
-///
-/// The session's leader belongs to it because `setsid --fork` and double forks put PID 1 in the place of the parent.
+/// The caller's ancestors, see the contract in `sys`.
 pub(crate) fn ancestors() -> Ancestors {
-    let mut ancestors = Ancestors::default();
-    let Some(own) = stat_of(caller()) else {
-        ancestors.breaks_off = true;
-        return ancestors;
-    };
-    climb(own.parent, &mut ancestors, birth_of);
-    // 0 means that the leader is outside this PID namespace, where nobody can be signalled from here anyway.
-    if own.session != 0 && own.session != caller() && exists(own.session) {
-        climb(own.session, &mut ancestors, birth_of);
-    }
-    ancestors
+    above(caller(), birth_of, exists)
 }
 
 /// Everyone above these processes, each once.
@@ -43,7 +30,7 @@ pub(super) fn ancestors_of(pids: &[u32]) -> Vec<u32> {
     found.map(|identity| identity.pid).collect()
 }
 
-/// Whether there is such a process, though it may be hidden: a session outlives its leader.
+/// Whether there is such a process, though it may be hidden.
 fn exists(pid: u32) -> bool {
     Pid::from_raw(pid.cast_signed()).is_some_and(|pid| test_kill_process(pid) != Err(Errno::SRCH))
 }
@@ -58,6 +45,7 @@ fn birth_of(pid: u32) -> Option<Birth> {
     Some(Birth {
         start_ticks: stat.start_ticks,
         parent: stat.parent,
+        session: stat.session,
     })
 }
 

@@ -10,32 +10,22 @@ use nix::unistd::Pid;
 use super::handle::{Handle, caller};
 use super::system;
 use crate::sys::Ancestors;
-use crate::sys::lineage::{Birth, below, climb};
+use crate::sys::lineage::{Birth, above, below};
 
-/// The caller's ancestors, nearest first, then the leader of its session and that one's ancestors. The leader belongs to it
-/// because double forks put PID 1 in the place of the parent.
+/// The caller's ancestors, see the contract in `sys`.
 pub(crate) fn ancestors() -> Ancestors {
-    let mut ancestors = Ancestors::default();
-    let Some(own) = system::info(caller()) else {
-        ancestors.breaks_off = true;
-        return ancestors;
-    };
-    climb(own.parent, &mut ancestors, birth);
-    let leader = own.place.session;
-    if leader != 0 && leader != caller() && exists(leader) {
-        climb(leader, &mut ancestors, birth);
-    }
-    ancestors
+    above(caller(), birth, exists)
 }
 
 fn birth(pid: u32) -> Option<Birth> {
     system::info(pid).map(|info| Birth {
         start_ticks: info.start,
         parent: info.parent,
+        session: info.place.session,
     })
 }
 
-/// A session outlives its leader.
+/// Whether there is such a process, though it may be hidden.
 fn exists(pid: u32) -> bool {
     i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))
 }

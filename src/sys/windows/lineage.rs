@@ -6,21 +6,13 @@ use std::io;
 use super::handle::{Handle, caller};
 use super::process_info::{self, Entry};
 use crate::sys::Ancestors;
-use crate::sys::lineage::{Birth, below, climb};
+use crate::sys::lineage::{Birth, above, below};
 
 /// The caller's ancestors, nearest first. The chain ends at a parent that has ended. Windows has no sessions of terminals
 /// that would lead further.
 pub(crate) fn ancestors() -> Ancestors {
-    let mut ancestors = Ancestors::default();
-    match process_info::snapshot() {
-        Ok(entries) => {
-            if let Some(own) = birth(caller(), &entries) {
-                climb(own.parent, &mut ancestors, |pid| birth(pid, &entries));
-            }
-        }
-        Err(_) => ancestors.breaks_off = true,
-    }
-    ancestors
+    let entries = process_info::snapshot().unwrap_or_default();
+    above(caller(), |pid| birth(pid, &entries), |_| false)
 }
 
 /// What is told of a process in a list of all. Of those that can't be opened, the list alone tells who started them: then a PID that
@@ -43,6 +35,7 @@ fn birth(pid: u32, entries: &[Entry]) -> Option<Birth> {
     Some(Birth {
         start_ticks,
         parent,
+        session: 0,
     })
 }
 
