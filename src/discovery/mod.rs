@@ -256,13 +256,18 @@ impl Discovery {
             }
         }
         if !refusals.is_empty() {
-            // A kernel that does not list sockets that are bound without listening can still be asked about each.
-            let mut unlisted = Vec::new();
-            self.table.bound_unlisted(target.port(), &mut unlisted)?;
-            unlisted.retain(|socket| socket.blocks(target));
-            sight.sockets.extend(unlisted);
+            self.add_unlisted(target, sight)?;
         }
         sight.refusals = Some(refusals);
+        Ok(())
+    }
+
+    /// Adds sockets that are bound without listening where the system does not list them: each socket of a process can still be asked.
+    pub(crate) fn add_unlisted(&mut self, target: Target, sight: &mut Sight) -> io::Result<()> {
+        let mut unlisted = Vec::new();
+        self.table.bound_unlisted(target.port(), &mut unlisted)?;
+        unlisted.retain(|socket| socket.blocks(target));
+        sight.sockets.extend(unlisted);
         Ok(())
     }
 

@@ -134,8 +134,9 @@ pub(super) fn wants_holders(open: &Open, sockets: &[Socket], round: &Round<'_>) 
     let Some((last, cost)) = open.surveyed else {
         return true;
     };
-    if let Some((since, _)) = &open.unheld {
-        return round.since(*since) >= LINGER;
+    if let Some((since, unheld)) = &open.unheld {
+        let is_other = |socket: &Socket| !unheld.contains(&socket.id);
+        return round.since(*since) >= LINGER || sockets.iter().any(is_other);
     }
     let since = round.since(last);
     let soon = cost.saturating_mul(4).max(Duration::from_millis(20));
@@ -661,10 +662,8 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
     if !actions.is_empty() {
         return actions;
     }
-    if chosen
-        .iter()
-        .any(|permit| round.conduct.is_pending(permit.id()))
-    {
+    let is_user = |member: &&Member| matches!(member.part, Part::Leftover | Part::Client);
+    if open.pending(round.conduct).any(|member| is_user(&member)) {
         return on_time(open, round);
     }
     // What the kernel alone keeps may go in a moment, and so may a bind that somebody tries.
@@ -673,7 +672,10 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
     let may_pass = |obstacle: &Obstacle| {
         matches!(
             obstacle,
-            Obstacle::Lingering { .. } | Obstacle::Unbindable { .. }
+            // Whoever is just ending has given up its descriptors, and not yet its connections.
+            Obstacle::Client { process: None, .. }
+                | Obstacle::Lingering { .. }
+                | Obstacle::Unbindable { .. }
         )
     };
     let is_final = !obstacles.iter().all(may_pass) || round.since(since) >= patience;

@@ -89,6 +89,8 @@ pub(super) struct Open {
     pub bound_before: HashSet<SocketId>,
     /// Since when each round has seen such sockets that were new.
     pub bound_since: Option<Instant>,
+    /// Whether it has such sockets that the system does not list: then each socket is asked.
+    pub has_unlisted: bool,
     /// When the first signal was sent: the one clock of this target.
     pub clock: Option<Instant>,
     /// The same moment for the system's clock and for the order of PIDs.
@@ -131,6 +133,7 @@ impl Open {
             had_udp: false,
             bound_before: HashSet::new(),
             bound_since: None,
+            has_unlisted: false,
             clock: None,
             told: None,
             killed: None,

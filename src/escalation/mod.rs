@@ -437,6 +437,9 @@ impl<'o> Work<'o> {
                 continue;
             };
             sight.sockets.extend(bound);
+            if self.jobs[place].open().is_some_and(|open| open.has_unlisted) {
+                self.shared.discovery.add_unlisted(target, sight)?;
+            }
             if sight.sockets.is_empty() && !is_all {
                 let (single, _) = self.shared.discovery.listening(&[target])?;
                 sight.sockets.extend(single.into_iter().flatten());

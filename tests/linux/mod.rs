@@ -2,7 +2,10 @@
 
 mod addresses;
 mod answer;
+mod bind;
+mod bystanders;
 mod caller;
+mod data;
 mod ending;
 mod explain;
 mod fallback;
@@ -10,20 +13,27 @@ mod finding;
 mod foreseen;
 mod hidden;
 mod hidepid;
+mod in_use;
 mod look_before_you_shoot;
 mod many;
+mod returning;
 mod reuse;
 mod second_look;
 mod sharing;
 mod sparing;
 mod supervisor_option;
 mod supervisors;
+mod targets;
 mod tree;
+mod unlisted;
 mod waiting;
 
 /// The roles of these tests.
 pub const ROLES: &[&[crate::fixture::RoleKind]] = &[
+    bind::ROLES,
+    bystanders::ROLES,
     caller::ROLES,
+    data::ROLES,
     explain::ROLES,
     supervisor_option::ROLES,
     tree::ROLES,

@@ -1,8 +1,11 @@
 //! The command on real processes.
 
 mod asking;
+mod bind;
 mod freeing;
+mod generations;
 mod hostile;
+mod in_use;
 mod json;
 mod listing;
 mod permission;
@@ -12,4 +15,5 @@ mod ranges;
 mod scarcity;
 mod snapshots;
 mod terminal;
+mod two_at_once;
 mod why;
