@@ -426,3 +426,10 @@ fn a_callback_that_breaks_off_before_the_first_signal_spares_everybody() {
     Answer::of(&result).held(&[("cancelled", 0)]);
     assert!(server.signals().is_empty());
 }
+
+#[test]
+fn an_ancestor_beyond_one_that_can_not_be_read_and_leads_a_session_is_spared_as_perhaps_one() {
+    if root_or_skip() {
+        is_spared_out_of_sight(1, 1);
+    }
+}

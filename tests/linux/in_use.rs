@@ -276,3 +276,14 @@ fn a_worker_that_takes_its_time_to_end_is_waited_for() {
     ]);
     is_bindable(&port);
 }
+
+#[test]
+fn a_worker_that_keeps_a_connection_and_ignores_sigterm_gets_sigkill() {
+    let scene = LeftBehind::start(End::Closes, "ignore");
+    let options = KillOptions::new().grace(std::time::Duration::from_millis(300));
+    kill(options, &scene.port.to_string()).freed(&[
+        (scene.server.pid(), "exited", "TERM"),
+        (scene.worker(), "exited", "TERM,KILL"),
+    ]);
+    is_bindable(&scene.port);
+}

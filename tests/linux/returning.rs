@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kill_port::{Event, KillOptions, Obstacle};
 
-use super::answer::{Answer, kill};
+use super::answer::{Answer, kill, kill_plainly};
 use crate::fixture::linux::proc::{self, can_bind};
 use crate::fixture::linux::uses::claim_untouched;
 use crate::fixture::{Fixture, Port};
@@ -209,4 +209,39 @@ fn those_that_only_bind_in_place_of_an_ended_server_are_counted_and_their_superv
     let ended = answer.holders.iter().filter(|told| told.fate == "exited");
     assert_eq!(ended.count(), 3, "{answer:#?}");
     assert!(supervisor.is_alive());
+}
+
+#[test]
+fn a_loop_of_servers_for_one_client_each_is_never_free_already() {
+    for _ in 0..5 {
+        let port = Port::claim();
+        let shell = Fixture::role("one_shot_loop").port(&port).start();
+        shell.wait_count("served", 3);
+        let answer = kill_plainly(port.number());
+        assert!(
+            !(answer.free && answer.holders.is_empty()),
+            "somebody serves there all the time: {answer:#?}"
+        );
+        assert!(
+            answer.holders.iter().all(|told| told.pid != shell.pid()),
+            "{answer:#?}"
+        );
+        assert!(shell.is_alive());
+    }
+}
+
+#[test]
+fn a_loop_of_servers_for_one_client_each_is_named_as_what_starts_them() {
+    let port = Port::claim();
+    let shell = Fixture::role("one_shot_loop").port(&port).start();
+    shell.wait_count("served", 3);
+    let answer = kill(KillOptions::new().settle(SETTLE), &port.to_string());
+    assert!(!answer.free, "{answer:#?}");
+    assert_eq!(answer.obstacles[0].kind, "respawned", "{answer:#?}");
+    answer.mentions(&format!("(PID {})", shell.pid()));
+}
+
+#[test]
+fn a_server_that_forks_itself_twice_on_sigterm_is_not_free() {
+    a_server_that_starts_itself_again_is_not_free("fork_twice");
 }

@@ -69,3 +69,18 @@ fn a_port_that_nobody_has_bound_is_free_where_nothing_is_listed() {
     let port = Port::claim();
     answer(calling(&port).set("no_netlink", 1)).was_free();
 }
+
+#[test]
+fn a_process_that_has_bound_the_port_is_ended_where_it_may_be_traced() {
+    if !tracing_or_skip() {
+        return;
+    }
+    let port = claim_untouched();
+    let holder = Fixture::role("bound_plainly")
+        .port(&port)
+        .set("on_term", "exit")
+        .start();
+    answer(calling(&port).set("no_netlink", 1)).freed(&[(holder.pid(), "exited", "TERM")]);
+    holder.exit_status();
+    assert_eq!(holder.signals(), ["SIGTERM"]);
+}
