@@ -437,7 +437,10 @@ impl<'o> Work<'o> {
                 continue;
             };
             sight.sockets.extend(bound);
-            if self.jobs[place].open().is_some_and(|open| open.has_unlisted) {
+            if self.jobs[place]
+                .open()
+                .is_some_and(|open| open.has_unlisted)
+            {
                 self.shared.discovery.add_unlisted(target, sight)?;
             }
             if sight.sockets.is_empty() && !is_all {
@@ -540,6 +543,10 @@ impl<'o> Work<'o> {
             #[cfg(feature = "containers")]
             if is_untouched {
                 self.shared.desk.look_around(snapshot.at);
+            }
+            let has_unlisted = !sight.sockets.is_empty();
+            if let Some(open) = self.jobs[place].open_mut() {
+                open.has_unlisted |= has_unlisted;
             }
         }
         Ok(())

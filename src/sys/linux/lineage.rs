@@ -75,3 +75,95 @@ pub(crate) fn has_unseen_child(handle: &Handle) -> bool {
         children.any(|child| stat_of(child).is_none() && exists(child))
     })
 }
+
+/// A point in the order in which the kernel gives out PIDs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    last: Option<u32>,
+    ticks: u64,
+}
+
+impl Mark {
+    /// Now.
+    pub(crate) fn now() -> Self {
+        Self {
+            last: scan::last_pid(),
+            ticks: ticks_since_boot(),
+        }
+    }
+}
+
+/// More than so many PIDs are not looked at one by one.
+const FEW: u32 = 1024;
+/// How often the look is repeated where others are started all the time.
+const LOOKS: usize = 8;
+
+/// The processes that were started since then and live. The kernel counts PIDs up and wraps around, so they are those between then and
+/// now; where nothing was started anywhere, nothing has to be looked at.
+pub(crate) fn started_since(mark: Mark, _below: &[&Handle]) -> io::Result<Vec<Handle>> {
+    let mut found: Vec<Handle> = Vec::new();
+    let mut from = mark.last;
+    for _ in 0..LOOKS {
+        let now = scan::last_pid();
+        if from.is_some() && from == now {
+            break;
+        }
+        let between = match (from, now) {
+            (Some(last), Some(now)) if now > last && now - last <= FEW => {
+                (last + 1..=now).collect()
+            }
+            _ => scan::pids()?,
+        };
+        for pid in between {
+            let is_known = found.iter().any(|handle| handle.pid() == pid);
+            if let (false, Some(handle)) = (is_known, Handle::open(pid)?)
+                && handle.start_ticks() >= mark.ticks
+                && !handle.is_kernel()
+            {
+                found.push(handle);
+            }
+        }
+        // One that ended meanwhile may have started another first.
+        from = now;
+    }
+    found.retain(|handle| !handle.has_exited());
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_leader_that_has_ended_hides_nobody() {
+        const INSIDE: &str = "KILL_PORT_TEST_WITHOUT_A_LEADER";
+        if std::env::var_os(INSIDE).is_some() {
+            let session = stat_of(caller()).unwrap().session;
+            while exists(session) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let ancestors = ancestors();
+            assert!(!ancestors.breaks_off, "{ancestors:?}");
+            return;
+        }
+        // This test once more, in a session whose leader has started it and ended.
+        let name = "sys::linux::lineage::tests::a_leader_that_has_ended_hides_nobody";
+        let mut leader = Command::new("setsid")
+            .args(["sh", "-c", "\"$0\" --exact \"$1\" & exit"])
+            .arg(std::env::current_exe().unwrap())
+            .arg(name)
+            .env(INSIDE, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        leader.wait().unwrap();
+        let mut told = String::new();
+        let mut stdout = leader.stdout.take().unwrap();
+        stdout.read_to_string(&mut told).unwrap();
+        assert!(told.contains("1 passed"), "{told}");
+    }
+}
