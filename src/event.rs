@@ -87,7 +87,8 @@ pub enum Event<'a> {
     Waiting {
         /// The target.
         target: Target,
-        /// The processes that were signalled and still hold it. Empty while a free port settles.
+        /// The processes that were signalled and still hold it. Empty while a free port settles, while a container
+        /// engine is asked or told, and before anybody was signalled.
         processes: &'a [&'a Process],
         /// Since the first signal.
         elapsed: Duration,

@@ -7,6 +7,7 @@ use crate::container::Containers;
 use crate::include::Include;
 use crate::plan::Plan;
 use crate::process::Identity;
+use crate::report::Fate;
 use crate::signal::Signal;
 
 /// How holders are ended, and how patiently.
@@ -123,7 +124,8 @@ impl KillOptions {
         self
     }
 
-    /// Ends nobody, and stops no container, that these plans did not name: whoever takes the target later is spared.
+    /// Ends nobody, and stops no container, of whom these plans did not say so: whoever takes the target later is spared, and so is whoever
+    /// a plan spares.
     ///
     /// For programs that show a person a [`Plan`] and ask. Processes are told apart by their identity, not by their PID.
     pub fn agreed<'a>(mut self, plans: impl IntoIterator<Item = &'a Plan>) -> Self {
@@ -134,9 +136,10 @@ impl KillOptions {
         };
         for plan in plans {
             let reports = plan.holders.iter();
+            let told = reports.filter(|report| report.fate == Fate::WouldSignal);
             agreed
                 .processes
-                .extend(reports.map(|report| report.holder.process.identity()));
+                .extend(told.map(|report| report.holder.process.identity()));
             #[cfg(feature = "containers")]
             agreed
                 .containers

@@ -21,7 +21,7 @@ pub struct Plan {
     pub containers: Vec<Container>,
     /// Why it would not become free, if it would not.
     pub error: Option<Error>,
-    /// The parent that may start a holder again, if there is one: see
+    /// Parents that may start a holder again: see
     /// [`KillOptions::settle`](crate::KillOptions::settle).
     pub supervisors: Vec<Process>,
 }

@@ -25,7 +25,7 @@ pub enum SparedReason {
     Kernel,
     /// It is Windows' System or Idle process.
     System,
-    /// It holds only an unconnected UDP socket on an ephemeral port, so it is perhaps only a client.
+    /// It only uses the port as a client; or perhaps does, with an unconnected UDP socket on an ephemeral port.
     Client,
     /// It forwards the port to a container: ending it would break the container, which would go on without the port.
     Forwarder,

@@ -40,9 +40,9 @@ impl KillOptions {
         self.kill_with(target, |_| ControlFlow::Continue(()))
     }
 
-    /// Frees one target, tells of progress, and can be cancelled: the callback is called at least every 50 ms and for each signal, and
-    /// when it breaks, nobody else is signalled and the call returns with [`Obstacle::Cancelled`](crate::Obstacle::Cancelled). Signals
-    /// that were sent are not taken back.
+    /// Frees one target, tells of progress, and can be cancelled: the callback is called before each signal and after each look,
+    /// as a rule every 25 ms. When it breaks, nobody else is signalled, and a target that is not finished by then ends with
+    /// [`Obstacle::Cancelled`](crate::Obstacle::Cancelled). Signals that were sent are not taken back.
     ///
     /// ```no_run
     /// use std::ops::ControlFlow;

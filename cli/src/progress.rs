@@ -45,7 +45,7 @@ pub struct Progress {
     visible: bool,
     waits: Vec<Wait>,
     /// The containers that are being stopped.
-    containers: Vec<String>,
+    containers: Vec<(Target, String)>,
 }
 
 /// The last that was heard of one target.
@@ -83,7 +83,8 @@ impl Progress {
             } => {
                 let names = || {
                     let processes = processes.iter().map(|process| who(process));
-                    processes.chain(self.containers.iter().cloned())
+                    let own = self.containers.iter().filter(|(of, _)| *of == target);
+                    processes.chain(own.map(|(_, name)| name.clone()))
                 };
                 let wait = Wait {
                     target,
@@ -97,17 +98,22 @@ impl Progress {
                     None => self.waits.push(wait),
                 }
             }
-            Event::Stopping { container, .. } => {
-                self.containers.push(container::name(container));
+            Event::Stopping {
+                target, container, ..
+            } => {
+                self.containers.push((target, container::name(container)));
                 return;
             }
-            Event::Stopped { container, .. } => {
-                let stopped = container::name(container);
+            Event::Stopped {
+                target, container, ..
+            } => {
+                let stopped = (target, container::name(container));
                 self.containers.retain(|container| *container != stopped);
                 return;
             }
             Event::Freed { target, .. } | Event::GaveUp { target, .. } => {
                 self.waits.retain(|wait| wait.target != target);
+                self.containers.retain(|(of, _)| *of != target);
             }
             _ => return,
         }

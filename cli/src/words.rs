@@ -45,12 +45,13 @@ fn spared(reason: SparedReason) -> &'static str {
         SparedReason::Caller => "kill_port itself",
         SparedReason::Ancestor => "an ancestor of kill_port",
         SparedReason::PerhapsAncestor => "perhaps an ancestor of kill_port",
-        SparedReason::Init => "PID 1",
+        SparedReason::Init => "a service manager",
         SparedReason::Kernel => "a kernel thread",
         SparedReason::System => "a part of Windows",
         SparedReason::Client => "perhaps only a client",
         SparedReason::NotAgreed => "you were not asked about it",
         SparedReason::Forwarder => "it forwards the port to a container",
+        SparedReason::NoContainer => "only containers were to be stopped",
         _ => reason.as_str(),
     }
 }

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use super::http::{self, HttpError, Response};
 use crate::container::Endpoint;
 
+/// A deadline for those who set none.
+const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Work that goes on in a thread of its own, and is waited for no longer than until its deadline.
 pub(crate) struct Task<T> {
     answer: mpsc::Receiver<T>,
@@ -29,7 +32,7 @@ pub(crate) enum Progress<T> {
 impl<T: Send + 'static> Task<T> {
     pub(crate) fn start(limit: Duration, work: impl FnOnce(Instant) -> T + Send + 'static) -> Self {
         let now = Instant::now();
-        let deadline = now.checked_add(limit).unwrap_or(now);
+        let deadline = now.checked_add(limit).unwrap_or(now + FAR);
         let (sender, answer) = mpsc::channel();
         let thread = std::thread::Builder::new()
             .name("kill_port engine".to_owned())

@@ -219,26 +219,18 @@ impl Discovery {
         Ok(few)
     }
 
-    /// Tries to bind the target as servers do it, and adds what the kernel said, and who uses the port if it refused. The last thing of a
-    /// look, for a target that nobody holds.
-    pub(crate) fn bind(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
-        self.try_binds(target, udp, sight)?;
-        if sight
-            .refusals
-            .as_ref()
-            .is_some_and(|refusals| !refusals.is_empty())
-            && sight.sockets.is_empty()
-        {
-            let connections = self.connections(target)?;
-            let scan = self.scan(owned(&connections).collect(), Depth::Complete)?;
-            let ends = self.ends(&connections)?;
-            sight.uses = uses_in(&scan, &ends, connections);
-        }
+    /// Adds who uses the port without listening.
+    pub(crate) fn look_at_uses(&mut self, target: Target, sight: &mut Sight) -> io::Result<()> {
+        let connections = self.connections(target)?;
+        let scan = self.scan(owned(&connections).collect(), Depth::Complete)?;
+        let ends = self.ends(&connections)?;
+        sight.uses = uses_in(&scan, &ends, connections);
         Ok(())
     }
 
-    /// UDP is only tried where it matters: a datagram that comes in between goes astray.
-    fn try_binds(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
+    /// Tries to bind the target as servers do it, and adds what the kernel said: the last thing of a look, for a target that nobody holds. UDP
+    /// is only tried where it matters: a datagram that comes in between goes astray.
+    pub(crate) fn bind(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
         let mut refusals = Vec::new();
         for protocol in target.protocols() {
             if protocol == Protocol::Udp && !udp {
@@ -300,7 +292,7 @@ impl Discovery {
         let fresh = TIME_WAIT.saturating_sub(within);
         Ok(connections
             .iter()
-            .any(|connection| is_fresh(connection, fresh)))
+            .any(|connection| connection.protocol == Protocol::Tcp && is_fresh(connection, fresh)))
     }
 
     /// The same for many targets, by one question about all connections.
@@ -313,13 +305,18 @@ impl Discovery {
         self.table
             .connections(Ports::These(&ports(targets)), &mut connections)?;
         let fresh = TIME_WAIT.saturating_sub(within);
-        let ports: HashSet<u16> = connections
+        let lively: HashSet<SocketAddr> = connections
             .iter()
             .filter(|connection| connection.protocol == Protocol::Tcp)
             .filter(|connection| is_fresh(connection, fresh))
-            .map(|connection| connection.local.port())
+            .map(|connection| connection.local)
             .collect();
-        let is_lively = |target: &&Target| ports.contains(&target.port());
+        let ports: HashSet<u16> = lively.iter().map(SocketAddr::port).collect();
+        let is_lively = |target: &&Target| {
+            let is_there =
+                |local: &SocketAddr| local.port() == target.port() && target.covers(local.ip());
+            ports.contains(&target.port()) && lively.iter().any(is_there)
+        };
         Ok(targets.iter().filter(is_lively).copied().collect())
     }
 
@@ -390,17 +387,13 @@ impl Discovery {
             };
             if extent != Extent::Sockets && sight.sockets.is_empty() && target.port() != 0 {
                 let udp = target.protocol() == Some(Protocol::Udp);
-                self.try_binds(target, udp, &mut sight)?;
+                self.bind(target, udp, &mut sight)?;
             }
             sights.push(sight);
         }
         let mut connections: Vec<Vec<Connection>> = Vec::new();
         for (&target, sight) in targets.iter().zip(&sights) {
-            let is_refused = sight
-                .refusals
-                .as_ref()
-                .is_some_and(|refusals| !refusals.is_empty());
-            connections.push(if is_refused || extent == Extent::Uses {
+            connections.push(if sight.is_refused() || extent == Extent::Uses {
                 self.connections(target)?
             } else {
                 Vec::new()

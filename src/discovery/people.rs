@@ -79,6 +79,7 @@ pub(crate) struct People {
     handles: Vec<Handle>,
     placed: Vec<bool>,
     described: Vec<bool>,
+    met: Vec<bool>,
     gone: Vec<bool>,
     /// The last that was met with each PID.
     by_pid: HashMap<u32, Id>,
@@ -105,9 +106,25 @@ impl People {
         gone
     }
 
-    /// Meets a process by its handle: everything that this user may read of it, and those above it.
+    /// Meets a process by its handle: everything that this user may read of it, and those above it. What was read in passing is read anew,
+    /// for it may be of the program before.
     pub(crate) fn meet(&mut self, handle: Handle) -> Id {
-        let id = self.place(handle);
+        let id = match self.known(&handle) {
+            Some(id) if !self.met[id.0] => {
+                let ancestors = std::mem::take(&mut self.crowd.0[id.0].ancestors);
+                self.crowd.0[id.0] = Facts {
+                    ancestors,
+                    unseen_parent: self.crowd[id].unseen_parent,
+                    ..facts(&handle)
+                };
+                self.handles[id.0] = handle;
+                self.described[id.0] = false;
+                self.learn_ancestors(id);
+                id
+            }
+            _ => self.place(handle),
+        };
+        self.met[id.0] = true;
         self.describe(id);
         id
     }
@@ -115,6 +132,11 @@ impl People {
     /// Learns who is above a process.
     pub(crate) fn place(&mut self, handle: Handle) -> Id {
         let (id, _) = self.note(handle);
+        self.learn_ancestors(id);
+        id
+    }
+
+    fn learn_ancestors(&mut self, id: Id) {
         if !self.placed[id.0] {
             self.placed[id.0] = true;
             let parent = self.handle(id).parent_when_opened();
@@ -125,7 +147,6 @@ impl People {
             facts.unseen_parent = parent.filter(|&pid| is_hidden && pid != 0);
             facts.ancestors = ancestors;
         }
-        id
     }
 
     /// Reads everything about somebody who was met only in passing.
@@ -168,39 +189,25 @@ impl People {
 
     /// Takes note of a process, and tells whether it was unknown.
     fn note(&mut self, handle: Handle) -> (Id, bool) {
-        let pid = handle.pid();
-        if let Some(&id) = self.by_pid.get(&pid)
-            && self.handles[id.0].start_ticks() == handle.start_ticks()
-            // The same number within one tick of the clock may be another's: what is gone does not come back.
-            && !self.gone[id.0]
-        {
+        if let Some(id) = self.known(&handle) {
             return (id, false);
         }
-        let mut process = Process::unknown(pid);
-        process.start_ticks = handle.start_ticks();
-        process.parent_pid = handle.parent_when_opened();
-        process.started = handle.started();
-        process.name = handle.name();
-        let facts = Facts {
-            process,
-            place: handle.place(),
-            is_kernel: handle.is_kernel(),
-            is_init: handle.is_init(),
-            is_forwarder: false,
-            may_signal: handle.may_signal(),
-            has_unseen_child: false,
-            unit: None,
-            ancestors: Vec::new(),
-            unseen_parent: None,
-        };
         let id = Id(self.handles.len());
+        self.by_pid.insert(handle.pid(), id);
+        self.crowd.0.push(facts(&handle));
         self.handles.push(handle);
-        self.crowd.0.push(facts);
         self.placed.push(false);
         self.described.push(false);
+        self.met.push(false);
         self.gone.push(false);
-        self.by_pid.insert(pid, id);
         (id, true)
+    }
+
+    fn known(&self, handle: &Handle) -> Option<Id> {
+        let id = *self.by_pid.get(&handle.pid())?;
+        // The same number within one tick of the clock may be another's: what is gone does not come back.
+        let is_same = self.handles[id.0].start_ticks() == handle.start_ticks() && !self.gone[id.0];
+        is_same.then_some(id)
     }
 
     /// This parent and those above it, nearest first.
@@ -232,5 +239,26 @@ impl People {
         }
         self.above.insert(first, found.clone());
         found
+    }
+}
+
+/// What a handle tells at once.
+fn facts(handle: &Handle) -> Facts {
+    let mut process = Process::unknown(handle.pid());
+    process.start_ticks = handle.start_ticks();
+    process.parent_pid = handle.parent_when_opened();
+    process.started = handle.started();
+    process.name = handle.name();
+    Facts {
+        process,
+        place: handle.place(),
+        is_kernel: handle.is_kernel(),
+        is_init: handle.is_init(),
+        is_forwarder: false,
+        may_signal: handle.may_signal(),
+        has_unseen_child: false,
+        unit: None,
+        ancestors: Vec::new(),
+        unseen_parent: None,
     }
 }

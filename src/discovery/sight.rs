@@ -29,6 +29,13 @@ pub(crate) struct Sight {
 }
 
 impl Sight {
+    /// Whether binds were tried and one was refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refusals
+            .as_ref()
+            .is_some_and(|refusals| !refusals.is_empty())
+    }
+
     /// What uses the port over a protocol that the kernel does not let be bound.
     pub(crate) fn uses_in_the_way(&self) -> impl Iterator<Item = &Use> {
         let refusals = self.refusals.as_deref().unwrap_or_default();

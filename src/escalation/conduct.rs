@@ -1,10 +1,11 @@
 //! What each process was sent, whatever number of targets it holds, and whether it has ended.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::discovery::Id;
 use crate::signal::Signal;
+use crate::sys::Mark;
 
 /// What one process was sent.
 #[derive(Debug, Clone, Default)]
@@ -12,6 +13,8 @@ pub(super) struct Sent {
     /// In order.
     pub signals: Vec<Signal>,
     pub first: Option<Instant>,
+    /// When it was sent SIGKILL.
+    pub killed: Option<Instant>,
     /// How many processes were told before this one: many are told at one and the same instant.
     pub turn: Option<usize>,
     pub ended: Option<Instant>,
@@ -24,6 +27,9 @@ pub(super) struct Sent {
 pub(super) struct Conduct {
     sent: BTreeMap<Id, Sent>,
     told: usize,
+    /// When the first of all signals was sent, for the system's clock and for the order of PIDs: whatever is started from then on may take
+    /// somebody's place.
+    pub since: Option<(SystemTime, Mark)>,
     nothing: Sent,
 }
 
@@ -42,7 +48,7 @@ impl Conduct {
         !sent.signals.is_empty() && sent.ended.is_none()
     }
 
-    /// Whether this signal would be news to it: each comes once, and nothing polite after the first.
+    /// Whether this signal would be news to it: each is sent once, and after the first only SIGKILL.
     pub(super) fn is_new(&self, id: Id, signal: Signal) -> bool {
         let sent = self.of(id);
         sent.ended.is_none()
@@ -59,6 +65,9 @@ impl Conduct {
     pub(super) fn note_sent(&mut self, id: Id, signal: Signal, now: Instant) {
         let sent = self.sent.entry(id).or_default();
         sent.signals.push(signal);
+        if signal == Signal::Kill {
+            sent.killed.get_or_insert(now);
+        }
         if sent.first.is_none() {
             sent.first = Some(now);
             sent.turn = Some(self.told);

@@ -142,8 +142,7 @@ pub(super) fn wants_holders(open: &Open, sockets: &[Socket], round: &Round<'_>) 
     let soon = cost.saturating_mul(4).max(Duration::from_millis(20));
     since >= TRY
         || sockets.iter().any(|socket| !open.seen.contains(&socket.id))
-        || open.pending(round.conduct).next().is_none()
-        || (open.exits && since >= soon)
+        || (since >= soon && (open.exits || open.pending(round.conduct).next().is_none()))
         || round.kill_is_due(open)
 }
 
@@ -154,16 +153,16 @@ impl Round<'_> {
 
     /// Whether the grace is over and SIGKILL has not been sent yet.
     pub(super) fn kill_is_due(&self, open: &Open) -> bool {
-        open.killed.is_none()
+        open.killed(self.conduct).is_none()
             && self.options.escalate
             && open
-                .clock
+                .clock(self.conduct)
                 .is_some_and(|clock| self.since(clock) >= self.options.grace)
     }
 
     /// The signal that is sent now.
     fn signal(&self, open: &Open) -> Signal {
-        if open.killed.is_some() || self.kill_is_due(open) {
+        if open.killed(self.conduct).is_some() || self.kill_is_due(open) {
             Signal::Kill
         } else {
             self.options.first_signal()
@@ -267,7 +266,7 @@ fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
         return vec![Action::GiveUp(respawned(open, round))];
     }
     #[cfg(feature = "containers")]
-    if let Some(actions) = super::engines::on_holders(open, round) {
+    if let Some(actions) = super::engines::on_holders(open, &chosen, round) {
         return actions;
     }
     if chosen.is_empty() {
@@ -281,8 +280,8 @@ fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
     tell_holders(open, chosen, round)
 }
 
-/// Judges the holders, and returns those who may be ended. With `without_forwarders`, those who only forward to a container are out of
-/// account: they go with it.
+/// Judges the holders, and returns those who may be ended. With `without_forwarders`, those who only forward to a container are left
+/// out: they end with it.
 pub(super) fn choose(open: &mut Open, round: &Round<'_>, without_forwarders: bool) -> Vec<Permit> {
     let is_counted = |member: &Member| {
         let goes_along = without_forwarders && round.crowd[member.id].is_forwarder;
@@ -331,7 +330,7 @@ pub(super) fn tell_holders(
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let elapsed = open
-        .clock
+        .clock(round.conduct)
         .map_or(Duration::ZERO, |clock| round.since(clock));
     let number = u32::try_from(elapsed.as_secs())
         .unwrap_or(u32::MAX)
@@ -398,7 +397,7 @@ fn starters(open: &mut Open, chosen: &[Permit], round: &Round<'_>) -> Vec<Permit
 /// The process that was seen to start this holder in place of one that was told to end: the nearest one above both, if this one was started
 /// after the other was told. Whoever was there before was started for another reason.
 fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
-    let (told, _) = open.told?;
+    let (told, _) = round.conduct.since?;
     let facts = &round.crowd[of];
     if facts.process.started.is_none_or(|started| started < told) {
         return None;
@@ -467,7 +466,7 @@ pub(super) fn obstacles(open: &Open, crowd: &Crowd) -> Vec<Obstacle> {
     let holders = open
         .members
         .iter()
-        .filter(|member| member.part == Part::Holder);
+        .filter(|member| member.part == Part::Holder || !member.sockets.is_empty());
     let mut obstacles: Vec<Obstacle> = holders.filter_map(of_member).collect();
     obstacles.extend(open.hidden.iter().cloned().map(Obstacle::hidden));
     obstacles
@@ -477,21 +476,28 @@ pub(super) fn obstacles(open: &Open, crowd: &Crowd) -> Vec<Obstacle> {
 fn on_time(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
     let options = round.options;
     let grace = options.grace;
+    let (clock, killed) = (open.clock(round.conduct), open.killed(round.conduct));
     // Whether a socket without a holder is one that is just being closed, is known in a moment.
     let is_known = open.unheld.is_none();
     let is_out_of_patience = !options.escalate
         && options.first_signal() != Signal::Kill
-        && open.clock.is_some_and(|clock| round.since(clock) >= grace);
-    let has_survived = open
-        .killed
-        .is_some_and(|killed| round.since(killed) >= AFTER_KILL);
+        && clock.is_some_and(|clock| round.since(clock) >= grace);
+    let has_survived = killed.is_some_and(|killed| round.since(killed) >= AFTER_KILL);
     // Whatever else happens, for example holders that go on appearing: there is an end.
-    let longest = match open.clock {
+    let longest = match clock {
         None => grace.saturating_add(AFTER_KILL),
         Some(_) => grace.saturating_mul(2).saturating_add(4 * AFTER_KILL),
     };
+    #[cfg(feature = "containers")]
+    let (begun, is_stopping) = (
+        open.containers.last_end().unwrap_or(open.started),
+        open.containers.pending_since().is_some(),
+    );
+    #[cfg(not(feature = "containers"))]
+    let (begun, is_stopping) = (open.started, false);
     let is_endless = open.free_since.is_none()
-        && round.since(open.started) >= longest.saturating_add(options.settle);
+        && !is_stopping
+        && round.since(begun) >= longest.saturating_add(options.settle);
     let mut found: Vec<Obstacle> = if is_out_of_patience && is_known {
         stubborn(open, round, |holder, sent| Obstacle::TimedOut {
             holder,
@@ -553,14 +559,12 @@ fn stubborn(
 /// How things stand after the sockets of this target are gone.
 pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>) -> Aftermath<'a> {
     let mut told = open.pending(round.conduct);
-    let is_supervised = || {
-        open.told_and_gone(round.conduct).any(|id| {
-            let facts = &round.crowd[id];
-            facts.unit.is_some()
-                || facts.unseen_parent.is_some()
-                || living_supervisor(id, round).is_some()
-        })
-    };
+    let is_supervised = open.told_and_gone(round.conduct).any(|id| {
+        let facts = &round.crowd[id];
+        facts.unit.is_some()
+            || facts.unseen_parent.is_some()
+            || living_supervisor(id, round).is_some()
+    });
     Aftermath {
         free_for: open
             .free_since
@@ -571,7 +575,7 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
             .pending(round.conduct)
             .any(|member| round.exiting.contains(&member.id)),
         is_living: told.next().is_some(),
-        is_supervised: is_supervised(),
+        is_supervised,
         newcomers: sight.newcomers.as_deref().or_else(|| {
             // One that has ended may have left another behind.
             let known = open.newcomers.as_deref()?;

@@ -1,6 +1,6 @@
 //! Containers in the loop: whom the engines say publishes a target, and how far the ending of those is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::decide::{Action, Round, obstacles};
@@ -9,9 +9,11 @@ use crate::container::{Container, Containers, EngineError, EngineErrorKind, Stop
 use crate::containers::{Ending, Engines, Progress, Published, Stopping, Task, ask, end};
 use crate::discovery::Crowd;
 use crate::error::Obstacle;
+use crate::filtration::Permit;
 use crate::forwarder::forwarder;
 use crate::next_step::Advice;
 use crate::options::KillOptions;
+use crate::protocol::Protocol;
 use crate::report::SparedReason;
 use crate::signal::Signal;
 use crate::target::Target;
@@ -27,10 +29,22 @@ const PULSE: Duration = Duration::from_millis(50);
 pub(super) struct Desk {
     how: Ending,
     engines: Option<Engines>,
-    asking: Option<(Instant, Task<Published>)>,
-    /// The last answer, and when its question was asked.
-    answer: Option<(Instant, Published)>,
+    asking: Option<(Question, Task<Published>)>,
+    answer: Option<(Question, Published)>,
     stops: HashMap<String, Stop>,
+}
+
+/// When it was asked, and the engines of which users were asked beside those of the system and of the caller.
+#[derive(Debug, Clone)]
+struct Question {
+    at: Instant,
+    users: HashSet<u32>,
+}
+
+impl Question {
+    fn new(at: Instant, users: HashSet<u32>) -> Self {
+        Self { at, users }
+    }
 }
 
 /// A container that an engine was told to end.
@@ -72,7 +86,8 @@ impl Desk {
         if self.engines.is_none() {
             let engines = Engines::find(&[]);
             if engines.local.is_empty() {
-                self.answer = Some((now, Published::default()));
+                let nobody = Question::new(now, HashSet::new());
+                self.answer = Some((nobody, Published::default()));
             }
             self.engines = Some(engines);
         }
@@ -80,17 +95,7 @@ impl Desk {
 
     /// Takes in what the engines have answered.
     pub(super) fn poll(&mut self, now: Instant) {
-        if let Some((asked, task)) = &self.asking {
-            let published = match task.wait(Duration::ZERO) {
-                Progress::Running => None,
-                Progress::Done(published) => Some(published),
-                Progress::TimedOut => Some(self.nobody_answers()),
-            };
-            if let Some(published) = published {
-                self.answer = Some((*asked, published));
-                self.asking = None;
-            }
-        }
+        self.take_answer(Duration::ZERO);
         for stop in self.stops.values_mut() {
             if stop.end.is_none()
                 && let Some(result) = stop.order.wait(Duration::ZERO)
@@ -98,6 +103,18 @@ impl Desk {
                 let took = now.saturating_duration_since(stop.begun);
                 stop.end = Some((now, result.map(|()| took)));
             }
+        }
+    }
+
+    /// Takes the answer to what was asked, if it comes within this time.
+    fn take_answer(&mut self, at_most: Duration) {
+        let Some((question, task)) = self.asking.take() else {
+            return;
+        };
+        match task.wait(at_most) {
+            Progress::Running => self.asking = Some((question, task)),
+            Progress::Done(published) => self.answer = Some((question, published)),
+            Progress::TimedOut => self.answer = Some((question, self.nobody_answers())),
         }
     }
 
@@ -110,35 +127,34 @@ impl Desk {
     }
 
     /// Asks the engines, those of these users included, who publishes these targets. Does nothing while an answer is awaited.
-    pub(super) fn ask(&mut self, users: &[u32], targets: Vec<Target>, now: Instant) {
-        let is_recent =
-            |(asked, _): &(Instant, Published)| now.saturating_duration_since(*asked) < PULSE;
+    pub(super) fn ask(&mut self, users: HashSet<u32>, targets: Vec<Target>, now: Instant) {
+        let is_recent = |(question, _): &(Question, Published)| {
+            now.saturating_duration_since(question.at) < PULSE && users.is_subset(&question.users)
+        };
         if self.asking.is_some() || self.answer.as_ref().is_some_and(is_recent) {
             return;
         }
-        let engines = Engines::find(users);
+        let engines = Engines::find(&users.iter().copied().collect::<Vec<_>>());
+        let question = Question::new(now, users);
         let local = engines.local.clone();
         self.engines = Some(engines);
         if local.is_empty() {
-            self.answer = Some((now, Published::default()));
+            self.answer = Some((question, Published::default()));
             return;
         }
         let task = Task::start(ANSWER, move |_| ask(&local, &targets));
-        self.asking = Some((now, task));
+        self.asking = Some((question, task));
     }
 
-    /// Tells the engine to end this container. `false` if it was told already.
-    pub(super) fn stop(&mut self, container: &Container, now: Instant) -> bool {
-        if self.stops.contains_key(&container.id) {
-            return false;
-        }
-        let stop = Stop {
+    /// Tells the engine to end this container, once.
+    pub(super) fn stop(&mut self, container: &Container, now: Instant) {
+        let how = self.how;
+        let stop = || Stop {
             begun: now,
-            order: end(container, self.how),
+            order: end(container, how),
             end: None,
         };
-        self.stops.insert(container.id.clone(), stop);
-        true
+        self.stops.entry(container.id.clone()).or_insert_with(stop);
     }
 }
 
@@ -149,12 +165,12 @@ impl<'a> View<'a> {
         Self(None)
     }
 
-    /// The last answer, if its question is not older than that.
-    fn answer(self, since: Option<Instant>) -> Option<&'a Published> {
-        let (asked, published) = self.0?.answer.as_ref()?;
-        since
-            .is_none_or(|since| *asked >= since)
-            .then_some(published)
+    /// The last answer, if its question is not older than that, and the engines of these users were asked.
+    fn answer(self, since: Option<Instant>, users: &[u32]) -> Option<&'a Published> {
+        let (question, published) = self.0?.answer.as_ref()?;
+        let is_new = since.is_none_or(|since| question.at >= since);
+        let is_whole = users.iter().all(|user| question.users.contains(user));
+        (is_new && is_whole).then_some(published)
     }
 
     fn end(self, id: &str) -> Option<&'a (Instant, Result<Duration, EngineError>)> {
@@ -201,6 +217,12 @@ impl Publishers {
         pending.map(|told| told.begun).min()
     }
 
+    /// When the last of them had ended, or could not be.
+    pub(super) fn last_end(&self) -> Option<Instant> {
+        let ends = self.told.iter().filter_map(|told| told.end.as_ref());
+        ends.map(|(at, _)| *at).max()
+    }
+
     /// Takes in what the engines have done. Returns those that have just ended.
     pub(super) fn note_ends(&mut self, view: View<'_>) -> Vec<(Container, Duration)> {
         let mut ended = Vec::new();
@@ -214,8 +236,13 @@ impl Publishers {
     }
 }
 
-/// What containers have to do with the holders of a target. `None`: nothing, or nothing any more.
-pub(super) fn on_holders(open: &mut Open, round: &Round<'_>) -> Option<Vec<Action>> {
+/// What to do about containers where a target has holders, of whom these may be ended. `None`: containers are not, or no longer, the way to
+/// free it.
+pub(super) fn on_holders(
+    open: &mut Open,
+    chosen: &[Permit],
+    round: &Round<'_>,
+) -> Option<Vec<Action>> {
     if round.options.containers == Containers::Never {
         return None;
     }
@@ -226,6 +253,8 @@ pub(super) fn on_holders(open: &mut Open, round: &Round<'_>) -> Option<Vec<Actio
     }
     match progress(open, round, &found) {
         Step::Do(actions) => Some(actions),
+        // There is something to be done without them first.
+        Step::GiveUp(_) if !chosen.is_empty() => None,
         Step::GiveUp(mut more) if is_forwarded => {
             let mut all = found;
             all.append(&mut more);
@@ -236,7 +265,7 @@ pub(super) fn on_holders(open: &mut Open, round: &Round<'_>) -> Option<Vec<Actio
     }
 }
 
-/// What containers have to do with a target that can be bound. `None`: nothing, or nothing any more.
+/// What to do about containers where a target can be bound. `None`: they are not, or no longer, the way to free it.
 pub(super) fn on_free(open: &mut Open, round: &Round<'_>) -> Option<Vec<Action>> {
     let has_ended_others = open.has_told(round.conduct) && open.containers.told.is_empty();
     if round.options.containers == Containers::Never || has_ended_others {
@@ -276,14 +305,10 @@ fn progress(open: &mut Open, round: &Round<'_>, found: &[Obstacle]) -> Step {
     if !failures.is_empty() {
         return Step::GiveUp(failures);
     }
-    let ended = open
-        .containers
-        .told
-        .iter()
-        .filter_map(|told| told.end.as_ref().map(|(at, _)| *at))
-        .max();
+    let ended = open.containers.last_end();
     // After a container has ended, only a new answer tells whether its port is published still.
-    let Some(published) = view.answer(ended) else {
+    let users = users_of_forwarders(open, round.crowd);
+    let Some(published) = view.answer(ended, &users) else {
         return Step::Do(vec![Action::Ask]);
     };
     let publishers: Vec<&Container> = published.publishing(open.target).collect();
@@ -302,6 +327,9 @@ fn before_the_end(
     let conflicts = conflicts(publishers, &open.target);
     if !conflicts.is_empty() {
         return Step::GiveUp(conflicts);
+    }
+    if others_keep_it(found) {
+        return Step::GiveUp(Vec::new());
     }
     let agreed = |container: &Container| {
         let agreed = round.rules.agreed.as_ref();
@@ -399,6 +427,33 @@ pub(super) fn may_be_a_container(obstacle: &Obstacle) -> bool {
     }
 }
 
+/// Whether somebody who is not to be ended keeps the port beside a forwarder: then it does not become free by the end of a container.
+pub(super) fn others_keep_it(found: &[Obstacle]) -> bool {
+    let forwarded: Vec<Protocol> = found
+        .iter()
+        .filter(|obstacle| may_be_a_container(obstacle))
+        .flat_map(protocols)
+        .collect();
+    let others = found
+        .iter()
+        .filter(|obstacle| !may_be_a_container(obstacle));
+    others
+        .flat_map(protocols)
+        .any(|protocol| forwarded.contains(&protocol))
+}
+
+/// The protocols of the sockets that are in the way.
+fn protocols(of: &Obstacle) -> Vec<Protocol> {
+    match of {
+        Obstacle::Hidden { socket, .. } => vec![socket.protocol],
+        Obstacle::Spared { holder, .. } | Obstacle::NotPermitted { holder, .. } => {
+            let sockets = holder.sockets.iter();
+            sockets.map(|socket| socket.protocol).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// How likely a forwarder is, and so how much an engine matters that can't be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Suspicion {
@@ -430,7 +485,7 @@ fn suspicion(of: &Obstacle) -> Suspicion {
 
 /// What to say about engines that could not be asked, where a forwarder's container was not found.
 fn engine_obstacles(view: View<'_>, found: &[Obstacle]) -> Vec<Obstacle> {
-    let (Some(engines), Some(published)) = (view.engines(), view.answer(None)) else {
+    let (Some(engines), Some(published)) = (view.engines(), view.answer(None, &[])) else {
         return Vec::new();
     };
     let errors = published
@@ -499,24 +554,16 @@ pub(super) struct Forecast {
 
 impl Desk {
     /// Asks the engines and waits for their answer.
-    pub(super) fn ask_and_wait(&mut self, users: &[u32], targets: Vec<Target>) {
+    pub(super) fn ask_and_wait(&mut self, users: HashSet<u32>, targets: Vec<Target>) {
         self.ask(users, targets, Instant::now());
-        while let Some((_, task)) = &self.asking {
-            // The task ends at its deadline, if not before.
-            if let Progress::Done(published) = task.wait(Duration::MAX) {
-                self.answer = Some((Instant::now(), published));
-                self.asking = None;
-            } else {
-                self.answer = Some((Instant::now(), self.nobody_answers()));
-                self.asking = None;
-            }
-        }
+        // The task ends at its deadline, if not before.
+        self.take_answer(Duration::MAX);
     }
 
     pub(super) fn forecast(&self, target: &Target, found: &[Obstacle]) -> Forecast {
         let view = self.view();
         let publishers: Vec<&Container> = view
-            .answer(None)
+            .answer(None, &[])
             .into_iter()
             .flat_map(|published| published.publishing(*target))
             .collect();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use super::conduct::Conduct;
 use crate::discovery::{Crowd, Facts, Id, Newcomer};
@@ -11,7 +11,6 @@ use crate::filtration::{Part, Verdict};
 use crate::protocol::Protocol;
 use crate::report::{Fate, Freed, HolderReport};
 use crate::socket::{HiddenSocket, Holder, Socket, SocketId};
-use crate::sys::Mark;
 use crate::target::Target;
 
 /// How long a free port is watched where connections of a moment ago show that somebody serves there.
@@ -91,12 +90,6 @@ pub(super) struct Open {
     pub bound_since: Option<Instant>,
     /// Whether it has such sockets that the system does not list: then each socket is asked.
     pub has_unlisted: bool,
-    /// When the first signal was sent: the one clock of this target.
-    pub clock: Option<Instant>,
-    /// The same moment for the system's clock and for the order of PIDs.
-    pub told: Option<(SystemTime, Mark)>,
-    /// When it came to SIGKILL.
-    pub killed: Option<Instant>,
     /// When holders were last looked for, and how long that took.
     pub surveyed: Option<(Instant, Duration)>,
     /// Whether somebody has exited since.
@@ -134,9 +127,6 @@ impl Open {
             bound_before: HashSet::new(),
             bound_since: None,
             has_unlisted: false,
-            clock: None,
-            told: None,
-            killed: None,
             surveyed: None,
             exits: false,
             unheld: None,
@@ -179,6 +169,22 @@ impl Open {
         self.members
             .iter()
             .filter(|member| conduct.is_pending(member.id))
+    }
+
+    /// When the first signal was sent, be it for another target: the one clock of this target.
+    pub(super) fn clock(&self, conduct: &Conduct) -> Option<Instant> {
+        let members = self.members.iter();
+        members
+            .filter_map(|member| conduct.of(member.id).first)
+            .min()
+    }
+
+    /// When it came to SIGKILL.
+    pub(super) fn killed(&self, conduct: &Conduct) -> Option<Instant> {
+        let members = self.members.iter();
+        members
+            .filter_map(|member| conduct.of(member.id).killed)
+            .min()
     }
 
     /// Members that were told to end, and did.

@@ -130,7 +130,7 @@ struct Work<'o> {
 struct Shared<'o> {
     options: &'o KillOptions,
     discovery: Discovery,
-    /// Until somebody is seen who may have to be spared, those of an unknown caller: a free port needs no others.
+    /// Rules that permit nobody, until a process is seen: a free port does not need the caller's ancestors.
     rules: Rules,
     conduct: Conduct,
     #[cfg(feature = "containers")]
@@ -209,12 +209,14 @@ impl<'o> Shared<'o> {
         if !self.conduct.is_new(id, signal) {
             return Ok(false);
         }
+        let since = (self.conduct.since).unwrap_or_else(|| (wall_clock(), Mark::now()));
         let handle = self.discovery.people.handle(id);
         match handle.signal(signal)? {
             Delivery::Sent => {
                 if signal != Signal::Kill {
                     handle.wake();
                 }
+                self.conduct.since.get_or_insert(since);
                 self.conduct.note_sent(id, signal, now);
                 Ok(true)
             }
@@ -285,7 +287,7 @@ impl<'o> Work<'o> {
             let is_deed = |action: &Action| !action.is_question();
             has_changed |= sight.found.is_some() || actions.iter().any(is_deed);
             for action in actions {
-                if self.act(place, action, &snapshot, callback)?.is_break() {
+                if self.act(place, action, &snapshot, callback).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
@@ -390,7 +392,7 @@ impl<'o> Work<'o> {
                 continue;
             };
             let mut newcomers = Vec::new();
-            if let Some((_, mark)) = open.told {
+            if let Some((_, mark)) = self.shared.conduct.since {
                 let supervisors: Vec<Id> = {
                     let round = self.shared.round(snapshot);
                     open.told_and_gone(round.conduct)
@@ -527,6 +529,10 @@ impl<'o> Work<'o> {
             let target = open.target;
             let discovery = &mut self.shared.discovery;
             discovery.bind(target, open.wants_udp(), sight)?;
+            if sight.is_refused() && sight.sockets.is_empty() {
+                self.shared.learn_rules()?;
+                self.shared.discovery.look_at_uses(target, sight)?;
+            }
             let is_untouched = !open.has_told(&self.shared.conduct);
             if is_untouched
                 && proves_free(sight)
@@ -534,11 +540,8 @@ impl<'o> Work<'o> {
             {
                 sight.is_lively = match &lively {
                     Some(lively) => lively.contains(&target),
-                    None => discovery.is_lively(target, within)?,
+                    None => self.shared.discovery.is_lively(target, within)?,
                 };
-            }
-            if !sight.uses.is_empty() {
-                self.shared.learn_rules()?;
             }
             #[cfg(feature = "containers")]
             if is_untouched {
@@ -584,24 +587,24 @@ impl<'o> Work<'o> {
         action: Action,
         snapshot: &Snapshot,
         callback: Callback<'_>,
-    ) -> io::Result<ControlFlow<()>> {
+    ) -> ControlFlow<()> {
         match action {
-            Action::Try(number) => Ok(self.begin_try(place, number, callback)),
+            Action::Try(number) => self.begin_try(place, number, callback),
             Action::Signal(permit, signal) => self.signal(place, permit, signal, callback),
             #[cfg(feature = "containers")]
             Action::Ask => {
                 let crowd = &self.shared.discovery.people.crowd;
-                let open = self.jobs[place].open();
-                let users = open.map(|open| engines::users_of_forwarders(open, crowd));
+                let open = self.jobs.iter().filter_map(Job::open);
+                let users = open.flat_map(|open| engines::users_of_forwarders(open, crowd));
+                let users: HashSet<u32> = users.collect();
                 let targets = self.jobs.iter().map(|job| job.target).collect();
-                let desk = &mut self.shared.desk;
-                desk.ask(&users.unwrap_or_default(), targets, Instant::now());
-                Ok(ControlFlow::Continue(()))
+                self.shared.desk.ask(users, targets, Instant::now());
+                ControlFlow::Continue(())
             }
             #[cfg(feature = "containers")]
-            Action::Stop(container) => Ok(self.stop(place, &container, callback)),
-            Action::Free => Ok(self.finish(place, snapshot.at, callback)),
-            Action::GiveUp(obstacles) => Ok(self.give_up(place, obstacles, snapshot.at, callback)),
+            Action::Stop(container) => self.stop(place, &container, callback),
+            Action::Free => self.finish(place, snapshot.at, callback),
+            Action::GiveUp(obstacles) => self.give_up(place, obstacles, snapshot.at, callback),
         }
     }
 
@@ -631,42 +634,32 @@ impl<'o> Work<'o> {
         permit: Permit,
         signal: Signal,
         callback: Callback<'_>,
-    ) -> io::Result<ControlFlow<()>> {
+    ) -> ControlFlow<()> {
         // Whoever breaks off while somebody is waited for means the signals that would come now.
         if self.jobs[place]
             .open()
-            .is_some_and(|open| open.clock.is_some())
+            .is_some_and(|open| open.clock(&self.shared.conduct).is_some())
             && self.tell_waiting_for(place, callback).is_break()
         {
-            return Ok(ControlFlow::Break(()));
+            return ControlFlow::Break(());
         }
-        let job = &mut self.jobs[place];
-        let target = job.target;
-        // Whatever is started from now on may take the place of whoever is told now.
-        let is_first = job.open().is_some_and(|open| open.told.is_none());
-        let told = is_first.then(|| (wall_clock(), Mark::now()));
         let now = Instant::now();
-        let is_sent = self.shared.signal(permit, signal, now)?;
-        // Whoever was told for another target already runs on this target's clock as well.
-        if let Some(open) = job.open_mut()
-            && (is_sent || self.shared.conduct.is_pending(permit.id()))
-        {
-            open.clock.get_or_insert(now);
-            open.told = open.told.or(told);
-            if signal == Signal::Kill {
-                open.killed.get_or_insert(now);
+        match self.shared.signal(permit, signal, now) {
+            Ok(true) => {}
+            Ok(false) => return ControlFlow::Continue(()),
+            Err(error) => {
+                let obstacle = Obstacle::system("signalling", &Arc::new(error));
+                return self.give_up(place, vec![obstacle], now, callback);
             }
         }
-        if !is_sent {
-            return Ok(ControlFlow::Continue(()));
-        }
+        let target = self.jobs[place].target;
         let process = &self.shared.discovery.people.crowd[permit.id()].process;
         log::info!("port {target}: {signal} to {process}");
-        Ok(callback(&Event::Signalled {
+        callback(&Event::Signalled {
             target,
             process,
             signal,
-        }))
+        })
     }
 
     #[cfg(feature = "containers")]
@@ -677,9 +670,7 @@ impl<'o> Work<'o> {
         callback: Callback<'_>,
     ) -> ControlFlow<()> {
         let target = self.jobs[place].target;
-        if !self.shared.desk.stop(container, Instant::now()) {
-            return ControlFlow::Continue(());
-        }
+        self.shared.desk.stop(container, Instant::now());
         log::info!("port {target}: stopping {container}");
         callback(&Event::Stopping { target, container })
     }
@@ -777,12 +768,13 @@ impl<'o> Work<'o> {
                 .filter(|_| open.free_since.is_none() || open.refused_since.is_some())
                 .map(|member| &crowd[member.id].process)
                 .collect();
-            let since = open.clock;
+            let since = open.clock(&self.shared.conduct);
             #[cfg(feature = "containers")]
             let since = open.containers.pending_since().or(since);
             let elapsed =
                 since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
-            let kill_is_to_come = options.escalates() && open.killed.is_none();
+            let is_killed = open.killed(&self.shared.conduct).is_some();
+            let kill_is_to_come = options.escalates() && since.is_some() && !is_killed;
             callback(&Event::Waiting {
                 target: job.target,
                 processes: &processes,
@@ -814,15 +806,16 @@ impl<'o> Work<'o> {
                     timeout = timeout.min(left);
                 }
             }
-            if open.watched_until.is_some() {
+            if open.watched_until.is_some_and(|until| now < until) {
                 // Whoever serves only now and then is seen only by one who looks often.
                 timeout = timeout.min(WATCH_PAUSE);
             }
-            if let (Some(clock), None) = (open.clock, open.killed) {
-                let left = options
-                    .grace
-                    .saturating_sub(now.saturating_duration_since(clock));
-                timeout = timeout.min(left.max(Duration::from_micros(100)));
+            if let (Some(clock), None) = (open.clock(conduct), open.killed(conduct)) {
+                let waited = now.saturating_duration_since(clock);
+                let left = options.grace.saturating_sub(waited);
+                if !left.is_zero() {
+                    timeout = timeout.min(left);
+                }
             }
         }
         if self.jobs.iter().all(|job| job.open().is_none()) {

@@ -24,8 +24,8 @@ pub(crate) fn plan(
     extent: Extent,
 ) -> io::Result<(Discovery, Vec<(Plan, Sight)>)> {
     let mut shared = Shared::new(options)?;
-    let mut sights = shared.discovery.complete(targets, extent)?;
     shared.learn_rules()?;
+    let mut sights = shared.discovery.complete(targets, extent)?;
     if options.tree || sys::ENDS_TREES {
         for found in sights.iter_mut().filter_map(|sight| sight.found.as_mut()) {
             let holders: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
@@ -155,7 +155,7 @@ impl Draft {
 /// Asks the engines about those targets that a container may publish, and puts what they say into the plans.
 #[cfg(feature = "containers")]
 fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snapshot) {
-    use super::engines::{may_be_a_container, users_of_forwarders};
+    use super::engines::{may_be_a_container, others_keep_it, users_of_forwarders};
 
     if shared.options.containers == crate::container::Containers::Never {
         return;
@@ -173,15 +173,15 @@ fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snap
         return;
     }
     let crowd = &shared.discovery.people.crowd;
-    let users: Vec<u32> = affected
+    let users: HashSet<u32> = affected
         .iter()
         .flat_map(|draft| users_of_forwarders(&draft.open, crowd))
         .collect();
     let targets = affected.iter().map(|draft| draft.open.target).collect();
-    shared.desk.ask_and_wait(&users, targets);
+    shared.desk.ask_and_wait(users, targets);
     for draft in affected {
         let forecast = shared.desk.forecast(&draft.open.target, &draft.obstacles);
-        if forecast.containers.is_empty() {
+        if forecast.containers.is_empty() || others_keep_it(&draft.obstacles) {
             draft.obstacles.extend(forecast.obstacles);
             continue;
         }

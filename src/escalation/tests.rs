@@ -189,10 +189,6 @@ impl World {
                         self.conduct.note_sent(permit.id(), signal, self.at);
                         self.sent.push((permit.id(), signal));
                     }
-                    self.open.clock.get_or_insert(self.at);
-                    if signal == Signal::Kill {
-                        self.open.killed.get_or_insert(self.at);
-                    }
                 }
                 Action::Free => {
                     assert!(

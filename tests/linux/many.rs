@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use kill_port::{Event, KillOptions};
+use kill_port::{Event, KillOptions, Target};
 
 use super::answer::{Answer, kill_plainly};
 use crate::fixture::{Fixture, Port};
@@ -106,4 +106,22 @@ fn a_server_is_found_among_a_thousand_processes() {
     let port = Port::claim();
     let server = Fixture::server(&port);
     kill_plainly(port.number()).freed(&[(server.pid(), "exited", "TERM")]);
+}
+
+#[test]
+fn a_process_that_gives_up_one_of_two_targets_gets_sigkill_for_the_other() {
+    let port = Port::claim();
+    let server = Fixture::role("server")
+        .port(&port)
+        .listen("tcp/127.0.0.1,tcp/127.0.0.2")
+        .set("on_term", "release_first:0")
+        .start();
+    let targets = ["127.0.0.1", "127.0.0.2"].map(|address| {
+        let address: std::net::IpAddr = address.parse().expect("an address");
+        Target::new(port.number()).with_address(address)
+    });
+    let options = KillOptions::new().grace(Duration::from_millis(300));
+    let results = options.kill_all(targets);
+    Answer::of(&results[0].1).freed(&[(server.pid(), "released", "TERM")]);
+    Answer::of(&results[1].1).freed(&[(server.pid(), "exited", "TERM,KILL")]);
 }

@@ -191,7 +191,6 @@ fn a_users_own_systemd_is_neither_ended_as_a_holder_nor_as_a_supervisor() {
     if !root_or_skip() {
         return;
     }
-    let place = |pid: u32| format!("kill_port-{pid}.slice/user@65534.service/init.scope");
     let port = Port::claim();
     let holder = Fixture::role("server")
         .port(&port)
@@ -208,11 +207,27 @@ fn a_users_own_systemd_is_neither_ended_as_a_holder_nor_as_a_supervisor() {
     assert!(holder.signals().is_empty());
     drop(group);
 
+    for is_named_late in [false, true] {
+        a_starter_that_is_a_users_own_systemd(is_named_late);
+    }
+}
+
+/// A control group in which a process of that name is a user's own systemd.
+fn place(pid: u32) -> String {
+    format!("kill_port-{pid}.slice/user@65534.service/init.scope")
+}
+
+/// What it starts is named later than it is started, perhaps, and is what it is called when it holds the port.
+fn a_starter_that_is_a_users_own_systemd(is_named_late: bool) {
     let port = Port::claim();
-    let starter = Fixture::role("supervisor")
+    let mut starter = Fixture::role("supervisor")
         .port(&port)
         .set("name", "systemd")
-        .start();
+        .set("startup", 60);
+    if is_named_late {
+        starter = starter.set("named_late", 1);
+    }
+    let starter = starter.start();
     let group = match ControlGroup::enter(&place(starter.pid()), starter.pid()) {
         Ok(group) => group,
         Err(why) => return skip(&why),

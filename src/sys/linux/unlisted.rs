@@ -30,11 +30,15 @@ pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
             continue;
         };
         for (descriptor, id) in sockets_of(pid) {
-            if !seen.insert(id) {
+            if seen.contains(&id) {
                 continue;
             }
             match pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()) {
-                Ok(socket) => found.extend(ask(&socket, port, id)),
+                Ok(socket) => {
+                    seen.insert(id);
+                    found.extend(ask(&socket, port, id));
+                }
+                // It may be another process's as well, and that one may be traced.
                 Err(Errno::PERM) => break,
                 Err(_) => {}
             }
