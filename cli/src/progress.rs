@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::container;
 use crate::output;
-use crate::words::{cut, who};
+use crate::words::cut;
 
 /// Waits shorter than this need no explanation.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -82,7 +82,7 @@ impl Progress {
                 ..
             } => {
                 let names = || {
-                    let processes = processes.iter().map(|process| who(process));
+                    let processes = processes.iter().map(ToString::to_string);
                     let own = self.containers.iter().filter(|(of, _)| *of == target);
                     processes.chain(own.map(|(_, name)| name.clone()))
                 };

@@ -3,16 +3,8 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use kill_port::{Fate, HolderReport, Process, SparedReason, printable};
+use kill_port::{Fate, HolderReport, SparedReason, printable};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
-
-/// `node (PID 4711)`
-pub fn who(process: &Process) -> String {
-    if process.name.is_empty() {
-        return format!("PID {}", process.pid);
-    }
-    format!("{} (PID {})", printable(&process.name), process.pid)
-}
 
 /// What a holder was sent and what became of it.
 pub fn fate(report: &HolderReport) -> String {

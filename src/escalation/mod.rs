@@ -9,8 +9,6 @@ mod decide;
 mod engines;
 mod job;
 mod plan;
-#[cfg(test)]
-mod tests;
 mod unseen;
 
 use std::collections::{HashMap, HashSet};
@@ -831,3 +829,6 @@ fn wall_clock() -> SystemTime {
     let now = SystemTime::now();
     now.checked_sub(Duration::from_millis(10)).unwrap_or(now)
 }
+
+#[cfg(test)]
+mod tests;

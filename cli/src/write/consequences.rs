@@ -4,7 +4,6 @@ use kill_port::Plan;
 
 use crate::container;
 use crate::style::{WARN, paint};
-use crate::words::who;
 
 /// One line for each container that would be stopped, and each parent that may start a holder again.
 pub fn lines(indent: &str, plan: &Plan) -> String {
@@ -14,7 +13,7 @@ pub fn lines(indent: &str, plan: &Plan) -> String {
         .map(|container| container::line(indent, container, "would be stopped"))
         .collect();
     for supervisor in &plan.supervisors {
-        let warning = format!("{} may start it again", who(supervisor));
+        let warning = format!("{supervisor} may start it again");
         text += &format!("{indent}{}\n", paint(WARN, warning));
     }
     text

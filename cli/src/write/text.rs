@@ -13,7 +13,7 @@ use crate::ports::Range;
 use crate::request::{Request, Verb};
 use crate::style::{BAD, BOLD, DIM, GOOD, paint};
 use crate::user;
-use crate::words::{self, command_line, cut, duration, who};
+use crate::words::{self, command_line, cut, duration};
 use crate::write::{consequences, errors, table, why};
 
 /// How much of a command line is shown where no terminal sets the width.
@@ -134,7 +134,7 @@ fn state(error: &Error) -> State {
 /// `  node (PID 4711)  SIGTERM, exited after 11 ms  user dev  in /srv/app  node server.js`
 fn holder(report: &HolderReport) -> String {
     let process = &report.holder.process;
-    let name = who(process);
+    let name = process.to_string();
     let mut rest = format!("  {}", words::fate(report));
     if let Some(user) = user::foreign(process) {
         rest += &format!("  user {user}");

@@ -10,7 +10,7 @@ use crate::next_step;
 use crate::style::{BAD, BOLD, DIM, GOOD, WARN, paint};
 use crate::time;
 use crate::user;
-use crate::words::{self, command_line, cut, who};
+use crate::words::{self, command_line, cut};
 use crate::write::{consequences, errors};
 
 /// So many holders of a port are shown in full; two hundred workers of a pool differ in their PIDs alone.
@@ -87,7 +87,7 @@ fn needs_no_option(explanation: &Explanation) -> bool {
 
 /// Who a holder is and where it comes from.
 fn holder_lines(process: &Process, provenance: &Provenance) -> String {
-    let mut text = format!("  {}\n", paint(BOLD, who(process)));
+    let mut text = format!("  {}\n", paint(BOLD, process));
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
             let name = paint(DIM, format!("{name:<11}"));
@@ -115,7 +115,7 @@ fn holder_lines(process: &Process, provenance: &Provenance) -> String {
     }
     line("ancestry", &ancestry(provenance));
     if let Some(leader) = &provenance.session_leader {
-        line("session of", &who(leader));
+        line("session of", &leader.to_string());
     }
     if let Some(what) = &provenance.brought_back_by {
         line("comes back", &format!("by {}", printable(what)));
@@ -128,7 +128,11 @@ fn holder_lines(process: &Process, provenance: &Provenance) -> String {
 
 /// `npm (PID 12) < bash (PID 11) < sshd (PID 10)`
 fn ancestry(provenance: &Provenance) -> String {
-    let mut line: Vec<String> = provenance.ancestry.iter().map(who).collect();
+    let mut line: Vec<String> = provenance
+        .ancestry
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     if let Some(pid) = provenance.breaks_off {
         line.push(format!("PID {pid}, which can't be seen"));
     }
@@ -148,7 +152,7 @@ fn what_would_happen(explanation: &Explanation) -> String {
         let _ = writeln!(
             text,
             "    {}  {}",
-            who(&report.holder.process),
+            report.holder.process,
             words::fate(report)
         );
     }
