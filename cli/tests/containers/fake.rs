@@ -1,6 +1,7 @@
 //! A process that calls itself `docker-proxy`, and a thread that plays the engine: no Docker and no root needed.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::fixture::{FakeEngine, ok};
 use super::{assert_code, assert_says, kill_port, run};
@@ -465,4 +466,58 @@ fn a_port_that_only_a_packet_filter_forwards_is_freed_as_well() {
             .requests()
             .contains(&format!("POST /containers/{ID}/stop?t=10"))
     );
+}
+
+#[test]
+fn no_container_is_stopped_while_somebody_who_is_spared_keeps_the_port_too() {
+    let published = publish(STOPPED);
+    let server = Fixture::role("server")
+        .port(&published.port)
+        .listen("tcp/127.0.0.2")
+        .start();
+    let engine = format!("unix://{}", published.engine.socket().display());
+    for options in [&["--dry-run"][..], &[]] {
+        let output = run(kill_port()
+            .env("DOCKER_HOST", &engine)
+            .args(["--containers", "only", &published.port.to_string()])
+            .args(options));
+        assert_code(&output, 1);
+        assert_says(&output, "only containers were to be stopped");
+        assert!(published.orders().is_empty(), "{}", super::said(&output));
+        assert!(published.forwarder_lives());
+    }
+    assert!(server.is_alive());
+}
+
+#[test]
+fn an_engine_that_takes_its_time_is_waited_for() {
+    let port = Port::claim();
+    let number = port.number();
+    let held = Mutex::new(Some(forwarder(&port)));
+    let engine = FakeEngine::new(move |request| {
+        let mut held = held.lock().expect("the forwarder");
+        // Slow, as a busy engine is: longer together than any other port is waited for.
+        if request.starts_with("GET /containers/json") {
+            std::thread::sleep(Duration::from_millis(1500));
+            return ok(&if held.is_some() {
+                format!("[{}]", listed(ID, "web", number))
+            } else {
+                "[]".to_owned()
+            });
+        }
+        if request.starts_with("GET ") {
+            return ok(r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#);
+        }
+        std::thread::sleep(Duration::from_millis(5200));
+        drop(held.take());
+        STOPPED.to_vec()
+    });
+    let output = run(kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .args(["--grace", "1s", &port.to_string()]));
+    assert_code(&output, 0);
+    assert_says(&output, "web");
 }
