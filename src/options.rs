@@ -124,8 +124,8 @@ impl KillOptions {
         self
     }
 
-    /// Ends nobody, and stops no container, of whom these plans did not say so: whoever takes the target later is spared, and so is whoever
-    /// a plan spares.
+    /// Ends only the processes, and stops only the containers, of which these plans say so: whoever takes the target later is spared, and so is
+    /// whoever a plan spares.
     ///
     /// For programs that show a person a [`Plan`] and ask. Processes are told apart by their identity, not by their PID.
     pub fn agreed<'a>(mut self, plans: impl IntoIterator<Item = &'a Plan>) -> Self {
