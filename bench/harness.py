@@ -96,8 +96,8 @@ class Tool:
         self.name, self.version, self.command = name, version, command
 
 
-def find_tools(ours):
-    """The floor, ours, and every other tool that is installed."""
+def find_tools(ours, before=None):
+    """The floor, ours, a build of ours from BEFORE, and every other tool that is installed."""
 
     def located(name):
         path = os.pathsep.join([str(WORK / "bin"), str(WORK / "node_modules" / ".bin"), os.environ["PATH"]])
@@ -117,6 +117,9 @@ def find_tools(ours):
         Tool(FLOOR, "", lambda ports, pids: [str(WORK / "floor"), span(ports)] + text(pids)),
         Tool(OURS, version(ours, "--version"), lambda ports, pids: [ours] + text(ports)),
     ]
+    if before:
+        before = str(pathlib.Path(before).resolve())
+        tools.append(Tool("before", version(before, "--version"), lambda ports, pids: [before] + text(ports)))
     killport = located("killport")
     if killport:
         tools.append(Tool("killport", version(killport, "--version"), lambda ports, pids: [killport] + text(ports)))
