@@ -85,6 +85,18 @@ impl Rules {
         above.get(..end.unwrap_or(above.len())).unwrap_or_default()
     }
 
+    /// The nearest of them who is alive and may start it again, now that it has ended. A shell that was only a wrapper around the server ends
+    /// with it, and then it is the turn of what started the shell.
+    pub(crate) fn living_supervisor(
+        &self,
+        crowd: &Crowd,
+        of: Id,
+        gone: &HashSet<Id>,
+    ) -> Option<Id> {
+        let supervisors = self.supervisors(crowd, of).iter();
+        supervisors.copied().find(|id| !gone.contains(id))
+    }
+
     fn ends_supervision(&self, crowd: &Crowd, id: Id) -> bool {
         let facts = &crowd[id];
         facts.is_init || self.caller_or_above(id, facts).is_some() || facts.is_interactive_shell()

@@ -72,15 +72,22 @@ impl Index<Id> for Crowd {
     }
 }
 
+/// How a process is reached, and how much of it is known.
+struct Acquaintance {
+    handle: Handle,
+    /// Whether those above it are known.
+    is_placed: bool,
+    is_described: bool,
+    /// Whether it was met, and not only in passing.
+    is_met: bool,
+    is_gone: bool,
+}
+
 /// Everybody, with their handles. Each list has one entry for every [`Id`] that was given out, and none is removed.
 #[derive(Default)]
 pub(crate) struct People {
     pub crowd: Crowd,
-    handles: Vec<Handle>,
-    placed: Vec<bool>,
-    described: Vec<bool>,
-    met: Vec<bool>,
-    gone: Vec<bool>,
+    acquaintances: Vec<Acquaintance>,
     /// The last that was met with each PID.
     by_pid: HashMap<u32, Id>,
     /// Those above a process, by its parent's PID, for the length of one look: a thousand workers have one master.
@@ -96,35 +103,36 @@ impl People {
     }
 
     pub(crate) fn handle(&self, id: Id) -> &Handle {
-        &self.handles[id.0]
+        &self.acquaintances[id.0].handle
     }
 
     /// Whether it has exited. Once it has, its PID is free for others.
     pub(crate) fn is_gone(&mut self, id: Id) -> bool {
-        let gone = self.gone[id.0] || self.handles[id.0].has_exited();
-        self.gone[id.0] = gone;
-        gone
+        let known = &mut self.acquaintances[id.0];
+        known.is_gone = known.is_gone || known.handle.has_exited();
+        known.is_gone
     }
 
     /// Meets a process by its handle: everything that this user may read of it, and those above it. What was read in passing is read anew,
     /// for it may be of the program before.
     pub(crate) fn meet(&mut self, handle: Handle) -> Id {
         let id = match self.known(&handle) {
-            Some(id) if !self.met[id.0] => {
+            Some(id) if !self.acquaintances[id.0].is_met => {
                 let ancestors = std::mem::take(&mut self.crowd.0[id.0].ancestors);
                 self.crowd.0[id.0] = Facts {
                     ancestors,
                     unseen_parent: self.crowd[id].unseen_parent,
                     ..facts(&handle)
                 };
-                self.handles[id.0] = handle;
-                self.described[id.0] = false;
+                let known = &mut self.acquaintances[id.0];
+                known.handle = handle;
+                known.is_described = false;
                 self.learn_ancestors(id);
                 id
             }
             _ => self.place(handle),
         };
-        self.met[id.0] = true;
+        self.acquaintances[id.0].is_met = true;
         self.describe(id);
         id
     }
@@ -137,8 +145,7 @@ impl People {
     }
 
     fn learn_ancestors(&mut self, id: Id) {
-        if !self.placed[id.0] {
-            self.placed[id.0] = true;
+        if !std::mem::replace(&mut self.acquaintances[id.0].is_placed, true) {
             let parent = self.handle(id).parent_when_opened();
             let ancestors = self.above(parent);
             // One that has just ended leaves its children to another.
@@ -151,15 +158,14 @@ impl People {
 
     /// Reads everything about somebody who was met only in passing.
     pub(crate) fn describe(&mut self, id: Id) {
-        if self.described[id.0] {
+        if std::mem::replace(&mut self.acquaintances[id.0].is_described, true) {
             return;
         }
-        self.described[id.0] = true;
         let from_init = match self.crowd[id].ancestors.first() {
             Some(&parent) => self.crowd[parent].is_init,
             None => false,
         };
-        let handle = &self.handles[id.0];
+        let handle = &self.acquaintances[id.0].handle;
         let process = handle.describe();
         let facts = &mut self.crowd.0[id.0];
         facts.is_forwarder = forwarder(&process).is_some();
@@ -192,21 +198,24 @@ impl People {
         if let Some(id) = self.known(&handle) {
             return (id, false);
         }
-        let id = Id(self.handles.len());
+        let id = Id(self.acquaintances.len());
         self.by_pid.insert(handle.pid(), id);
         self.crowd.0.push(facts(&handle));
-        self.handles.push(handle);
-        self.placed.push(false);
-        self.described.push(false);
-        self.met.push(false);
-        self.gone.push(false);
+        self.acquaintances.push(Acquaintance {
+            handle,
+            is_placed: false,
+            is_described: false,
+            is_met: false,
+            is_gone: false,
+        });
         (id, true)
     }
 
     fn known(&self, handle: &Handle) -> Option<Id> {
         let id = *self.by_pid.get(&handle.pid())?;
+        let known = &self.acquaintances[id.0];
         // The same number within one tick of the clock may be another's: what is gone does not come back.
-        let is_same = self.handles[id.0].start_ticks() == handle.start_ticks() && !self.gone[id.0];
+        let is_same = known.handle.start_ticks() == handle.start_ticks() && !known.is_gone;
         is_same.then_some(id)
     }
 

@@ -151,6 +151,11 @@ impl Round<'_> {
         self.at.saturating_duration_since(then)
     }
 
+    /// See [`Rules::living_supervisor`].
+    pub(super) fn living_supervisor(&self, of: Id) -> Option<Id> {
+        self.rules.living_supervisor(self.crowd, of, self.gone)
+    }
+
     /// Whether the grace is over and SIGKILL has not been sent yet.
     pub(super) fn kill_is_due(&self, open: &Open) -> bool {
         open.killed(self.conduct).is_none()
@@ -563,7 +568,7 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
         let facts = &round.crowd[id];
         facts.unit.is_some()
             || facts.unseen_parent.is_some()
-            || living_supervisor(id, round).is_some()
+            || round.living_supervisor(id).is_some()
     });
     Aftermath {
         free_for: open
@@ -587,13 +592,6 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
     }
 }
 
-/// The nearest one alive who may start this process again, now that it has ended. A shell that was only a wrapper around the server ends with
-/// it, and then it is the turn of what started the shell.
-pub(super) fn living_supervisor(of: Id, round: &Round<'_>) -> Option<Id> {
-    let supervisors = round.rules.supervisors(round.crowd, of).iter();
-    supervisors.copied().find(|id| !round.gone.contains(id))
-}
-
 /// Whether somebody who was started since comes from one who has ended, or from who keeps it running.
 pub(super) fn is_related(open: &Open, id: Id, round: &Round<'_>) -> bool {
     open.told_and_gone(round.conduct)
@@ -603,7 +601,7 @@ pub(super) fn is_related(open: &Open, id: Id, round: &Round<'_>) -> bool {
 /// How somebody who was started since is related to one who has ended: `true` if a supervisor started it.
 fn relation(id: Id, ended: Id, round: &Round<'_>) -> Option<bool> {
     let facts = &round.crowd[id];
-    let supervisor = living_supervisor(ended, round);
+    let supervisor = round.living_supervisor(ended);
     if supervisor.is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
         return Some(true);
     }

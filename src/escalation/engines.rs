@@ -56,7 +56,7 @@ struct Stop {
 
 /// What the desk knows, for decisions.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a>(Option<&'a Desk>);
+pub(super) struct View<'a>(&'a Desk);
 
 impl Desk {
     pub(super) fn new(options: &KillOptions) -> Self {
@@ -78,7 +78,7 @@ impl Desk {
     }
 
     pub(super) fn view(&self) -> View<'_> {
-        View(Some(self))
+        View(self)
     }
 
     /// Looks whether there is an engine at all, without asking any: where there is none, everything is known.
@@ -159,26 +159,20 @@ impl Desk {
 }
 
 impl<'a> View<'a> {
-    /// For a target that no container can have to do with.
-    #[cfg(test)]
-    pub(super) fn none() -> Self {
-        Self(None)
-    }
-
     /// The last answer, if its question is not older than that, and the engines of these users were asked.
     fn answer(self, since: Option<Instant>, users: &[u32]) -> Option<&'a Published> {
-        let (question, published) = self.0?.answer.as_ref()?;
+        let (question, published) = self.0.answer.as_ref()?;
         let is_new = since.is_none_or(|since| question.at >= since);
         let is_whole = users.iter().all(|user| question.users.contains(user));
         (is_new && is_whole).then_some(published)
     }
 
     fn end(self, id: &str) -> Option<&'a (Instant, Result<Duration, EngineError>)> {
-        self.0?.stops.get(id)?.end.as_ref()
+        self.0.stops.get(id)?.end.as_ref()
     }
 
     fn engines(self) -> Option<&'a Engines> {
-        self.0?.engines.as_ref()
+        self.0.engines.as_ref()
     }
 }
 

@@ -19,8 +19,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use self::conduct::Conduct;
 use self::decide::{
-    Action, Round, aftermath, decide, is_bound_for_long, is_related, living_supervisor,
-    takes_place, wants_holders,
+    Action, Round, aftermath, decide, is_bound_for_long, is_related, takes_place, wants_holders,
 };
 use self::job::{Job, Open, State};
 use crate::discovery::{Discovery, Id, Newcomer, Sight};
@@ -394,7 +393,7 @@ impl<'o> Work<'o> {
                 let supervisors: Vec<Id> = {
                     let round = self.shared.round(snapshot);
                     open.told_and_gone(round.conduct)
-                        .filter_map(|id| living_supervisor(id, &round))
+                        .filter_map(|id| round.living_supervisor(id))
                         .collect()
                 };
                 let mut started = self.shared.discovery.started_since(mark, &supervisors)?;
@@ -636,7 +635,7 @@ impl<'o> Work<'o> {
         // Whoever breaks off while somebody is waited for means the signals that would come now.
         if self.jobs[place]
             .open()
-            .is_some_and(|open| open.clock(&self.shared.conduct).is_some())
+            .is_some_and(|open| open.has_told(&self.shared.conduct))
             && self.tell_waiting_for(place, callback).is_break()
         {
             return ControlFlow::Break(());
@@ -794,10 +793,11 @@ impl<'o> Work<'o> {
         for open in self.jobs.iter().filter_map(Job::open) {
             watched.extend(open.pending(conduct).map(|member| member.id));
             if let Some(since) = open.free_since {
-                watched.extend(open.told_and_gone(conduct).filter_map(|id| {
-                    let supervisors = self.shared.rules.supervisors(&people.crowd, id).iter();
-                    supervisors.copied().find(|id| !self.gone.contains(id))
-                }));
+                let rules = &self.shared.rules;
+                watched.extend(
+                    open.told_and_gone(conduct)
+                        .filter_map(|id| rules.living_supervisor(&people.crowd, id, &self.gone)),
+                );
                 let free_for = now.saturating_duration_since(since);
                 let left = options.settle.saturating_sub(free_for);
                 if !left.is_zero() {

@@ -87,9 +87,7 @@ impl Draft {
             note(&mut open, sight, holders, round);
             chosen = choose(&mut open, round, false);
             found = obstacles(&open, round.crowd);
-        } else if sight.uses_in_the_way().next().is_some()
-            || sight.refusals.iter().flatten().next().is_some()
-        {
+        } else if sight.is_refused() {
             chosen = choose_users(&mut open, sight, round);
             found = in_use(&open, sight, round);
         }

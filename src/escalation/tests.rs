@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::conduct::Conduct;
 use super::decide::{Action, Round, aftermath, decide, is_bound_for_long, wants_holders};
 #[cfg(feature = "containers")]
-use super::engines::View;
+use super::engines::Desk;
 use super::job::Open;
 use crate::connection::{Connection, ConnectionState};
 use crate::discovery::tests::{facts, socket};
@@ -34,6 +34,8 @@ struct World {
     /// Who was sent what, in order.
     sent: Vec<(Id, Signal)>,
     end: Option<Result<(), Vec<&'static str>>>,
+    #[cfg(feature = "containers")]
+    desk: Desk,
 }
 
 /// What the kernel would say at one moment.
@@ -57,6 +59,8 @@ impl World {
                 caller: Some(caller),
                 ..Rules::of(&options)
             },
+            #[cfg(feature = "containers")]
+            desk: Desk::new(&options),
             options,
             crowd,
             conduct: Conduct::default(),
@@ -115,7 +119,7 @@ impl World {
             gone: &self.gone,
             exiting: &HashSet::new(),
             #[cfg(feature = "containers")]
-            engines: View::none(),
+            engines: self.desk.view(),
         };
         let mut sight = Sight {
             sockets: listening.iter().map(|(socket, _)| socket.clone()).collect(),

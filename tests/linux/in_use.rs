@@ -10,7 +10,7 @@ use super::answer::{Answer, kill, kill_plainly};
 use super::caller::{answer, calling};
 use crate::fixture::linux::proc::{self, can_bind};
 use crate::fixture::linux::root_or_skip;
-use crate::fixture::linux::uses::claim_untouched;
+use crate::fixture::linux::uses::{claim_untouched, client_from};
 use crate::fixture::{Fixture, Port, eventually};
 
 fn plan(port: &Port) -> Answer {
@@ -84,11 +84,7 @@ impl LeftBehind {
 #[test]
 fn a_client_whose_own_connection_has_the_port_is_named_with_where_that_leads() {
     let ports = [claim_untouched(), Port::claim()];
-    let client = Fixture::role("plain_client")
-        .port(&ports[0])
-        .set("peer", ports[1].number())
-        .set("on_term", "swallow")
-        .start();
+    let client = client_from(&ports).set("on_term", "swallow").start();
     for answer in [kill_plainly(ports[0].number()), plan(&ports[0])] {
         answer.held(&[("client", client.pid())]);
         answer.mentions(&format!("(PID {})", client.pid()));
@@ -102,11 +98,7 @@ fn a_client_whose_own_connection_has_the_port_is_named_with_where_that_leads() {
 #[test]
 fn a_client_is_named_to_a_caller_to_whom_netlink_is_refused_as_well() {
     let ports = [claim_untouched(), Port::claim()];
-    let client = Fixture::role("plain_client")
-        .port(&ports[0])
-        .set("peer", ports[1].number())
-        .set("on_term", "swallow")
-        .start();
+    let client = client_from(&ports).set("on_term", "swallow").start();
     let answer = answer(calling(&ports[0]).set("no_netlink", 1));
     answer.held(&[("client", client.pid())]);
     answer.mentions(&format!("its connection to 127.0.0.1:{}", ports[1]));
@@ -116,11 +108,7 @@ fn a_client_is_named_to_a_caller_to_whom_netlink_is_refused_as_well() {
 #[test]
 fn a_client_that_is_included_is_ended_and_the_port_can_be_bound() {
     let ports = [claim_untouched(), Port::claim()];
-    let client = Fixture::role("plain_client")
-        .port(&ports[0])
-        .set("peer", ports[1].number())
-        .set("unread", 1)
-        .start();
+    let client = client_from(&ports).set("unread", 1).start();
     let planned = with_clients().plan(ports[0].number()).expect("a plan");
     assert!(planned.would_free(), "{planned:#?}");
     assert_eq!(planned.holders[0].holder.process.pid, client.pid());
@@ -135,10 +123,7 @@ fn a_client_that_is_included_is_ended_and_the_port_can_be_bound() {
 fn what_the_kernel_keeps_of_an_ended_client_is_an_error_too() {
     // The peer leaves its end open, so that the client's is in FIN_WAIT_2 for a while.
     let ports = [claim_untouched(), Port::claim()];
-    let client = Fixture::role("plain_client")
-        .port(&ports[0])
-        .set("peer", ports[1].number())
-        .start();
+    let client = client_from(&ports).start();
     let answer = kill(with_clients(), &ports[0].to_string());
     answer.held(&[("lingering", 0)]);
     answer.told(&[(client.pid(), "exited", "TERM")]);
@@ -247,10 +232,7 @@ fn another_users_client_is_told_as_far_as_it_can_be_seen() {
         return;
     }
     let ports = [claim_untouched(), Port::claim()];
-    let client = Fixture::role("plain_client")
-        .port(&ports[0])
-        .set("peer", ports[1].number())
-        .start();
+    let client = client_from(&ports).start();
     // The caller may not look into the client: only the connection is known.
     let answer = answer(calling(&ports[0]).set("uid", 65534));
     answer.held(&[("client", 0)]);

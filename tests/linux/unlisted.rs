@@ -24,16 +24,21 @@ fn tracing_or_skip() -> bool {
     may_trace
 }
 
+/// A process that has bound the port without listening, and ignores SIGTERM.
+fn deaf_holder(port: &Port) -> Fixture {
+    Fixture::role("bound_plainly")
+        .port(port)
+        .set("on_term", "swallow")
+        .start()
+}
+
 #[test]
 fn a_process_that_has_bound_the_port_is_planned_for_where_it_may_be_traced() {
     if !tracing_or_skip() {
         return;
     }
     let port = claim_untouched();
-    let holder = Fixture::role("bound_plainly")
-        .port(&port)
-        .set("on_term", "swallow")
-        .start();
+    let holder = deaf_holder(&port);
     let planned = answer(calling(&port).set("no_netlink", 1).set("plan", 1));
     assert!(planned.free, "{planned:#?}");
     planned.told(&[(holder.pid(), "would_signal", "TERM")]);
@@ -46,10 +51,7 @@ fn what_can_not_be_traced_is_told_as_something_that_is_bound_there() {
         return;
     }
     let port = claim_untouched();
-    let holder = Fixture::role("bound_plainly")
-        .port(&port)
-        .set("on_term", "swallow")
-        .start();
+    let holder = deaf_holder(&port);
     for plan in [0, 1] {
         let caller = calling(&port)
             .set("no_netlink", 1)

@@ -4,21 +4,14 @@ use std::net::TcpStream;
 
 use crate::command::{run, run_role};
 use crate::fixture::linux::proc::can_bind;
-use crate::fixture::linux::uses::claim_untouched;
+use crate::fixture::linux::uses::{claim_untouched, client_from};
 use crate::fixture::{Fixture, Port, Role};
-
-/// A client whose own connection has the first port and leads to the second.
-fn client(ports: &[Port]) -> Role {
-    Fixture::role("plain_client")
-        .port(&ports[0])
-        .set("peer", ports[1].number())
-}
 
 #[test]
 fn a_client_keeps_the_port_and_is_named_with_the_option_that_ends_it() {
     let ports = [claim_untouched(), Port::claim()];
     let port = &ports[0];
-    let client = client(&ports)
+    let client = client_from(&ports)
         .set("name", "browser")
         .set("on_term", "swallow")
         .start();
@@ -47,7 +40,7 @@ fn a_client_keeps_the_port_and_is_named_with_the_option_that_ends_it() {
 fn a_client_is_ended_on_request_and_the_port_can_be_bound() {
     let ports = [claim_untouched(), Port::claim()];
     let port = &ports[0];
-    let client = client(&ports).set("unread", 1).start();
+    let client = client_from(&ports).set("unread", 1).start();
     run(&format!("-n --connections {port}"))
         .exits(0)
         .prints(&format!("{port}: would be freed"))
@@ -60,16 +53,22 @@ fn a_client_is_ended_on_request_and_the_port_can_be_bound() {
     assert!(can_bind("0.0.0.0", port.number()));
 }
 
-#[test]
-fn a_worker_that_its_ended_server_leaves_behind_is_ended_and_told_about() {
-    let port = claim_untouched();
+/// A server without SO_REUSEADDR, and the PID of its worker, which keeps a connection.
+fn server_and_worker(port: &Port) -> (Fixture, u32) {
     let server = Fixture::role("left_behind")
-        .port(&port)
+        .port(port)
         .set("heard", 1)
         .start();
     drop(TcpStream::connect(("127.0.0.1", port.number())).expect("connect"));
     server.wait_line("worker ready");
     let worker = server.pid_of("worker");
+    (server, worker)
+}
+
+#[test]
+fn a_worker_that_its_ended_server_leaves_behind_is_ended_and_told_about() {
+    let port = claim_untouched();
+    let (server, worker) = server_and_worker(&port);
     run(&port.to_string())
         .exits(0)
         .prints(&format!("{port}: freed in "))
@@ -81,13 +80,7 @@ fn a_worker_that_its_ended_server_leaves_behind_is_ended_and_told_about() {
 #[test]
 fn a_worker_whose_server_had_ended_before_is_named_and_ended_on_request() {
     let port = claim_untouched();
-    let server = Fixture::role("left_behind")
-        .port(&port)
-        .set("heard", 1)
-        .start();
-    drop(TcpStream::connect(("127.0.0.1", port.number())).expect("connect"));
-    server.wait_line("worker ready");
-    let worker = server.pid_of("worker");
+    let (server, worker) = server_and_worker(&port);
     server.signal(libc::SIGKILL);
     server.exit_status();
     for line in [port.to_string(), format!("-n {port}")] {
