@@ -283,6 +283,15 @@ impl<'o> Work<'o> {
             let actions = decide(open, sight, &self.shared.round(&snapshot));
             let is_deed = |action: &Action| !action.is_question();
             has_changed |= sight.found.is_some() || actions.iter().any(is_deed);
+            // Whoever breaks off while somebody is waited for means the signals that would come now; between two of them, the event of the
+            // first one asks.
+            let is_escalating = open.has_told(&self.shared.conduct)
+                && actions
+                    .iter()
+                    .any(|action| matches!(action, Action::Signal(..)));
+            if is_escalating && self.tell_waiting_for(place, callback).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
             for action in actions {
                 if self.act(place, action, &snapshot, callback).is_break() {
                     return Ok(ControlFlow::Break(()));
@@ -632,14 +641,6 @@ impl<'o> Work<'o> {
         signal: Signal,
         callback: Callback<'_>,
     ) -> ControlFlow<()> {
-        // Whoever breaks off while somebody is waited for means the signals that would come now.
-        if self.jobs[place]
-            .open()
-            .is_some_and(|open| open.has_told(&self.shared.conduct))
-            && self.tell_waiting_for(place, callback).is_break()
-        {
-            return ControlFlow::Break(());
-        }
         let now = Instant::now();
         match self.shared.signal(permit, signal, now) {
             Ok(true) => {}
