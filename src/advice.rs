@@ -113,6 +113,13 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
         Obstacle::Client { .. } if !sys::is_superuser() => Some(Advice::MoreRights),
         Obstacle::Client { .. } => Some(text(WAIT)),
         Obstacle::Lingering { states, .. } => Some(wait_for_kernel(states, target.port())),
+        Obstacle::Fleeting {
+            supervisor: Some(supervisor),
+            ..
+        } => Some(text(format!("stop {supervisor}, which starts them"))),
+        Obstacle::Fleeting { .. } => Some(text(
+            "stop what starts them, such as a loop around `nc -l`: `ps -ef --forest` shows it",
+        )),
         Obstacle::Unbindable { .. } if !sys::is_superuser() => Some(Advice::MoreRights),
         Obstacle::Unbindable { .. } => Some(text(
             "look for a program that has bound the port and does not listen, in this and in other PID namespaces",

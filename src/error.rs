@@ -137,6 +137,17 @@ pub enum Obstacle {
         /// What helps.
         advice: Option<Advice>,
     },
+    /// Nobody listens, and yet somebody serves there for a moment again and again: new processes, each of which ends by itself before
+    /// it can be told to, as in a loop around a server for one client.
+    #[non_exhaustive]
+    Fleeting {
+        /// The last of them that was seen, if one was. It has ended.
+        process: Option<Process>,
+        /// The process that starts them, if it is known and lives.
+        supervisor: Option<Process>,
+        /// What helps.
+        advice: Option<Advice>,
+    },
     /// A container that publishes the target and was not stopped.
     #[cfg(feature = "containers")]
     #[non_exhaustive]
@@ -183,7 +194,7 @@ impl Obstacle {
     }
 
     /// The word for it in JSON: `spared`, `not_permitted`, `hidden`, `respawned`, `survived`, `timed_out`, `client`,
-    /// `lingering`, `unbindable`, `container`, `engine`, `cancelled` or `system`.
+    /// `lingering`, `unbindable`, `fleeting`, `container`, `engine`, `cancelled` or `system`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -196,6 +207,7 @@ impl Obstacle {
             Self::Client { .. } => "client",
             Self::Lingering { .. } => "lingering",
             Self::Unbindable { .. } => "unbindable",
+            Self::Fleeting { .. } => "fleeting",
             #[cfg(feature = "containers")]
             Self::Container { .. } => "container",
             #[cfg(feature = "containers")]
@@ -218,11 +230,11 @@ impl Obstacle {
         }
     }
 
-    /// The process that is in the way, if it is one: a holder or a client.
+    /// The process that is in the way, if it is one: a holder, a client, or the last that served for a moment.
     #[must_use]
     pub fn process(&self) -> Option<&Process> {
         match self {
-            Self::Client { process, .. } => process.as_ref(),
+            Self::Client { process, .. } | Self::Fleeting { process, .. } => process.as_ref(),
             _ => self.holder().map(|holder| &holder.process),
         }
     }
@@ -239,7 +251,8 @@ impl Obstacle {
             | Self::TimedOut { advice, .. }
             | Self::Client { advice, .. }
             | Self::Lingering { advice, .. }
-            | Self::Unbindable { advice, .. } => advice.as_ref(),
+            | Self::Unbindable { advice, .. }
+            | Self::Fleeting { advice, .. } => advice.as_ref(),
             #[cfg(feature = "containers")]
             Self::Container { error, .. } | Self::Engine { error } => error.help.as_ref(),
             Self::Cancelled | Self::System { .. } => None,
@@ -257,7 +270,8 @@ impl Obstacle {
             | Self::TimedOut { advice, .. }
             | Self::Client { advice, .. }
             | Self::Lingering { advice, .. }
-            | Self::Unbindable { advice, .. } => Some(advice),
+            | Self::Unbindable { advice, .. }
+            | Self::Fleeting { advice, .. } => Some(advice),
             _ => None,
         }
     }
@@ -466,6 +480,20 @@ impl fmt::Display for Obstacle {
                 f,
                 "{protocol} {address} can't be bound, though nothing is known to hold it: a socket that this system does not list is bound there, or one that comes and goes"
             ),
+            Self::Fleeting {
+                process,
+                supervisor,
+                ..
+            } => {
+                f.write_str("somebody serves there for a moment again and again, and ends before it can be told to")?;
+                if let Some(process) = process {
+                    write!(f, "; the last one seen was {process}")?;
+                }
+                match supervisor {
+                    Some(supervisor) => write!(f, ", started by {supervisor}"),
+                    None => Ok(()),
+                }
+            }
             #[cfg(feature = "containers")]
             Self::Container { container, error } => write!(
                 f,

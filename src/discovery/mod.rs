@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use ends::Ends;
 pub(crate) use people::{Crowd, Facts, Id, People};
-pub(crate) use sight::{Found, Newcomer, Refusal, Sight, Use};
+pub(crate) use sight::{Found, Life, Newcomer, Refusal, Sight, Use};
 
 use crate::connection::Connection;
 use crate::process::Process;
@@ -263,11 +263,11 @@ impl Discovery {
         Ok(())
     }
 
-    /// Whether there are signs that somebody has served there for so long, between one server and the next: connections that have just
-    /// been closed keep a bind without `SO_REUSEADDR` from succeeding.
-    pub(crate) fn is_lively(&mut self, target: Target, within: Duration) -> io::Result<bool> {
+    /// Signs that somebody serves there, one server after the other: connections that have just been closed keep a bind without
+    /// `SO_REUSEADDR` from succeeding.
+    pub(crate) fn life(&mut self, target: Target) -> io::Result<Life> {
         if target.protocol() == Some(Protocol::Udp) || cfg!(windows) {
-            return Ok(false);
+            return Ok(Life::default());
         }
         let plainly = Manner {
             reuse_address: false,
@@ -286,38 +286,28 @@ impl Discovery {
             })
             .is_some_and(|(_, answer)| answer.is_err());
         if !is_refused {
-            return Ok(false);
+            return Ok(Life::default());
         }
         let connections = self.connections(target)?;
-        let fresh = TIME_WAIT.saturating_sub(within);
-        Ok(connections
-            .iter()
-            .any(|connection| connection.protocol == Protocol::Tcp && is_fresh(connection, fresh)))
+        Ok(signs_in(connections.iter()))
     }
 
     /// The same for many targets, by one question about all connections.
-    pub(crate) fn are_lively(
-        &mut self,
-        targets: &[Target],
-        within: Duration,
-    ) -> io::Result<HashSet<Target>> {
+    pub(crate) fn lives(&mut self, targets: &[Target]) -> io::Result<HashMap<Target, Life>> {
         let mut connections = Vec::new();
         self.table
             .connections(Ports::These(&ports(targets)), &mut connections)?;
-        let fresh = TIME_WAIT.saturating_sub(within);
-        let lively: HashSet<SocketAddr> = connections
-            .iter()
-            .filter(|connection| connection.protocol == Protocol::Tcp)
-            .filter(|connection| is_fresh(connection, fresh))
-            .map(|connection| connection.local)
-            .collect();
-        let ports: HashSet<u16> = lively.iter().map(SocketAddr::port).collect();
-        let is_lively = |target: &&Target| {
-            let is_there =
-                |local: &SocketAddr| local.port() == target.port() && target.covers(local.ip());
-            ports.contains(&target.port()) && lively.iter().any(is_there)
+        let mut by_port: HashMap<u16, Vec<Connection>> = HashMap::new();
+        for connection in connections {
+            let port = connection.local.port();
+            by_port.entry(port).or_default().push(connection);
+        }
+        let of = |target: &Target| {
+            let there = by_port.get(&target.port())?.iter();
+            let there = there.filter(|connection| target.covers(connection.local.ip()));
+            Some((*target, signs_in(there)))
         };
-        Ok(targets.iter().filter(is_lively).copied().collect())
+        Ok(targets.iter().filter_map(of).collect())
     }
 
     fn connections(&mut self, target: Target) -> io::Result<Vec<Connection>> {
@@ -468,11 +458,19 @@ impl Discovery {
     }
 }
 
-/// Whether a connection is alive, or has come to its end so recently that the kernel keeps it for longer than that.
-fn is_fresh(connection: &Connection, fresh: Duration) -> bool {
-    connection
-        .remaining
-        .is_none_or(|remaining| remaining > fresh)
+/// A connection that has come to its end is kept for a time that is known, so that what remains of it tells how long ago that was.
+fn signs_in<'c>(connections: impl Iterator<Item = &'c Connection>) -> Life {
+    let mut life = Life::default();
+    for connection in connections.filter(|connection| connection.protocol == Protocol::Tcp) {
+        match connection.remaining {
+            None => life.is_connected = true,
+            Some(remaining) => {
+                let ago = TIME_WAIT.saturating_sub(remaining);
+                life.closed = Some(life.closed.map_or(ago, |other| other.min(ago)));
+            }
+        }
+    }
+    life
 }
 
 /// What one scan of the processes found.

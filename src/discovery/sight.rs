@@ -20,8 +20,8 @@ pub(crate) struct Sight {
     pub found: Option<Found>,
     /// The binds that the kernel refused because the port is in use, if binds were tried.
     pub refusals: Option<Vec<Refusal>>,
-    /// Whether connections of a moment ago show that somebody serves there.
-    pub is_lively: bool,
+    /// Signs that somebody serves there, if they were asked for.
+    pub life: Life,
     /// What uses the port without listening, if binds were refused or if that was asked for.
     pub uses: Vec<Use>,
     /// What was started since the first signal and may be the next one in place of an ended holder, if that was looked for.
@@ -43,6 +43,25 @@ impl Sight {
         self.uses
             .iter()
             .filter(move |used| is_refused(used.connection.protocol))
+    }
+}
+
+/// Signs that somebody has just served at a port that is free now: between one server and the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Life {
+    /// Whether there are connections that have not come to their end.
+    pub is_connected: bool,
+    /// How long ago the last one that has was closed.
+    pub closed: Option<Duration>,
+}
+
+impl Life {
+    pub(crate) fn was_closed_within(self, time: Duration) -> bool {
+        self.closed.is_some_and(|ago| ago < time)
+    }
+
+    pub(crate) fn is_within(self, time: Duration) -> bool {
+        self.is_connected || self.was_closed_within(time)
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::conduct::Conduct;
-use super::job::{Member, Open, WATCH};
+use super::job::{Member, Open, Watch};
 use super::unseen;
 use crate::connection::{Connection, LingeringState};
 use crate::discovery::{Crowd, Found, Id, LINGER, Sight, Use};
@@ -24,6 +24,12 @@ use crate::verification::{Aftermath, Need, is_in_place_of, proves_free};
 const TRY: Duration = Duration::from_secs(1);
 /// How long SIGKILL has to work: five tries.
 const AFTER_KILL: Duration = Duration::from_secs(5);
+/// How long a free port is watched where connections of a moment ago show that somebody serves there.
+const WATCH: Duration = Duration::from_millis(250);
+/// How long ago that moment may be.
+const RECENTLY: Duration = Duration::from_secs(2);
+/// How long it is watched, as long as there are new signs.
+const LONGEST_WATCH: Duration = Duration::from_secs(3);
 /// After so many generations it is certain that something starts them again and again.
 const GENERATIONS: u32 = 3;
 
@@ -451,6 +457,17 @@ fn respawned(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
     respawned
 }
 
+/// Somebody serves there all the time, and nobody stays long enough to be told to end.
+fn fleeting(open: &Open, round: &Round<'_>) -> Obstacle {
+    let last = open.members.last().map(|member| member.id);
+    let supervisor = last.and_then(|id| round.living_supervisor(id));
+    Obstacle::Fleeting {
+        process: last.map(|id| round.crowd[id].process.clone()),
+        supervisor: supervisor.map(|id| round.crowd[id].process.clone()),
+        advice: None,
+    }
+}
+
 /// What is in the way according to the last look.
 pub(super) fn obstacles(open: &Open, crowd: &Crowd) -> Vec<Obstacle> {
     let of_member = |member: &Member| {
@@ -642,10 +659,19 @@ fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Act
 /// What follows when the kernel lets the target be bound.
 fn when_possible(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
     open.refused_since = None;
-    if sight.is_lively {
-        open.watched_until = round.at.checked_add(WATCH);
+    let since = open.watch.map(|watch| watch.since);
+    let is_over = since.is_some_and(|since| round.since(since) >= LONGEST_WATCH);
+    if is_over && sight.life.was_closed_within(WATCH) {
+        return vec![Action::GiveUp(vec![fleeting(open, round)])];
     }
-    if open.watched_until.is_some_and(|until| round.at < until) || !proves_free(sight) {
+    if !is_over && sight.life.is_within(since.map_or(RECENTLY, |_| WATCH)) {
+        open.watch = round.at.checked_add(WATCH).map(|until| Watch {
+            since: since.unwrap_or(round.at),
+            until,
+        });
+    }
+    let is_watched = open.watch.is_some_and(|watch| round.at < watch.until);
+    if is_watched || !proves_free(sight) {
         return Vec::new();
     }
     #[cfg(feature = "containers")]

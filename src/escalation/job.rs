@@ -13,13 +13,6 @@ use crate::report::{Fate, Freed, HolderReport};
 use crate::socket::{HiddenSocket, Holder, Socket, SocketId};
 use crate::target::Target;
 
-/// How long a free port is watched where connections of a moment ago show that somebody serves there.
-pub(super) const WATCH: Duration = Duration::from_millis(250);
-/// How long ago that moment may be.
-pub(super) const RECENTLY: Duration = Duration::from_secs(2);
-/// How long it is watched, as long as there are new signs.
-const LONGEST_WATCH: Duration = Duration::from_secs(3);
-
 /// A target, and how far it is.
 pub(super) struct Job {
     pub target: Target,
@@ -74,6 +67,13 @@ impl Member {
     }
 }
 
+/// A free port is watched where connections of a moment ago show that somebody serves there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Watch {
+    pub since: Instant,
+    pub until: Instant,
+}
+
 /// What is known of a target that is neither free nor given up.
 pub(super) struct Open {
     pub target: Target,
@@ -106,8 +106,8 @@ pub(super) struct Open {
     pub tries: u32,
     /// Since when it has had no sockets.
     pub free_since: Option<Instant>,
-    /// Until when a free port is watched for somebody who serves now and then.
-    pub watched_until: Option<Instant>,
+    /// How a free port is watched for somebody who serves now and then.
+    pub watch: Option<Watch>,
     /// Since when the kernel refuses to bind it, though it has no sockets.
     pub refused_since: Option<Instant>,
     /// Who may take the place of those who ended; `None` until they were looked for.
@@ -136,7 +136,7 @@ impl Open {
             generations: 0,
             tries: 0,
             free_since: None,
-            watched_until: None,
+            watch: None,
             refused_since: None,
             newcomers: None,
             #[cfg(feature = "containers")]
@@ -196,17 +196,9 @@ impl Open {
         ids.filter(|&id| conduct.was_told(id) && conduct.of(id).ended.is_some())
     }
 
-    /// How far back signs of life are asked for now: before the port is watched, and when the time of watching is over.
-    pub(super) fn asks_for_life(&self, now: Instant) -> Option<Duration> {
-        match self.watched_until {
-            None => Some(RECENTLY),
-            Some(until)
-                if until <= now && now.saturating_duration_since(self.started) < LONGEST_WATCH =>
-            {
-                Some(WATCH)
-            }
-            Some(_) => None,
-        }
+    /// Whether it is time to ask for signs of life: before the port is watched, and whenever a time of watching is over.
+    pub(super) fn asks_for_life(&self, now: Instant) -> bool {
+        self.watch.is_none_or(|watch| watch.until <= now)
     }
 
     /// Whether a UDP bind has to succeed as well: where UDP was asked for by name, or a UDP socket was in the way.

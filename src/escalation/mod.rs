@@ -521,9 +521,9 @@ impl<'o> Work<'o> {
                 && aftermath(open, sight, round).needs() == Need::Proof
         });
         // Of many ports, it is cheaper to ask once who was there lately than to bind each once more.
-        let lively = if places.len() > MANY {
+        let lives = if places.len() > MANY {
             let targets = self.targets(&places);
-            Some(self.shared.discovery.are_lively(&targets, job::RECENTLY)?)
+            Some(self.shared.discovery.lives(&targets)?)
         } else {
             None
         };
@@ -540,13 +540,10 @@ impl<'o> Work<'o> {
                 self.shared.discovery.look_at_uses(target, sight)?;
             }
             let is_untouched = !open.has_told(&self.shared.conduct);
-            if is_untouched
-                && proves_free(sight)
-                && let Some(within) = open.asks_for_life(snapshot.at)
-            {
-                sight.is_lively = match &lively {
-                    Some(lively) => lively.contains(&target),
-                    None => self.shared.discovery.is_lively(target, within)?,
+            if is_untouched && proves_free(sight) && open.asks_for_life(snapshot.at) {
+                sight.life = match &lives {
+                    Some(lives) => lives.get(&target).copied().unwrap_or_default(),
+                    None => self.shared.discovery.life(target)?,
                 };
             }
             #[cfg(feature = "containers")]
@@ -805,7 +802,7 @@ impl<'o> Work<'o> {
                     timeout = timeout.min(left);
                 }
             }
-            if open.watched_until.is_some_and(|until| now < until) {
+            if open.watch.is_some_and(|watch| now < watch.until) {
                 // Whoever serves only now and then is seen only by one who looks often.
                 timeout = timeout.min(WATCH_PAUSE);
             }

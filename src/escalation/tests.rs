@@ -45,7 +45,7 @@ struct State {
     held: Vec<(u64, SocketState, Vec<Id>)>,
     is_refused: bool,
     uses: Vec<(ConnectionState, Option<Id>)>,
-    is_lively: bool,
+    closed: Option<Duration>,
     exits: Vec<Id>,
 }
 
@@ -172,9 +172,9 @@ impl World {
             } else {
                 Vec::new()
             });
-            sight.is_lively = state.is_lively
-                && !self.open.has_told(&self.conduct)
-                && self.open.asks_for_life(self.at).is_some();
+            if !self.open.has_told(&self.conduct) && self.open.asks_for_life(self.at) {
+                sight.life.closed = state.closed;
+            }
             let uses = state
                 .uses
                 .iter()
@@ -361,7 +361,7 @@ fn a_socket_that_is_bound_for_a_moment_only_holds_nothing() {
 fn a_port_with_signs_of_life_is_watched_before_it_is_called_free() {
     let mut world = World::new(KillOptions::new());
     let lively = State {
-        is_lively: true,
+        closed: Some(MS),
         ..State::default()
     };
     world.round(&lively, MS);
@@ -376,6 +376,21 @@ fn a_port_with_signs_of_life_is_watched_before_it_is_called_free() {
     assert_eq!(world.end, None, "there are new signs");
     world.round(&State::default(), Duration::from_millis(300));
     assert_eq!(world.end, Some(Ok(())));
+}
+
+#[test]
+fn a_port_with_new_signs_of_life_all_the_time_is_not_free_though_nobody_is_ever_met() {
+    let mut world = World::new(KillOptions::new());
+    let lively = State {
+        closed: Some(MS),
+        ..State::default()
+    };
+    for _ in 0..12 {
+        world.round(&lively, Duration::from_millis(260));
+        assert_eq!(world.end, None);
+    }
+    world.round(&lively, Duration::from_millis(260));
+    assert_eq!(world.end, Some(Err(vec!["fleeting"])));
 }
 
 #[test]
@@ -446,11 +461,11 @@ prop_compose! {
             (0..6_u64, any::<bool>(), prop::collection::vec(0..6_usize, 1..3)), 0..3),
         is_refused in prop::bool::weighted(0.2),
         uses in prop::collection::vec(prop::option::of(0..6_usize), 0..2),
-        is_lively in prop::bool::weighted(0.1),
+        closed in prop::option::weighted(0.1, 0..3000_u64),
         exits in prop::collection::vec(0..6_usize, 0..2),
         later in 0..700_u64,
-    ) -> (Vec<(u64, bool, Vec<usize>)>, bool, Vec<Option<usize>>, bool, Vec<usize>, u64) {
-        (held, is_refused, uses, is_lively, exits, later)
+    ) -> (Vec<(u64, bool, Vec<usize>)>, bool, Vec<Option<usize>>, Option<u64>, Vec<usize>, u64) {
+        (held, is_refused, uses, closed, exits, later)
     }
 }
 
@@ -480,7 +495,7 @@ proptest! {
         let denied = world.crowd.add(denied);
         let caller = world.rules.caller.unwrap();
         ids.extend([denied, caller]);
-        for (held, is_refused, uses, is_lively, exits, later) in rounds {
+        for (held, is_refused, uses, closed, exits, later) in rounds {
             let state = State {
                 held: held
                     .into_iter()
@@ -494,7 +509,7 @@ proptest! {
                     .into_iter()
                     .map(|owner| (ConnectionState::CloseWait, owner.map(|at| ids[at])))
                     .collect(),
-                is_lively,
+                closed: closed.map(Duration::from_millis),
                 exits: exits.into_iter().map(|at| ids[at]).collect(),
             };
             world.round(&state, Duration::from_millis(later));

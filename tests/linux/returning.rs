@@ -217,11 +217,12 @@ fn a_loop_of_servers_for_one_client_each_is_never_free_already() {
         let port = Port::claim();
         let shell = Fixture::role("one_shot_loop").port(&port).start();
         shell.wait_count("served", 3);
+        let stalls = shell.count("stalled");
         let answer = kill_plainly(port.number());
-        assert!(
-            !(answer.free && answer.holders.is_empty()),
-            "somebody serves there all the time: {answer:#?}"
-        );
+        if answer.free && answer.holders.is_empty() {
+            // That is only true where nobody was served for a while.
+            shell.wait_count("stalled", stalls + 1);
+        }
         assert!(
             answer.holders.iter().all(|told| told.pid != shell.pid()),
             "{answer:#?}"
@@ -235,10 +236,17 @@ fn a_loop_of_servers_for_one_client_each_is_named_as_what_starts_them() {
     let port = Port::claim();
     let shell = Fixture::role("one_shot_loop").port(&port).start();
     shell.wait_count("served", 3);
-    let answer = kill(KillOptions::new().settle(SETTLE), &port.to_string());
-    assert!(!answer.free, "{answer:#?}");
-    assert_eq!(answer.obstacles[0].kind, "respawned", "{answer:#?}");
-    answer.mentions(&format!("(PID {})", shell.pid()));
+    // On a busy machine most of them end before they can be told to, and then nobody has seen who starts them.
+    let is_named = (0..30).any(|_| {
+        let answer = kill(KillOptions::new().settle(SETTLE), &port.to_string());
+        let is_named = !answer.free && answer.obstacles[0].kind == "respawned";
+        if is_named {
+            answer.mentions(&format!("(PID {})", shell.pid()));
+        }
+        is_named
+    });
+    assert!(is_named);
+    assert!(shell.is_alive());
 }
 
 #[test]

@@ -122,7 +122,10 @@ fn state(error: &Error) -> State {
     } else if is_all(|obstacle| {
         matches!(
             obstacle,
-            Obstacle::Client { .. } | Obstacle::Lingering { .. } | Obstacle::Unbindable { .. }
+            Obstacle::Client { .. }
+                | Obstacle::Lingering { .. }
+                | Obstacle::Unbindable { .. }
+                | Obstacle::Fleeting { .. }
         )
     }) {
         State::InUse

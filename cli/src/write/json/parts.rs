@@ -18,6 +18,7 @@ pub fn errors(error: &Error) -> Vec<impl Serialize> {
             Obstacle::Respawned {
                 supervisor, unit, ..
             } => (supervisor.as_ref(), unit.as_deref()),
+            Obstacle::Fleeting { supervisor, .. } => (supervisor.as_ref(), None),
             _ => (None, None),
         };
         object! {
