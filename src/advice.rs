@@ -11,6 +11,7 @@ use crate::protocol::Protocol;
 use crate::report::SparedReason;
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, Socket, SocketState};
+use crate::supervisor::{Restarts, Supervisor};
 use crate::sys;
 use crate::target::Target;
 
@@ -37,6 +38,23 @@ pub(crate) fn advise_on_causes(explanation: &mut Explanation) {
         let advice = on_cause(cause);
         *cause.advice_mut() = Some(advice);
     }
+}
+
+/// Finds what stops each of those who may start a holder again, and leaves out units that nothing starts again.
+pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>) {
+    supervisors.retain_mut(|supervisor| {
+        let Some(unit) = &supervisor.unit else {
+            let is_alone = supervisor.others.is_empty();
+            supervisor.advice = Some(stop_supervisor(&supervisor.process, is_alone));
+            return true;
+        };
+        let Some((restarts, command)) = explain::unit_restarts(unit, &supervisor.process) else {
+            return false;
+        };
+        supervisor.restarts = restarts;
+        supervisor.advice = command.map(run);
+        true
+    });
 }
 
 fn text(words: impl Into<String>) -> Advice {
@@ -75,7 +93,8 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             SparedReason::System => Some(text(
                 "`netsh http show servicestate` shows who is behind it",
             )),
-            SparedReason::Kernel => None,
+            // A supervisor is no holder.
+            SparedReason::Kernel | SparedReason::Needed => None,
         },
         Obstacle::NotPermitted { .. } => Some(Advice::MoreRights),
         // Root can't do more than it has done, even where it was refused a look at somebody.
@@ -96,7 +115,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             &holder.process,
             unit.as_deref(),
             supervisor.as_ref(),
-            supervisor_spared.is_some(),
+            *supervisor_spared,
             was_forced,
         )),
         Obstacle::Survived { holder, .. } if cfg!(target_os = "linux") => Some(text(format!(
@@ -120,6 +139,13 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
         Obstacle::Fleeting { .. } => Some(text(
             "stop what starts them, such as a loop around `nc -l`: `ps -ef --forest` shows it",
         )),
+        Obstacle::System { error, .. } if cfg!(target_os = "linux") => {
+            let is_hidden = matches!(
+                error.kind(),
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::NotFound
+            );
+            is_hidden.then(|| text(NO_PROC))
+        }
         Obstacle::Unbindable { .. } if !sys::is_superuser() => Some(Advice::MoreRights),
         Obstacle::Unbindable { .. } => Some(text(
             "look for a program that has bound the port and does not listen, in this and in other PID namespaces",
@@ -131,6 +157,10 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
 const WAIT: &str =
     "wait until it is done, or choose a port outside the range that clients are given ports from";
 
+/// As apps meet it on Android, and processes in strict sandboxes.
+const NO_PROC: &str = "this system does not let the caller see other processes: on Android (Termux) only root may look; in a sandbox or a \
+    container, mount /proc without `subset=pid`";
+
 fn is_unconnected(socket: &Socket) -> bool {
     socket.state == SocketState::Unconnected
 }
@@ -140,9 +170,15 @@ fn stop_respawning(
     holder: &Process,
     unit: Option<&str>,
     supervisor: Option<&Process>,
-    is_spared: bool,
+    spared: Option<SparedReason>,
     was_forced: bool,
 ) -> Advice {
+    let is_watcher = |process: &&Process| Restarts::of(process) == Restarts::OnChange;
+    if let Some(watcher) = supervisor.filter(is_watcher)
+        && spared.is_none()
+    {
+        return Advice::Supervisor(Box::new(watcher.clone()));
+    }
     if let Some(command) = explain::stop_command(holder) {
         return run(command);
     }
@@ -150,11 +186,27 @@ fn stop_respawning(
         return run(format!("systemctl stop {unit}"));
     }
     match supervisor {
-        Some(_) if is_spared => text("stop what starts it first"),
+        Some(supervisor) if spared == Some(SparedReason::Needed) => {
+            stop_supervisor(supervisor, false)
+        }
+        Some(_) if spared.is_some() => text("stop what starts it first"),
         Some(supervisor) => Advice::Supervisor(Box::new(supervisor.clone())),
         // It may start itself again when it is asked to end.
         None if !was_forced => Advice::Force,
         None => text("stop what starts it"),
+    }
+}
+
+/// A supervisor's own command, or how to end it.
+fn stop_supervisor(process: &Process, is_alone: bool) -> Advice {
+    match explain::supervisor_command(process) {
+        Err(words) => text(words),
+        Ok(Some(command)) => run(command),
+        Ok(None) if is_alone => run(explain::kill_command(process)),
+        Ok(None) => text(format!(
+            "`{}` would end them all",
+            explain::kill_command(process)
+        )),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::protocol::Protocol;
 use crate::report::{Fate, HolderReport, SparedReason};
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket};
+use crate::supervisor::depend;
 use crate::target::Target;
 
 /// The target could not be freed.
@@ -77,8 +78,10 @@ pub enum Obstacle {
         holder: Holder,
         /// The process that started it, if it is known and lives.
         supervisor: Option<Process>,
-        /// Why that process can't be ended too, if it can't: it is PID 1 or an ancestor of the caller.
+        /// Why that process can't be ended too, if it can't: it is PID 1 or an ancestor of the caller, or others depend on it.
         supervisor_spared: Option<SparedReason>,
+        /// Holders of other ports below that process, if that is why.
+        others: Vec<Holder>,
         /// The systemd unit that the holder belongs to, if its control group names one.
         unit: Option<String>,
         /// How many generations were ended before it was given up.
@@ -173,6 +176,8 @@ pub enum Obstacle {
         doing: &'static str,
         /// The system's error.
         error: Arc<io::Error>,
+        /// What helps.
+        advice: Option<Advice>,
     },
 }
 
@@ -190,6 +195,7 @@ impl Obstacle {
         Self::System {
             doing,
             error: Arc::clone(error),
+            advice: None,
         }
     }
 
@@ -252,10 +258,11 @@ impl Obstacle {
             | Self::Client { advice, .. }
             | Self::Lingering { advice, .. }
             | Self::Unbindable { advice, .. }
-            | Self::Fleeting { advice, .. } => advice.as_ref(),
+            | Self::Fleeting { advice, .. }
+            | Self::System { advice, .. } => advice.as_ref(),
             #[cfg(feature = "containers")]
             Self::Container { error, .. } | Self::Engine { error } => error.help.as_ref(),
-            Self::Cancelled | Self::System { .. } => None,
+            Self::Cancelled => None,
         }
     }
 
@@ -271,7 +278,8 @@ impl Obstacle {
             | Self::Client { advice, .. }
             | Self::Lingering { advice, .. }
             | Self::Unbindable { advice, .. }
-            | Self::Fleeting { advice, .. } => Some(advice),
+            | Self::Fleeting { advice, .. }
+            | Self::System { advice, .. } => Some(advice),
             _ => None,
         }
     }
@@ -432,18 +440,32 @@ impl fmt::Display for Obstacle {
                 supervisor,
                 generations,
                 unit,
+                others,
                 ..
             } => {
-                write!(
-                    f,
-                    "{generations} generations were ended and {} took the port again",
-                    holder.process
-                )?;
+                match generations {
+                    0 | 1 => write!(
+                        f,
+                        "it was ended, and {} took the port again",
+                        holder.process
+                    )?,
+                    more => write!(
+                        f,
+                        "{more} generations were ended and {} took the port again",
+                        holder.process
+                    )?,
+                }
                 match (unit, supervisor) {
                     (Some(unit), _) => {
                         write!(f, ", started by the systemd unit {}", printable(unit))
                     }
-                    (None, Some(supervisor)) => write!(f, ", started by {supervisor}"),
+                    (None, Some(supervisor)) => {
+                        write!(f, ", started by {supervisor}")?;
+                        match others.as_slice() {
+                            [] => Ok(()),
+                            others => write!(f, ", on which {} as well", depend(others)),
+                        }
+                    }
                     (None, None) => Ok(()),
                 }
             }
@@ -504,7 +526,7 @@ impl fmt::Display for Obstacle {
             #[cfg(feature = "containers")]
             Self::Engine { error } => f.write_str(&printable(error.message())),
             Self::Cancelled => f.write_str("cancelled"),
-            Self::System { doing, error } => write!(f, "{doing}: {error}"),
+            Self::System { doing, error, .. } => write!(f, "{doing}: {error}"),
         }
     }
 }
@@ -536,6 +558,9 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
         ),
         SparedReason::Forwarder => {
             write!(f, "{who} holds it, and it forwards the port to a container")
+        }
+        SparedReason::Needed => {
+            write!(f, "others that hold ports depend on {who}")
         }
         SparedReason::NotAgreed => {
             write!(f, "{who} holds it, and was not among those agreed to")

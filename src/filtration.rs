@@ -1,14 +1,14 @@
 //! May this be ended? One function that every signal passes, whoever it is for: a holder, a leftover, a client, a descendant or a
 //! supervisor. It goes by identity, never by number.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use crate::discovery::{Crowd, Facts, Id};
 use crate::options::{Agreed, KillOptions};
 use crate::protocol::Protocol;
 use crate::report::SparedReason;
-use crate::socket::{Socket, SocketState};
+use crate::socket::{Holder, Socket, SocketState};
 use crate::sys::Place;
 use crate::target::Target;
 
@@ -34,6 +34,8 @@ pub(crate) struct Rules {
     pub only_containers: bool,
     /// Those who were agreed to, if that was asked.
     pub agreed: Option<Agreed>,
+    /// Those below whom others hold other ports, and these others: they are not ended as supervisors.
+    pub others: HashMap<Id, Vec<Holder>>,
 }
 
 impl Rules {
@@ -50,6 +52,7 @@ impl Rules {
             #[cfg(feature = "containers")]
             only_containers: options.containers == crate::container::Containers::Only,
             agreed: options.agreed.clone(),
+            others: HashMap::new(),
         }
     }
 
@@ -107,7 +110,14 @@ impl Rules {
         if crowd[id].is_init {
             return Some(SparedReason::Init);
         }
-        self.caller_or_above(id, &crowd[id])
+        let above = self.caller_or_above(id, &crowd[id]);
+        above.or_else(|| self.needed(id))
+    }
+
+    fn needed(&self, id: Id) -> Option<SparedReason> {
+        self.others
+            .contains_key(&id)
+            .then_some(SparedReason::Needed)
     }
 }
 
@@ -122,7 +132,7 @@ pub(crate) enum Part {
     Client,
     /// It descends from a holder.
     Descendant,
-    /// It was seen to start a holder again.
+    /// It was seen to start a holder again, or is known for it.
     Supervisor,
 }
 
@@ -191,6 +201,11 @@ pub(crate) fn judge(
     }
     if facts.is_forwarder {
         return Verdict::Spared(SparedReason::Forwarder);
+    }
+    if candidate.part == Part::Supervisor
+        && let Some(reason) = rules.needed(candidate.id)
+    {
+        return Verdict::Spared(reason);
     }
     let is_client = candidate.part == Part::Client || is_perhaps_a_client(rules, target, candidate);
     if is_client && !rules.include_clients {

@@ -28,7 +28,7 @@ pub struct KillOptions {
     pub(crate) grace: Duration,
     pub(crate) force: bool,
     pub(crate) escalate: bool,
-    pub(crate) settle: Duration,
+    pub(crate) settle: Option<Duration>,
     pub(crate) tree: bool,
     pub(crate) supervisor: bool,
     pub(crate) ancestors: bool,
@@ -37,6 +37,11 @@ pub struct KillOptions {
     #[cfg(feature = "containers")]
     pub(crate) containers: Containers,
 }
+
+/// How long the target has to stay free where the next server may be started.
+const SETTLE: Duration = Duration::from_millis(200);
+/// The same where whoever starts it is to be ended: many wait for a second before they do.
+const SUPERVISED_SETTLE: Duration = Duration::from_secs(3);
 
 /// Whom and what a person has agreed to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +65,7 @@ impl KillOptions {
             grace: Duration::from_secs(10),
             force: false,
             escalate: true,
-            settle: Duration::from_millis(200),
+            settle: None,
             tree: false,
             supervisor: false,
             ancestors: false,
@@ -95,12 +100,20 @@ impl KillOptions {
         self
     }
 
-    /// How long the target has to stay free where the next server may be started: when the parent of an ended holder lives
+    /// How long the target has to stay free where the next server may be started (200 ms, and 3 s with [`KillOptions::supervisor`]): when the parent of an ended holder lives
     /// on and is neither an ancestor of the caller, nor an interactive shell, nor PID 1; when a holder gave up the port and
     /// lives on; and when a holder has started the same program again.
     pub fn settle(mut self, settle: Duration) -> Self {
-        self.settle = settle;
+        self.settle = Some(settle);
         self
+    }
+
+    pub(crate) fn settling(&self) -> Duration {
+        self.settle.unwrap_or(if self.supervisor {
+            SUPERVISED_SETTLE
+        } else {
+            SETTLE
+        })
     }
 
     /// Whether the holders' descendants are ended as well. On Windows they always are.
@@ -109,7 +122,8 @@ impl KillOptions {
         self
     }
 
-    /// Whether a parent that was seen to start a holder again is ended too, before the holder.
+    /// Whether a parent that was seen to start a holder again is ended too, before the holder. So is one that is known for starting it again
+    /// when a file changes, such as nodemon. A parent below which others hold ports is spared.
     pub fn supervisor(mut self, supervisor: bool) -> Self {
         self.supervisor = supervisor;
         self

@@ -3,8 +3,8 @@
 #[cfg(feature = "containers")]
 use crate::container::Container;
 use crate::error::Error;
-use crate::process::Process;
 use crate::report::HolderReport;
+use crate::supervisor::{Restarts, Supervisor};
 use crate::target::Target;
 
 /// What [`KillOptions::kill`](crate::KillOptions::kill) would do, as far as can be seen; nobody has been signalled.
@@ -21,15 +21,25 @@ pub struct Plan {
     pub containers: Vec<Container>,
     /// Why it would not become free, if it would not.
     pub error: Option<Error>,
-    /// Parents that may start a holder again: see
-    /// [`KillOptions::settle`](crate::KillOptions::settle).
-    pub supervisors: Vec<Process>,
+    /// Those who may start a holder again: see [`KillOptions::settle`](crate::KillOptions::settle). Whoever would be ended at once is
+    /// among the holders.
+    pub supervisors: Vec<Supervisor>,
 }
 
 impl Plan {
-    /// Whether the target would become free.
+    /// Whether the target would become free, and stay free, as far as that is known.
     #[must_use]
     pub fn would_free(&self) -> bool {
+        self.error.is_none() && !self.comes_back()
+    }
+
+    /// Whether it would be freed, and held again at once: by something that is known for starting holders again whenever they end, and would
+    /// not be ended.
+    #[must_use]
+    pub fn comes_back(&self) -> bool {
+        let mut supervisors = self.supervisors.iter();
         self.error.is_none()
+            && supervisors
+                .any(|supervisor| supervisor.restarts == Restarts::Always && !supervisor.would_end)
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::container::StoppedContainer;
 use crate::signal::Signal;
 use crate::socket::Holder;
+use crate::supervisor::Supervisor;
 use crate::target::Target;
 
 /// Why a holder is spared.
@@ -29,6 +30,8 @@ pub enum SparedReason {
     Client,
     /// It forwards the port to a container: ending it would break the container, which would go on without the port.
     Forwarder,
+    /// Others that hold ports depend on it, and would end with it: it is a supervisor of more than one server.
+    Needed,
     /// It was not among those agreed to: see [`KillOptions::agreed`](crate::KillOptions::agreed).
     NotAgreed,
     /// It is an ordinary process, and only containers were to be stopped.
@@ -49,6 +52,7 @@ impl SparedReason {
             Self::System => "system",
             Self::Client => "client",
             Self::Forwarder => "forwarder",
+            Self::Needed => "needed",
             Self::NotAgreed => "not_agreed",
             #[cfg(feature = "containers")]
             Self::NoContainer => "no_container",
@@ -119,6 +123,8 @@ pub struct Freed {
     /// The containers that published it and were stopped by their engines.
     #[cfg(feature = "containers")]
     pub containers: Vec<StoppedContainer>,
+    /// Those who live and may start one of them again, though none was seen to.
+    pub supervisors: Vec<Supervisor>,
     /// How long it took.
     pub elapsed: Duration,
 }

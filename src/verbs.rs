@@ -10,7 +10,7 @@ use crate::discovery::{Discovery, Extent};
 use crate::error::Error;
 use crate::escalation;
 use crate::event::Event;
-use crate::explain::{Explanation, explained};
+use crate::explain::{Explanation, explained, look_elsewhere};
 use crate::options::KillOptions;
 use crate::plan::Plan;
 use crate::report::Freed;
@@ -126,8 +126,9 @@ impl KillOptions {
     ) -> Vec<(Target, Result<Freed, Error>)> {
         let mut results = escalation::run(self, targets, callback);
         for (_, result) in &mut results {
-            if let Err(error) = result {
-                advice::advise(error);
+            match result {
+                Ok(freed) => advice::advise_on_supervisors(&mut freed.supervisors),
+                Err(error) => advice::advise(error),
             }
         }
         results
@@ -199,15 +200,15 @@ impl KillOptions {
 
     fn look_and_explain(&self, targets: &[Target]) -> io::Result<Vec<Explanation>> {
         let (mut discovery, planned) = escalation::plan(self, targets, Extent::Uses)?;
-        planned
-            .into_iter()
-            .map(|(mut plan, sight)| {
-                advise_on(&mut plan);
-                let mut explanation = explained(&mut discovery, plan, sight)?;
-                advice::advise_on_causes(&mut explanation);
-                Ok(explanation)
-            })
-            .collect()
+        let explained = planned.into_iter().map(|(mut plan, sight)| {
+            advise_on(&mut plan);
+            let mut explanation = explained(&mut discovery, plan, sight)?;
+            advice::advise_on_causes(&mut explanation);
+            Ok(explanation)
+        });
+        let mut explanations = explained.collect::<io::Result<Vec<Explanation>>>()?;
+        look_elsewhere(&mut discovery, &mut explanations)?;
+        Ok(explanations)
     }
 }
 
@@ -232,7 +233,7 @@ pub fn survey(target: impl Into<Target>) -> Result<Survey, Error> {
         let sight = sights.into_iter().next().unwrap_or_default();
         Ok(discovery.survey(sight))
     };
-    look().map_err(|error: io::Error| Error::system(target, LOOKING, &Arc::new(error)))
+    look().map_err(|error: io::Error| failed(target, &Arc::new(error)))
 }
 
 /// Who holds anything: every listening socket of this network namespace.
@@ -253,7 +254,7 @@ pub fn survey_all() -> Result<Survey, Error> {
         let sight = discovery.everything()?;
         Ok(discovery.survey(sight))
     };
-    look().map_err(|error: io::Error| Error::system(Target::new(0), LOOKING, &Arc::new(error)))
+    look().map_err(|error: io::Error| failed(Target::new(0), &Arc::new(error)))
 }
 
 /// Why the target can't be bound, who holds it and where they come from, with the plan of [`KillOptions::new`].
@@ -286,6 +287,13 @@ pub fn is_local(address: IpAddr) -> io::Result<bool> {
 
 const LOOKING: &str = "looking at the process table";
 
+/// The system could not be asked about a target.
+fn failed(target: Target, error: &Arc<io::Error>) -> Error {
+    let mut error = Error::system(target, LOOKING, error);
+    advice::advise(&mut error);
+    error
+}
+
 fn collected<T: Into<Target>>(targets: impl IntoIterator<Item = T>) -> Vec<Target> {
     targets.into_iter().map(Into::into).collect()
 }
@@ -294,6 +302,7 @@ fn advise_on(plan: &mut Plan) {
     if let Some(error) = &mut plan.error {
         advice::advise(error);
     }
+    advice::advise_on_supervisors(&mut plan.supervisors);
 }
 
 /// An answer for each target, or the same error for all.
@@ -306,8 +315,8 @@ fn answers<T>(targets: &[Target], answer: io::Result<Vec<T>>) -> Vec<(Target, Re
             .collect(),
         Err(error) => {
             let error = Arc::new(error);
-            let failed = |&target| (target, Err(Error::system(target, LOOKING, &error)));
-            targets.iter().map(failed).collect()
+            let answer = |&target| (target, Err(failed(target, &error)));
+            targets.iter().map(answer).collect()
         }
     }
 }
@@ -316,7 +325,7 @@ fn answers<T>(targets: &[Target], answer: io::Result<Vec<T>>) -> Vec<(Target, Re
 fn one<T>(target: Target, answers: Vec<(Target, Result<T, Error>)>) -> Result<T, Error> {
     let missing = || {
         let error = Arc::new(io::Error::other("there is no answer"));
-        Err(Error::system(target, LOOKING, &error))
+        Err(failed(target, &error))
     };
     let only = answers.into_iter().next();
     only.map_or_else(missing, |(_, answer)| answer)

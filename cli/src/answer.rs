@@ -80,7 +80,7 @@ impl Answer {
     pub fn status(&self) -> Status {
         let is_free = match self {
             Self::Freed(Err(_)) | Self::Planned(Err(_)) | Self::Declined => return Status::Failed,
-            Self::Planned(Ok(plan)) if plan.error.is_some() => return Status::Failed,
+            Self::Planned(Ok(plan)) if !plan.would_free() => return Status::Failed,
             Self::Freed(Ok(freed)) => freed.was_free(),
             Self::Planned(Ok(plan)) => plan.holders.is_empty() && plan.containers.is_empty(),
             Self::Listed(listing) => listing.is_free(),
@@ -99,7 +99,9 @@ impl Answer {
     pub fn is_unremarkable(&self) -> bool {
         let is_bindable = match self {
             Self::Explained(explanation) => {
-                explanation.can_be_bound() && explanation.causes.is_empty()
+                explanation.can_be_bound()
+                    && explanation.causes.is_empty()
+                    && explanation.elsewhere.is_empty()
             }
             _ => true,
         };

@@ -5,7 +5,6 @@ use std::io::{self, BufRead as _};
 use kill_port::{Plan, Target};
 
 use crate::answer::{Answer, Answers};
-use crate::exit::Status;
 use crate::output;
 use crate::request::Request;
 use crate::style::{BOLD, paint};
@@ -19,9 +18,8 @@ pub fn ask(request: &Request) -> Answers {
     let mut agreed: Vec<Plan> = Vec::new();
     let mut settled: Vec<(Target, Option<Answer>)> = Vec::new();
     for (target, planned) in verbs::plan(request).ports {
-        let needs_question = planned.status() == Status::Done;
         let answer = match planned {
-            Answer::Planned(Ok(plan)) if needs_question => {
+            Answer::Planned(Ok(plan)) if is_for_a_person(&plan) => {
                 let planned = Answer::Planned(Ok(plan.clone()));
                 output::complain(&text::answer(target, &planned));
                 if is_agreed(target) {
@@ -31,7 +29,6 @@ pub fn ask(request: &Request) -> Answers {
                     Some(Answer::Declined)
                 }
             }
-            // A port that is free, or would stay held, needs no question.
             _ => Some(planned),
         };
         settled.push((target, answer));
@@ -48,6 +45,12 @@ pub fn ask(request: &Request) -> Answers {
         ports: ports.collect(),
         ..freed
     }
+}
+
+/// Whether there is somebody to be ended. A port that is free, or would stay held, needs no question.
+fn is_for_a_person(plan: &Plan) -> bool {
+    let is_held = !plan.holders.is_empty() || !plan.containers.is_empty();
+    is_held && plan.error.is_none()
 }
 
 /// Asks once. Everything but a clear yes is a no, and so is the end of the input.

@@ -1,6 +1,9 @@
 //! What to do next, in the command's own words and options. No other file gives advice.
 
-use kill_port::{Advice, Cause, HiddenCause, HiddenSocket, Include, Obstacle, Target};
+use kill_port::{
+    Advice, Cause, Error, Fate, HiddenCause, HiddenSocket, Include, Obstacle, Restarts, Supervisor,
+    Target, printable,
+};
 
 use crate::user;
 
@@ -27,6 +30,42 @@ pub fn after(obstacle: &Obstacle, target: Target) -> Option<String> {
         Advice::MoreRights => as_root(&format!("{target}"), ""),
         advice => in_options(advice, target),
     })
+}
+
+/// Where a person pressed Ctrl-C.
+pub fn after_interrupt(error: &Error) -> String {
+    let target = error.target();
+    let mut told = error
+        .holders()
+        .iter()
+        .filter(|report| !report.signals.is_empty());
+    if told.clone().next().is_none() {
+        return format!("nobody was signalled; `kill_port {target}` goes on");
+    }
+    if told.any(|report| report.fate != Fate::Exited) {
+        return format!("`kill_port -f {target}` sends SIGKILL; without -f, it waits again");
+    }
+    format!("`kill_port --why {target}` shows what holds it now")
+}
+
+/// What stops a supervisor that would start the holder again.
+pub fn before(supervisor: &Supervisor, target: Target) -> Option<String> {
+    let is_ended_too = supervisor.unit.is_none() && supervisor.others.is_empty();
+    match supervisor.restarts {
+        _ if supervisor.would_end => None,
+        Restarts::OnChange | Restarts::Perhaps if is_ended_too => {
+            Some(format!("`kill_port --supervisor {target}` ends it as well"))
+        }
+        _ => beside(supervisor),
+    }
+}
+
+/// What stops a supervisor whose server has ended.
+pub fn beside(supervisor: &Supervisor) -> Option<String> {
+    match supervisor.advice.as_ref()? {
+        Advice::Run(command) => Some(format!("`{}` stops it", printable(command))),
+        advice => Some(advice.to_string()),
+    }
 }
 
 /// What makes the target bindable.

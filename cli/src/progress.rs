@@ -14,6 +14,9 @@ use crate::words::cut;
 /// Waits shorter than this need no explanation.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Behind the line the terminal writes `^C`, when that is pressed.
+const ECHO: usize = 2;
+
 /// What the terminal shows at the moment. Log lines come from inside the library, so that this has to be global.
 static SHOWN: Mutex<String> = Mutex::new(String::new());
 
@@ -28,7 +31,7 @@ fn show(line: &str) {
     if *shown == line {
         return;
     }
-    let rest = shown.width().saturating_sub(line.width());
+    let rest = (shown.width() + ECHO).saturating_sub(line.width());
     let mut text = format!("\r{line}{}", " ".repeat(rest));
     if line.is_empty() {
         text.push('\r');
@@ -126,8 +129,11 @@ impl Progress {
             return clear();
         };
         // The last column stays empty: some terminals wrap as soon as it is written to.
-        let width = output::width_of_stderr().unwrap_or(80).saturating_sub(1);
-        show(&cut(&longest.line(long().count() - 1), width));
+        let width = output::width_of_stderr().unwrap_or(80);
+        show(&cut(
+            &longest.line(long().count() - 1),
+            width.saturating_sub(1 + ECHO),
+        ));
     }
 }
 

@@ -21,7 +21,7 @@ pub fn fate(report: &HolderReport) -> String {
     };
     match report.fate {
         Fate::Exited => format!("{sent}exited{after}"),
-        Fate::Released => format!("{sent}gave up the port{after} and goes on"),
+        Fate::Released => format!("{sent}released the port{after}, still shutting down"),
         Fate::Survived => format!("{sent}still there{after}"),
         Fate::Spared(reason) => format!("spared: {}", spared(reason)),
         Fate::Withheld => "not signalled: the port would stay held".into(),
@@ -41,6 +41,7 @@ fn spared(reason: SparedReason) -> &'static str {
         SparedReason::Kernel => "a kernel thread",
         SparedReason::System => "a part of Windows",
         SparedReason::Client => "perhaps only a client",
+        SparedReason::Needed => "others depend on it",
         SparedReason::NotAgreed => "you were not asked about it",
         SparedReason::Forwarder => "it forwards the port to a container",
         SparedReason::NoContainer => "only containers were to be stopped",

@@ -421,6 +421,52 @@ impl Discovery {
         })
     }
 
+    /// Who holds other ports than these targets' below each of these processes. Whoever descends from a holder of the targets depends on that.
+    pub(crate) fn others_below(
+        &mut self,
+        above: &HashSet<Id>,
+        holders: &HashSet<Id>,
+        targets: &[Target],
+    ) -> io::Result<HashMap<Id, Vec<Holder>>> {
+        let ephemeral = sys::ephemeral_ports();
+        let is_others = |socket: &Socket| {
+            let is_client = socket.protocol == Protocol::Udp && ephemeral.contains(&socket.port);
+            !is_client && !targets.iter().any(|&target| socket.blocks(target))
+        };
+        let sight = self.everything()?;
+        let mut others: HashMap<Id, Vec<Holder>> = HashMap::new();
+        for (id, mut sockets) in sight.found.unwrap_or_default().held {
+            sockets.retain(is_others);
+            let facts = &self.people.crowd[id];
+            let mut line = std::iter::once(&id).chain(&facts.ancestors);
+            if sockets.is_empty() || line.any(|id| holders.contains(id)) {
+                continue;
+            }
+            for &above in facts.ancestors.iter().filter(|id| above.contains(id)) {
+                others.entry(above).or_default().push(Holder {
+                    process: facts.process.clone(),
+                    sockets: sockets.clone(),
+                });
+            }
+        }
+        Ok(others)
+    }
+
+    /// Who holds these ports in other network namespaces, where that can be seen. Nothing there is in the way of a bind here.
+    pub(crate) fn elsewhere(&mut self, ports: &HashSet<u16>) -> io::Result<Vec<Holder>> {
+        let sockets = sys::surroundings::listening_elsewhere(ports)?;
+        let ids = sockets.iter().map(|socket| socket.id).collect();
+        let scan = self.scan(ids, Depth::Complete)?;
+        let found = self.found_in(&scan, &sockets)?;
+        let held = found.held.into_iter();
+        Ok(held
+            .map(|(id, sockets)| Holder {
+                process: self.people.crowd[id].process.clone(),
+                sockets,
+            })
+            .collect())
+    }
+
     /// What a sight says, for those who asked for it.
     pub(crate) fn survey(&self, sight: Sight) -> Survey {
         let mut names: HashMap<u32, Option<String>> = HashMap::new();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::conduct::Conduct;
 use super::job::{Member, Open, Watch};
+use super::supervisors::{respawned, starters};
 use super::unseen;
 use crate::connection::{Connection, LingeringState};
 use crate::discovery::{Crowd, Found, Id, LINGER, Sight, Use};
@@ -181,7 +182,7 @@ impl Round<'_> {
     }
 
     /// Judges somebody who holds no listening socket.
-    fn verdict(&self, open: &Open, id: Id, part: Part) -> Verdict {
+    pub(super) fn verdict(&self, open: &Open, id: Id, part: Part) -> Verdict {
         let candidate = Candidate {
             id,
             part,
@@ -353,11 +354,14 @@ pub(super) fn tell_holders(
     let signal = round.signal(open);
     if round.options.supervisor {
         let starters = starters(open, &chosen, round);
-        let is_waited_for = starters.iter().any(|permit| {
+        if starters.is_refused {
+            return vec![Action::GiveUp(respawned(open, round))];
+        }
+        let is_waited_for = starters.permits.iter().any(|permit| {
             round.conduct.is_new(permit.id(), signal) || round.conduct.is_pending(permit.id())
         });
         if is_waited_for {
-            actions.extend(signals(starters, signal, round));
+            actions.extend(signals(starters.permits, signal, round));
             return actions;
         }
     }
@@ -382,79 +386,6 @@ fn signals<'r>(
         .into_iter()
         .filter(move |permit| round.conduct.is_new(permit.id(), signal))
         .map(move |permit| Action::Signal(permit, signal))
-}
-
-/// Those who were seen to start these holders again and may be ended for it.
-fn starters(open: &mut Open, chosen: &[Permit], round: &Round<'_>) -> Vec<Permit> {
-    let mut starters: Vec<Permit> = Vec::new();
-    for permit in chosen {
-        let facts = &round.crowd[permit.id()];
-        // Its unit is what would have to be stopped.
-        let Some(id) = starter(open, permit.id(), round).filter(|_| facts.unit.is_none()) else {
-            continue;
-        };
-        if round.crowd[id].unit.is_some() || starters.iter().any(|permit| permit.id() == id) {
-            continue;
-        }
-        let verdict = round.verdict(open, id, Part::Supervisor);
-        if let Verdict::Signal(permit) = verdict {
-            open.member(id, Part::Supervisor).verdict = Some(verdict);
-            starters.push(permit);
-        }
-    }
-    starters
-}
-
-/// The process that was seen to start this holder in place of one that was told to end: the nearest one above both, if this one was started
-/// after the other was told. Whoever was there before was started for another reason.
-fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
-    let (told, _) = round.conduct.since?;
-    let facts = &round.crowd[of];
-    if facts.process.started.is_none_or(|started| started < told) {
-        return None;
-    }
-    let earlier: HashSet<Id> = open
-        .members
-        .iter()
-        .filter(|member| member.id != of && member.part == Part::Holder)
-        .filter(|member| round.conduct.was_told(member.id))
-        .flat_map(|member| &round.crowd[member.id].ancestors)
-        .copied()
-        .collect();
-    let supervisors = round.rules.supervisors(round.crowd, of);
-    // The one at which the chain of supervisors ends may have started it as well, though it is not one to end.
-    let above = facts.ancestors.iter().take(supervisors.len() + 1);
-    above
-        .copied()
-        .find(|id| earlier.contains(id) && !round.gone.contains(id))
-}
-
-fn respawned(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
-    let holders = open
-        .members
-        .iter()
-        .filter(|member| !member.sockets.is_empty());
-    let respawned: Vec<Obstacle> = holders
-        .map(|member| {
-            let unit = &round.crowd[member.id].unit;
-            // PID 1 is also the parent of whoever has lost its own, and then it has started nothing.
-            let starter = starter(open, member.id, round)
-                .filter(|&id| unit.is_some() || !round.crowd[id].is_init);
-            Obstacle::Respawned {
-                holder: open.holder(member, round.crowd),
-                supervisor: starter.map(|id| round.crowd[id].process.clone()),
-                supervisor_spared: starter
-                    .and_then(|id| round.rules.why_no_supervisor(round.crowd, id)),
-                unit: unit.clone(),
-                generations: open.generations,
-                advice: None,
-            }
-        })
-        .collect();
-    if respawned.is_empty() {
-        return obstacles(open, round.crowd);
-    }
-    respawned
 }
 
 /// Somebody serves there all the time, and nobody stays long enough to be told to end.
@@ -519,7 +450,7 @@ fn on_time(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
     let (begun, is_stopping) = (open.started, false);
     let is_endless = open.free_since.is_none()
         && !is_stopping
-        && round.since(begun) >= longest.saturating_add(options.settle);
+        && round.since(begun) >= longest.saturating_add(options.settling());
     let mut found: Vec<Obstacle> = if is_out_of_patience && is_known {
         stubborn(open, round, |holder, sent| Obstacle::TimedOut {
             holder,
@@ -591,7 +522,7 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
         free_for: open
             .free_since
             .map_or(Duration::ZERO, |since| round.since(since)),
-        settle: round.options.settle,
+        settle: round.options.settling(),
         is_awaiting_exit: open.pending(round.conduct).any(Member::must_exit),
         is_exiting: open
             .pending(round.conduct)

@@ -11,6 +11,7 @@ use crate::filtration::{Part, Verdict};
 use crate::protocol::Protocol;
 use crate::report::{Fate, Freed, HolderReport};
 use crate::socket::{HiddenSocket, Holder, Socket, SocketId};
+use crate::supervisor::Supervisor;
 use crate::target::Target;
 
 /// A target, and how far it is.
@@ -248,12 +249,19 @@ impl Open {
     }
 
     /// The target is free: that is the result.
-    pub(super) fn freed(&self, crowd: &Crowd, conduct: &Conduct, now: Instant) -> Freed {
+    pub(super) fn freed(
+        &self,
+        crowd: &Crowd,
+        conduct: &Conduct,
+        now: Instant,
+        supervisors: Vec<Supervisor>,
+    ) -> Freed {
         Freed {
             target: self.target,
             ended: self.reports(crowd, conduct, now, true),
             #[cfg(feature = "containers")]
             containers: self.containers.stopped(),
+            supervisors,
             elapsed: now.saturating_duration_since(self.started),
         }
     }

@@ -9,6 +9,7 @@ mod decide;
 mod engines;
 mod job;
 mod plan;
+mod supervisors;
 mod unseen;
 
 use std::collections::{HashMap, HashSet};
@@ -30,6 +31,7 @@ use crate::options::KillOptions;
 use crate::report::{Fate, Freed};
 use crate::signal::Signal;
 use crate::socket::Socket;
+use crate::supervisor::Supervisor;
 use crate::sys::{self, Delivery, Depth, Mark};
 use crate::target::Target;
 use crate::verification::{Need, proves_free};
@@ -110,6 +112,7 @@ fn nothing_to_do(target: Target) -> Freed {
         ended: Vec::new(),
         #[cfg(feature = "containers")]
         containers: Vec::new(),
+        supervisors: Vec::new(),
         elapsed: Duration::ZERO,
     }
 }
@@ -197,6 +200,29 @@ impl<'o> Shared<'o> {
             ..Rules::of(self.options)
         };
         Ok(())
+    }
+
+    /// Learns who is above these holders, and who else depends on those.
+    fn learn_others(&mut self, holders: &HashSet<Id>, targets: &[Target]) -> io::Result<()> {
+        let above = self.describe_supervisors(holders);
+        if !above.is_empty() {
+            self.rules.others = self.discovery.others_below(&above, holders, targets)?;
+        }
+        Ok(())
+    }
+
+    /// Reads everything about those who may start these again, and returns them.
+    fn describe_supervisors(&mut self, of: &HashSet<Id>) -> HashSet<Id> {
+        let people = &mut self.discovery.people;
+        let rules = &self.rules;
+        let above = of
+            .iter()
+            .flat_map(|&id| rules.supervisors(&people.crowd, id));
+        let above: HashSet<Id> = above.copied().collect();
+        for &id in &above {
+            people.describe(id);
+        }
+        above
     }
 
     /// Sends a signal to somebody for whom there is the judge's word. `true` if it was sent.
@@ -410,9 +436,18 @@ impl<'o> Work<'o> {
                 for &id in &started {
                     self.shared.discovery.people.describe(id);
                 }
+                // What one that ended before it could be looked at has left behind, the next look shows.
+                let people = &mut self.shared.discovery.people;
+                let has_ended: HashSet<Id> = started
+                    .iter()
+                    .copied()
+                    .filter(|&id| people.is_gone(id))
+                    .collect();
                 let round = self.shared.round(snapshot);
                 newcomers.extend(started.into_iter().filter_map(|id| {
-                    let is_supervised = takes_place(open, id, &round)?;
+                    let takes_place = takes_place(open, id, &round);
+                    let is_supervised =
+                        takes_place.or_else(|| has_ended.contains(&id).then_some(false))?;
                     Some(Newcomer { id, is_supervised })
                 }));
             }
@@ -497,18 +532,21 @@ impl<'o> Work<'o> {
             if self.shared.options.tree || sys::ENDS_TREES {
                 found.descendants = discovery.descendants(&ids)?;
             }
-            if self.shared.options.supervisor {
-                for id in ids {
-                    for above in discovery.people.crowd[id].ancestors.clone() {
-                        discovery.people.describe(above);
-                    }
-                }
-            }
             found.took = took;
             if let Some(sight) = &mut snapshot.sights[place] {
                 sight.sockets = sockets;
                 sight.found = Some(found);
             }
+        }
+        if self.shared.options.supervisor {
+            let found = snapshot.sights.iter().flatten();
+            let found = found.filter_map(|sight| sight.found.as_ref());
+            let held: HashSet<Id> = found
+                .flat_map(|found| &found.held)
+                .map(|(id, _)| *id)
+                .collect();
+            let targets: Vec<Target> = self.jobs.iter().map(|job| job.target).collect();
+            self.shared.learn_others(&held, &targets)?;
         }
         Ok(())
     }
@@ -606,7 +644,7 @@ impl<'o> Work<'o> {
             }
             #[cfg(feature = "containers")]
             Action::Stop(container) => self.stop(place, &container, callback),
-            Action::Free => self.finish(place, snapshot.at, callback),
+            Action::Free => self.finish(place, snapshot, callback),
             Action::GiveUp(obstacles) => self.give_up(place, obstacles, snapshot.at, callback),
         }
     }
@@ -691,7 +729,14 @@ impl<'o> Work<'o> {
         ControlFlow::Continue(has_changed)
     }
 
-    fn finish(&mut self, place: usize, at: Instant, callback: Callback<'_>) -> ControlFlow<()> {
+    fn finish(
+        &mut self,
+        place: usize,
+        snapshot: &Snapshot,
+        callback: Callback<'_>,
+    ) -> ControlFlow<()> {
+        let at = snapshot.at;
+        let supervisors = self.left_to_start_it(place, snapshot);
         let job = &mut self.jobs[place];
         let target = job.target;
         let crowd = &self.shared.discovery.people.crowd;
@@ -717,9 +762,24 @@ impl<'o> Work<'o> {
                 flow = answer;
             }
         }
-        job.state = State::Done(Ok(open.freed(crowd, conduct, at)));
+        job.state = State::Done(Ok(open.freed(crowd, conduct, at, supervisors)));
         let answer = callback(&Event::Freed { target });
         if flow.is_break() { flow } else { answer }
+    }
+
+    /// Those who live and may start again whoever has ended.
+    fn left_to_start_it(&mut self, place: usize, snapshot: &Snapshot) -> Vec<Supervisor> {
+        let Some(open) = self.jobs[place].open() else {
+            return Vec::new();
+        };
+        let ended: Vec<Id> = open.told_and_gone(&self.shared.conduct).collect();
+        let mut left = self
+            .shared
+            .describe_supervisors(&ended.iter().copied().collect());
+        left.retain(|&id| !self.shared.discovery.people.is_gone(id));
+        supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
+            left.contains(&id)
+        })
     }
 
     fn give_up(
@@ -797,7 +857,7 @@ impl<'o> Work<'o> {
                         .filter_map(|id| rules.living_supervisor(&people.crowd, id, &self.gone)),
                 );
                 let free_for = now.saturating_duration_since(since);
-                let left = options.settle.saturating_sub(free_for);
+                let left = options.settling().saturating_sub(free_for);
                 if !left.is_zero() {
                     timeout = timeout.min(left);
                 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::decide::{Round, choose, choose_descendants, choose_users, in_use, note, obstacles};
 use super::job::Open;
+use super::supervisors::{named, starters};
 use super::{Shared, Snapshot};
 use crate::discovery::{Discovery, Extent, Id, Sight};
 use crate::error::{Error, Obstacle};
@@ -32,6 +33,17 @@ pub(crate) fn plan(
             found.descendants = shared.discovery.descendants(&holders)?;
         }
     }
+    let held: HashSet<Id> = sights
+        .iter()
+        .filter_map(|sight| sight.found.as_ref())
+        .flat_map(|found| &found.held)
+        .map(|(id, _)| *id)
+        .collect();
+    if options.supervisor {
+        shared.learn_others(&held, targets)?;
+    } else {
+        shared.describe_supervisors(&held);
+    }
     let snapshot = Snapshot {
         at: Instant::now(),
         exits: Vec::new(),
@@ -49,24 +61,8 @@ pub(crate) fn plan(
         .into_iter()
         .map(|draft| draft.finish(&shared.round(&snapshot)))
         .collect();
-    describe_supervisors(&mut shared, plans).map(|plans| {
-        let seen = plans.into_iter().zip(sights).collect();
-        (shared.discovery, seen)
-    })
-}
-
-/// Those who may start something again are shown with their command lines.
-fn describe_supervisors(shared: &mut Shared<'_>, mut plans: Vec<Plan>) -> io::Result<Vec<Plan>> {
-    let people = &mut shared.discovery.people;
-    for supervisor in plans.iter_mut().flat_map(|plan| &mut plan.supervisors) {
-        if let Some(id) = people.pass(supervisor.pid)?
-            && people.crowd[id].process == *supervisor
-        {
-            people.describe(id);
-            supervisor.clone_from(&people.crowd[id].process);
-        }
-    }
-    Ok(plans)
+    let seen = plans.into_iter().zip(sights).collect();
+    Ok((shared.discovery, seen))
 }
 
 /// A plan in the making.
@@ -107,7 +103,12 @@ impl Draft {
             obstacles,
             ..
         } = self;
+        let told: Vec<Id> = chosen.iter().map(|permit| permit.id()).collect();
         let descendants = choose_descendants(&mut open, &chosen, round);
+        if round.options.supervisor {
+            let starters = starters(&mut open, &chosen, round);
+            chosen.extend(starters.permits);
+        }
         chosen.extend(descendants);
         let crowd = round.crowd;
         let is_chosen = |process: &Process| {
@@ -128,14 +129,8 @@ impl Draft {
             let forwarder = Fate::Spared(crate::report::SparedReason::Forwarder);
             holders.retain(|report| report.fate != forwarder);
         }
-        let mut supervisors: Vec<Process> = Vec::new();
-        for permit in &chosen {
-            let parent = round.rules.supervisors(crowd, permit.id()).first();
-            let parent = parent.map(|&parent| &crowd[parent].process);
-            supervisors.extend(parent.filter(|parent| !is_chosen(parent)).cloned());
-        }
-        supervisors.sort_by_key(|process| process.pid);
-        supervisors.dedup();
+        let is_left = |id: Id| !chosen.iter().any(|permit| permit.id() == id);
+        let supervisors = named(&open, &told, round, is_left);
         let elapsed = round.since(open.started);
         let error = (!obstacles.is_empty())
             .then(|| Error::new(open.target, obstacles, holders.clone(), elapsed));

@@ -17,7 +17,8 @@ use crate::target::Target;
 pub struct BindProbe {
     /// TCP or UDP.
     pub protocol: Protocol,
-    /// The address: the target's own, or the wildcard of an address family. An IPv6 socket asked for IPv6 alone.
+    /// The address: the target's own, or the wildcard of an address family. The wildcard `::` was asked for IPv4 as well, as servers do it
+    /// (Node, Go, Java), except on OpenBSD, which knows no such thing.
     pub address: IpAddr,
     /// Whether `SO_REUSEADDR` was set.
     pub reuse_address: bool,
@@ -82,7 +83,7 @@ pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection])
                 let local = SocketAddr::new(address, target.port());
                 let manner = Manner {
                     reuse_address,
-                    dual_stack: false,
+                    dual_stack: true,
                 };
                 probes.push(BindProbe {
                     protocol,

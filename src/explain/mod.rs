@@ -9,14 +9,16 @@ pub use bind::{BindError, BindProbe};
 pub use cause::Cause;
 pub(crate) use cause::service;
 pub use origin::{Origin, Provenance};
-pub(crate) use origin::{socket_command, stop_command};
+pub(crate) use origin::{socket_command, stop_command, unit_restarts};
+pub(crate) use programs::{kill_command, supervisor_command};
 
+use std::collections::HashSet;
 use std::io;
 
 use crate::connection::Connection;
 use crate::discovery::{Discovery, Sight};
 use crate::plan::Plan;
-use crate::socket::Survey;
+use crate::socket::{Holder, Survey};
 use crate::target::Target;
 
 /// Everything that can be said about a target. Nobody was signalled.
@@ -31,6 +33,10 @@ pub struct Explanation {
     pub plan: Plan,
     /// Where each holder of the survey comes from, in the same order.
     pub provenance: Vec<Provenance>,
+    /// Who holds the target in another network namespace, as servers in containers do whose ports are not published: nobody reaches
+    /// them through this machine's own addresses, and nothing there is in the way of a bind. Only looked for where nobody holds
+    /// it in this one, and on Linux; other users' are seen by root alone.
+    pub elsewhere: Vec<Holder>,
     /// The sockets that use the port without holding it.
     pub connections: Vec<Connection>,
     /// What the kernel answered when the target was bound, with and without `SO_REUSEADDR`, over each protocol and address family.
@@ -72,10 +78,38 @@ pub(crate) fn explained(
         survey,
         plan,
         provenance,
+        elsewhere: Vec::new(),
         connections,
         bind,
         causes,
     })
+}
+
+/// Adds who holds those targets in other network namespaces that nobody holds in this one, with one look for all.
+pub(crate) fn look_elsewhere(
+    discovery: &mut Discovery,
+    explanations: &mut [Explanation],
+) -> io::Result<()> {
+    let free = || explanations.iter().filter(|one| one.survey.is_free());
+    let ports: HashSet<u16> = free().map(|one| one.target.port()).collect();
+    if ports.is_empty() {
+        return Ok(());
+    }
+    let elsewhere = discovery.elsewhere(&ports)?;
+    for one in explanations.iter_mut().filter(|one| one.survey.is_free()) {
+        one.elsewhere = elsewhere
+            .iter()
+            .filter_map(|holder| on(one.target, holder))
+            .collect();
+    }
+    Ok(())
+}
+
+/// The holder with those sockets that are in the target.
+fn on(target: Target, holder: &Holder) -> Option<Holder> {
+    let mut own = holder.clone();
+    own.sockets.retain(|socket| socket.blocks(target));
+    (!own.sockets.is_empty()).then_some(own)
 }
 
 impl Explanation {

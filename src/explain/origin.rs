@@ -1,13 +1,13 @@
 //! Where a holder comes from: its ancestry, what started it, what brings it back, and the command that stops it for good.
 
 use std::fmt;
-use std::path::Path;
 
 use super::programs;
 use crate::discovery::{Id, People, Sight};
 use crate::printable::printable;
 use crate::process::Process;
 use crate::socket::{Holder, Socket};
+use crate::supervisor::Restarts;
 use crate::sys::surroundings::{self, Managed, Surroundings, Unit, surroundings};
 use crate::sys::{self, Handle};
 use crate::target::Target;
@@ -467,8 +467,16 @@ fn comeback(origins: &[Origin]) -> (Option<String>, Option<String>) {
     })) {
         let found = match origin {
             Origin::Supervisor { process, name, app } => Some((
-                Some(format!("{name} (PID {})", process.pid)),
-                programs::stop_command(name, app.as_deref(), process),
+                Some(match Restarts::of(process) {
+                    Restarts::OnChange => {
+                        format!("{name} (PID {}), when a file changes", process.pid)
+                    }
+                    _ => format!("{name} (PID {})", process.pid),
+                }),
+                programs::stop_command(name, app.as_deref(), process).or_else(|| {
+                    let is_watcher = Restarts::of(process) == Restarts::OnChange;
+                    is_watcher.then(|| programs::kill_command(process))
+                }),
             )),
             Origin::SystemdUnit {
                 unit,
@@ -591,9 +599,23 @@ pub(crate) fn socket_command(holder: &Holder) -> Option<String> {
     unit_comeback(&unit, process.pid != 1, None, Some(&unit)).1
 }
 
-/// The last part of a path.
-pub(super) fn file_name(path: &Path) -> Option<&str> {
-    path.file_name().and_then(|name| name.to_str())
+/// How a service manager restarts this unit, and the command that stops it; `None` if nothing starts it again.
+pub(crate) fn unit_restarts(unit: &str, manager: &Process) -> Option<(Restarts, Option<String>)> {
+    let is_users = manager.pid != 1;
+    let told = surroundings::managed(&Unit {
+        name: unit.to_owned(),
+        user: manager.uid.filter(|_| is_users),
+    });
+    let restart = told.restart.as_deref();
+    if restart == Some("no") && told.socket.is_none() {
+        return None;
+    }
+    let restarts = match restart {
+        Some("always" | "on-success") => Restarts::Always,
+        _ => Restarts::Perhaps,
+    };
+    let (_, command) = unit_comeback(unit, is_users, restart, told.socket.as_deref());
+    Some((restarts, command))
 }
 
 #[cfg(test)]

@@ -2,8 +2,10 @@
 //!
 //! A process can call itself what it likes. What comes of a name here is shown to a person, and decides about no signal.
 
-use super::origin::{Origin, file_name, quoted};
+use super::origin::{Origin, quoted};
+use crate::names::{Names, base, plain};
 use crate::process::Process;
+use crate::supervisor::known;
 
 // Lists of names, each for a reason: who is at work there, what starts it again, or the command that was typed.
 
@@ -20,21 +22,11 @@ const EDITOR_FOLDERS: &str = "/.vscode-server/ /.vscode-server-insiders/ /.vscod
 const RUNNERS: &str = "npm npx pnpm yarn bun deno turbo nx concurrently npm-run-all gulp grunt make gmake just task rake cargo \
     gradle mvn sbt foreman overmind hivemind honcho goreman poetry pipenv uv pdm hatch invoke mix bazel go dotnet composer";
 
-/// Programs that start what they watch over again.
-const SUPERVISORS: &str = "supervisord runsv s6-supervise supervise supervise-daemon circusd monit god immortal forever nssm winsw \
-    nodemon node-dev ts-node-dev watchexec cargo-watch entr air reflex watchmedo";
-
 const CRONS: &str = "cron crond fcron anacron atd";
 const SSH: &str = "sshd sshd-session dropbear mosh-server";
 const MULTIPLEXERS: &str = "tmux screen zellij";
 const TERMINALS: &str = "gnome-terminal-server ptyxis-agent konsole xterm kitty alacritty wezterm-gui foot ghostty terminator tilix \
     xfce4-terminal iterm2 terminal windowsterminal";
-
-/// Interpreters, without the version in their names: the program is named by the first argument that is no option.
-const INTERPRETERS: &str = "node nodejs python ruby perl php bun deno";
-
-/// Linux cuts the short name of a process after this many bytes.
-const COMM_LENGTH: usize = 15;
 
 /// What this ancestor of `child` is known as, if it is known at all.
 pub(super) fn origin(process: &Process, interactive: bool, child: &Process) -> Option<Origin> {
@@ -49,7 +41,7 @@ pub(super) fn origin(process: &Process, interactive: bool, child: &Process) -> O
             app,
         });
     }
-    if let Some(file) = names.first_of(SUPERVISORS) {
+    if let Some((file, _)) = known(&process) {
         let name = project(file);
         let app = watched(&process, name);
         return Some(Origin::Supervisor { process, name, app });
@@ -103,79 +95,6 @@ pub(super) fn is_wsl_relay(process: &Process) -> bool {
                 .command
                 .first()
                 .is_some_and(|argument| argument == "/init"))
-}
-
-/// The names that a process goes by, in lower case and without `.exe`.
-struct Names(Vec<String>);
-
-impl Names {
-    fn of(process: &Process) -> Self {
-        let executable = process.executable.as_deref().and_then(file_name);
-        let mut names: Vec<String> = executable.map(plain).into_iter().collect();
-        names.push(plain(&process.name));
-        let mut words = process
-            .command
-            .iter()
-            .map(|argument| argument.to_string_lossy());
-        let first = words.next().unwrap_or_default();
-        // A title over the arguments is one argument of several words: `tmux: server`, `sshd: dev [priv]`, `npm run dev`.
-        let title = first.split([' ', ':']).next().unwrap_or_default();
-        names.push(plain(base(title)));
-        let interpreter = INTERPRETERS.split(' ').any(|known| {
-            names.iter().any(|name| {
-                name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == known
-            })
-        });
-        if interpreter {
-            let script = words.find(|word| !word.starts_with('-'));
-            if let Some(script) = script {
-                let name = plain(base(&script));
-                let stem = ["-cli.js", ".js", ".mjs", ".cjs", ".py", ".rb", ".pl"]
-                    .iter()
-                    .find_map(|ending| name.strip_suffix(ending));
-                names.push(stem.map_or_else(|| name.clone(), str::to_owned));
-                // Packages whose program is called `index.js`, `cli.js` or the like are known by their folder.
-                names.extend(package(&script));
-            }
-        }
-        names.retain(|name| !name.is_empty());
-        Self(names)
-    }
-
-    fn has(&self, file: &str) -> bool {
-        self.0.iter().any(|name| {
-            name == file
-                || (name.len() == COMM_LENGTH
-                    && file.len() > COMM_LENGTH
-                    && file.starts_with(name.as_str()))
-        })
-    }
-
-    /// The first of these, which are words, that it goes by.
-    fn first_of<'a>(&self, files: &'a str) -> Option<&'a str> {
-        files.split(' ').find(|file| self.has(file))
-    }
-}
-
-/// A name in lower case, without `.exe`, without the `-` of a login shell, and without what follows a colon (`tmux: server`).
-fn plain(name: &str) -> String {
-    let name = name.to_ascii_lowercase();
-    let name = name.split(": ").next().unwrap_or_default();
-    let name = name.strip_suffix(".exe").unwrap_or(name);
-    name.strip_prefix('-').unwrap_or(name).to_owned()
-}
-
-/// What follows the last separator of a path, of either kind.
-fn base(path: &str) -> &str {
-    path.rsplit(['/', '\\']).next().unwrap_or(path)
-}
-
-/// `nodemon` in `/srv/app/node_modules/nodemon/bin/index.js`.
-fn package(script: &str) -> Option<String> {
-    let parts: Vec<&str> = script.split(['/', '\\']).collect();
-    let at = parts.iter().rposition(|part| *part == "node_modules")?;
-    let name = parts.get(at + 1)?;
-    (*name != ".bin" && at + 2 < parts.len()).then(|| plain(name))
 }
 
 fn in_editor_folder(process: &Process) -> bool {
@@ -316,6 +235,30 @@ pub(super) fn stop_command(name: &str, app: Option<&str>, process: &Process) -> 
         "s6" => Some(format!("s6-svc -d {}", folder()?)),
         "daemontools" => Some(format!("svc -d {}", folder()?)),
         _ => None,
+    }
+}
+
+/// The command that ends one process, without this library.
+pub(crate) fn kill_command(process: &Process) -> String {
+    if cfg!(windows) {
+        format!("taskkill /T /F /PID {}", process.pid)
+    } else {
+        format!("kill {}", process.pid)
+    }
+}
+
+/// This supervisor's own command that makes it start nothing again, or what is known of one that can't be typed as it stands.
+pub(crate) fn supervisor_command(process: &Process) -> Result<Option<String>, &'static str> {
+    let name = known(process).map_or("", |(file, _)| project(file));
+    match name {
+        "pm2" => Err("`pm2 list` shows what it is called there, `pm2 stop NAME` stops it"),
+        "supervisord" => Err(
+            "`supervisorctl status` shows what it is called there, `supervisorctl stop NAME` stops it",
+        ),
+        _ => {
+            let app = watched(process, name);
+            Ok(stop_command(name, app.as_deref(), process))
+        }
     }
 }
 

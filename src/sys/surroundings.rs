@@ -73,18 +73,24 @@ pub(crate) struct Job {
 
 #[cfg(target_os = "linux")]
 pub(crate) use super::linux::{
-    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit, surroundings,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, listening_elsewhere, managed,
+    socket_unit, surroundings,
 };
 
 #[cfg(not(target_os = "linux"))]
 pub(crate) use elsewhere::{
-    first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit,
+    first_unprivileged_port, in_first_pid_namespace, is_wsl, listening_elsewhere, managed,
+    socket_unit,
 };
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere {
+    use std::collections::HashSet;
+    use std::io;
+
     use super::{Managed, Unit};
     use crate::protocol::Protocol;
+    use crate::socket::Socket;
 
     /// The BSDs and macOS before Mojave keep ports below 1024 for root; Windows keeps none.
     pub(crate) fn first_unprivileged_port() -> u16 {
@@ -98,6 +104,11 @@ mod elsewhere {
 
     pub(crate) fn is_wsl() -> bool {
         false
+    }
+
+    /// There are none here, or none that can be seen from another.
+    pub(crate) fn listening_elsewhere(_: &HashSet<u16>) -> io::Result<Vec<Socket>> {
+        Ok(Vec::new())
     }
 
     pub(crate) fn managed(_: &Unit) -> Managed {

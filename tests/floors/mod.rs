@@ -10,8 +10,8 @@ const FLOORS: &[&[&str]] = &[
     // Plain data.
     &["include", "printable", "protocol", "signal"],
     &["process", "target"],
-    &["forwarder", "next_step", "socket"],
-    &["connection", "container"],
+    &["forwarder", "names", "next_step", "socket"],
+    &["connection", "container", "supervisor"],
     &["report"],
     &["error", "event"],
     &["plan"],

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kill_port::KillOptions;
+use kill_port::{Advice, Fate, KillOptions, Restarts, SparedReason};
 
 use super::answer::{Answer, kill, kill_plainly};
 use crate::fixture::linux::cgroup::ControlGroup;
@@ -249,4 +249,151 @@ fn a_starter_that_is_a_users_own_systemd(is_named_late: bool) {
     starter.wait_count("pid server", 2);
     assert!(starter.is_alive());
     drop(group);
+}
+
+/// Longer than any test takes.
+const NEVER: u64 = 600_000;
+
+#[test]
+fn a_parent_that_may_start_it_again_later_is_named_when_the_port_is_freed() {
+    for (name, restarts) in [("sh", Restarts::Perhaps), ("nodemon", Restarts::OnChange)] {
+        let port = Port::claim();
+        let parent = Fixture::role("supervisor")
+            .port(&port)
+            .set("name", name)
+            .set("delay", NEVER)
+            .start();
+        let freed = KillOptions::new().kill(port.number()).expect("it is free");
+        assert_eq!(freed.ended.len(), 1, "{freed:#?}");
+        assert_eq!(freed.supervisors.len(), 1, "{freed:#?}");
+        let named = &freed.supervisors[0];
+        assert_eq!(named.process.pid, parent.pid_of("supervisor"));
+        assert_eq!((named.restarts, named.would_end), (restarts, false));
+        let kill = Advice::Run(format!("kill {}", parent.pid_of("supervisor")));
+        assert_eq!(named.advice, Some(kill));
+        assert!(parent.is_alive());
+    }
+}
+
+#[test]
+fn nobody_is_named_who_ends_with_the_server() {
+    let port = Port::claim();
+    let parent = Fixture::role("supervisor")
+        .port(&port)
+        .set("limit", 0)
+        .set("end", 1)
+        .start();
+    let freed = KillOptions::new().kill(port.number()).expect("it is free");
+    assert_eq!(freed.supervisors, [], "{freed:#?}");
+    parent.wait_gone();
+}
+
+#[test]
+fn a_supervisor_that_waits_for_a_second_is_seen_and_ended() {
+    let port = Port::claim();
+    let supervisor = Fixture::role("supervisor")
+        .port(&port)
+        .set("delay", 1000)
+        .start();
+    let answer = kill_both(&port);
+    assert!(answer.free, "{answer:#?}");
+    let is_ended = |pid| {
+        let mut told = answer.holders.iter();
+        told.any(|told| told.pid == pid && told.fate == "exited")
+    };
+    assert!(is_ended(supervisor.pid_of("supervisor")), "{answer:#?}");
+    supervisor.wait_gone();
+}
+
+#[test]
+fn a_known_watcher_is_ended_though_nobody_saw_it_start_anything_again() {
+    let port = Port::claim();
+    let watcher = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "cargo-watch")
+        .set("delay", NEVER)
+        .start();
+    let options = KillOptions::new().supervisor(true);
+    let plan = options.plan(port.number()).expect("a plan");
+    let planned = plan
+        .holders
+        .iter()
+        .find(|report| report.holder.process.pid == watcher.pid_of("supervisor"));
+    assert_eq!(
+        planned.map(|report| report.fate),
+        Some(Fate::WouldSignal),
+        "{plan:#?}"
+    );
+    assert_eq!(plan.supervisors, [], "{plan:#?}");
+    let freed = options.kill(port.number()).expect("it is free");
+    assert_eq!(freed.ended.len(), 2, "{freed:#?}");
+    assert_eq!(freed.supervisors, [], "{freed:#?}");
+    watcher.wait_gone();
+}
+
+#[test]
+fn a_parent_on_which_another_server_depends_is_spared_and_the_other_is_named() {
+    let ports = Port::claim_many(2);
+    let manager = Fixture::role("keeps_two")
+        .port(&ports[0])
+        .set("second", ports[1].number())
+        .spawn();
+    let line = format!("pid server {} ", ports[1]);
+    manager.wait_count("pid server", 2);
+    let other: u32 = manager.words(&line)[0].parse().expect("a PID");
+
+    let options = KillOptions::new().supervisor(true);
+    let plan = options.plan(ports[0].number()).expect("a plan");
+    assert_eq!(plan.supervisors.len(), 1, "{plan:#?}");
+    let named = &plan.supervisors[0];
+    assert_eq!(named.process.pid, manager.pid_of("manager"));
+    assert!(!named.would_end, "{plan:#?}");
+    assert_eq!(named.others.len(), 1, "{plan:#?}");
+    assert_eq!(named.others[0].process.pid, other);
+
+    let error = options.kill(ports[0].number()).expect_err("it comes back");
+    let kill_port::Obstacle::Respawned {
+        supervisor: Some(supervisor),
+        supervisor_spared,
+        others,
+        ..
+    } = &error.obstacles()[0]
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(supervisor.pid, manager.pid_of("manager"));
+    assert_eq!(*supervisor_spared, Some(SparedReason::Needed));
+    assert_eq!(others[0].process.pid, other, "{error}");
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("(PID {other}, port {})", ports[1])),
+        "{error}"
+    );
+    assert!(manager.is_alive() && proc::is_running(other));
+
+    // Whoever asks for both ports means both servers.
+    let targets = ports.iter().map(Port::number);
+    for (_, result) in options.kill_all(targets) {
+        result.expect("it is free");
+    }
+    manager.wait_gone();
+}
+
+#[test]
+fn a_manager_that_is_known_to_start_everything_again_makes_a_plan_say_that_it_comes_back() {
+    let port = Port::claim();
+    let runsv = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "runsv")
+        .start();
+    let plan = KillOptions::new().plan(port.number()).expect("a plan");
+    assert!(plan.comes_back() && !plan.would_free(), "{plan:#?}");
+    let plan = KillOptions::new().supervisor(true).plan(port.number());
+    let plan = plan.expect("a plan");
+    assert!(
+        plan.would_free() && plan.supervisors[0].would_end,
+        "{plan:#?}"
+    );
+    assert!(runsv.is_alive());
 }

@@ -40,6 +40,11 @@ pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
         if let (Answer::Freed(_) | Answer::Planned(_), Some(error)) = (answer, answer.error()) {
             output.complain(&errors::lines(error));
         }
+        if let Answer::Freed(Ok(freed)) = answer
+            && !request.quiet
+        {
+            output.complain(&consequences::notes(freed));
+        }
     }
     for range in &request.ports.ranges {
         output.say(&rest_of_range(request, *range, answers));
@@ -85,8 +90,12 @@ pub fn answer(target: Target, answer: &Answer) -> String {
         }
         Answer::Planned(Ok(plan)) => match plan.error.as_ref().map(state) {
             None => {
-                let would_be_freed = paint(GOOD, "would be freed");
-                block(would_be_freed, &plan.holders, &[]) + &consequences::lines("  ", plan)
+                let verdict = if plan.comes_back() {
+                    paint(BAD, "would be freed, and would come back")
+                } else {
+                    paint(GOOD, "would be freed")
+                };
+                block(verdict, &plan.holders, &[]) + &consequences::lines("  ", plan)
             }
             Some(State::InUse) => block(paint(BAD, "would stay in use"), &plan.holders, &[]),
             Some(_) => block(paint(BAD, "would stay held"), &plan.holders, &[]),

@@ -19,6 +19,17 @@ const HOLDERS: usize = 8;
 /// A command line is shown whole, unless it is absurd.
 const COMMAND: usize = 1000;
 
+/// What a bind of the IPv6 wildcard asks for.
+const BOTH: &str = if cfg!(target_os = "openbsd") {
+    "IPv6 alone"
+} else {
+    "IPv4 too"
+};
+
+/// Whoever wonders why nobody answers looks for one of these.
+const ELSEWHERE: &str =
+    "is in another network namespace, as in a container that does not publish the port";
+
 /// All about one port.
 pub fn screen(explanation: &Explanation) -> String {
     let mut text = format!(
@@ -42,6 +53,9 @@ pub fn screen(explanation: &Explanation) -> String {
     }
     if !explanation.survey.is_free() || !explanation.plan.containers.is_empty() {
         text.push_str(&what_would_happen(explanation));
+    }
+    for holder in &explanation.elsewhere {
+        let _ = writeln!(text, "  {} {holder} {ELSEWHERE}", paint(WARN, "elsewhere:"));
     }
     text.push_str(&connections(explanation));
     text.push_str(&binds(&explanation.bind));
@@ -142,7 +156,9 @@ fn ancestry(provenance: &Provenance) -> String {
 /// What a plain kill would do.
 fn what_would_happen(explanation: &Explanation) -> String {
     let plan = &explanation.plan;
-    let outcome = if plan.would_free() {
+    let outcome = if plan.comes_back() {
+        paint(BAD, "would free it, and it would come back")
+    } else if plan.would_free() {
         paint(GOOD, "would free it")
     } else {
         paint(BAD, "would not free it")
@@ -198,6 +214,7 @@ fn binds(probes: &[BindProbe]) -> String {
     for probe in without {
         let address = match probe.address {
             // The colon behind it would be taken for a part of the address.
+            IpAddr::V6(address) if address.is_unspecified() => format!("[{address}] ({BOTH})"),
             IpAddr::V6(address) => format!("[{address}]"),
             IpAddr::V4(address) => address.to_string(),
         };

@@ -14,6 +14,7 @@ mod pty;
 mod ranges;
 mod scarcity;
 mod snapshots;
+mod supervisors;
 mod terminal;
 mod two_at_once;
 mod why;

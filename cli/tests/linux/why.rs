@@ -4,7 +4,8 @@ use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 
 use crate::command::{as_nobody, run, run_role};
-use crate::fixture::{Fixture, Port, linux::root_or_skip};
+use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
+use crate::fixture::{Fixture, Port};
 
 #[test]
 fn a_held_port_is_explained_and_nobody_signalled() {
@@ -175,4 +176,38 @@ fn an_explanation_contradicts_what_ends_something() {
         run(&format!("1 {option} --why")).exits(2).prints_nothing();
     }
     run("--why").exits(2).prints_nothing();
+}
+
+#[test]
+fn a_server_in_another_network_namespace_is_named_where_nobody_holds_the_port_here() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port).set("netns", 1).start();
+    run(&format!("--why {port}"))
+        .exits(0)
+        .prints("nobody holds it, and it can be bound")
+        .prints(&format!("(PID {})", server.pid()))
+        .prints("is in another network namespace");
+    let run = run(&format!("--why --json {port}")).exits(0);
+    let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    let elsewhere = &value["ports"][0]["why"]["elsewhere"];
+    assert_eq!(elsewhere[0]["pid"], server.pid(), "{value:#}");
+    assert!(server.is_alive());
+}
+
+#[test]
+fn a_wildcard_is_bound_as_servers_do_it_so_that_a_server_on_ipv4_is_in_its_way() {
+    if !ipv6_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let _server = Fixture::role("server")
+        .port(&port)
+        .set("listen", "tcp/0.0.0.0")
+        .start();
+    run(&format!("--why {port}/tcp"))
+        .exits(0)
+        .prints("bind tcp [::] (IPv4 too): Address already in use");
 }

@@ -104,6 +104,8 @@ pub(crate) fn started_since(mark: Mark, _below: &[&Handle]) -> io::Result<Vec<Ha
     let mut found: Vec<Handle> = Vec::new();
     let mut from = mark.last;
     for _ in 0..LOOKS {
+        // Whoever has ended may have started another first, which shows only afterwards.
+        found.retain(|handle| !handle.has_exited());
         let now = scan::last_pid();
         if from.is_some() && from == now {
             break;
@@ -123,10 +125,8 @@ pub(crate) fn started_since(mark: Mark, _below: &[&Handle]) -> io::Result<Vec<Ha
                 found.push(handle);
             }
         }
-        // One that ended meanwhile may have started another first.
         from = now;
     }
-    found.retain(|handle| !handle.has_exited());
     Ok(found)
 }
 

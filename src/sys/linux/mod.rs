@@ -4,6 +4,7 @@ mod cgroup;
 mod files;
 mod lineage;
 mod names;
+mod namespaces;
 mod netlink;
 mod ports;
 mod proc_net;
@@ -22,6 +23,7 @@ mod unlisted;
 
 pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
 pub(crate) use names::user_name;
+pub(crate) use namespaces::listening_elsewhere;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use sockets::is_local;
 pub(crate) use surroundings::{

@@ -32,7 +32,7 @@ pub(super) fn read(protocol: Protocol, family: Family, each: impl FnMut(Row)) ->
     }
 }
 
-fn name(protocol: Protocol, family: Family) -> &'static str {
+pub(super) fn name(protocol: Protocol, family: Family) -> &'static str {
     match (protocol, family) {
         (Protocol::Tcp, Family::V4) => "tcp",
         (Protocol::Tcp, Family::V6) => "tcp6",
@@ -56,7 +56,7 @@ pub(super) fn open(name: &str) -> io::Result<File> {
 /// Reads a table line by line. The first line is a heading.
 ///
 /// Another line that makes no sense is an error: passed over, it could make a port look free that is not.
-fn rows(mut text: impl Read, mut each: impl FnMut(Row)) -> io::Result<()> {
+pub(super) fn rows(mut text: impl Read, mut each: impl FnMut(Row)) -> io::Result<()> {
     let mut buffer = vec![0; BUFFER];
     let mut filled = 0;
     let mut heading = true;

@@ -402,7 +402,7 @@ fn is_refusal(errno: Errno) -> bool {
 }
 
 /// A listening socket, unless the row is a leftover that no process has any more.
-fn socket(protocol: Protocol, state: SocketState, row: Row) -> Option<Socket> {
+pub(super) fn socket(protocol: Protocol, state: SocketState, row: Row) -> Option<Socket> {
     (row.inode != 0).then(|| Socket {
         protocol,
         address: row.local.ip(),

@@ -16,7 +16,7 @@ mod why;
 use std::io::IsTerminal as _;
 
 use kill_port::containers::StoppedContainer;
-use kill_port::{Error, HolderReport, Obstacle, Plan, Socket, Target};
+use kill_port::{Error, HolderReport, Obstacle, Plan, Socket, Supervisor, Target};
 use serde::Serialize;
 
 use crate::answer::{Answer, Answers};
@@ -24,7 +24,7 @@ use crate::exit::Status;
 use crate::output::Output;
 use crate::write::json::escape::escape;
 use crate::write::json::object::object;
-use crate::write::json::parts::{all, container, errors, hidden, holder, millis, parent};
+use crate::write::json::parts::{all, container, errors, hidden, holder, millis, supervisor};
 use crate::write::json::why::why;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -66,7 +66,8 @@ fn port(target: Target, answer: &Answer) -> impl Serialize {
         holders: holders(answer),
         hidden: hidden_sockets(answer),
         containers: containers(answer),
-        supervisors: plan(answer).map_or_else(Vec::new, |plan| all(&plan.supervisors, parent)),
+        supervisors: all(supervisors(answer), supervisor),
+        notes: all(supervisors(answer), ToString::to_string),
         why: match answer {
             Answer::Explained(explanation) => Some(why(explanation)),
             _ => None,
@@ -80,8 +81,16 @@ fn outcome(answer: &Answer) -> &'static str {
         (Answer::Freed(_), Status::Done) => "freed",
         (Answer::Freed(_) | Answer::Declined, _) => "still_held",
         (Answer::Planned(_), Status::Done) => "would_free",
+        (Answer::Planned(Ok(plan)), Status::Failed) if plan.comes_back() => "would_come_back",
         (Answer::Planned(_), Status::Failed) => "would_fail",
         (Answer::Listed(_) | Answer::Explained(_), _) => "held",
+    }
+}
+
+fn supervisors(answer: &Answer) -> &[Supervisor] {
+    match answer {
+        Answer::Freed(Ok(freed)) => &freed.supervisors,
+        _ => plan(answer).map_or(&[], |plan| &plan.supervisors),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kill_port::containers::Container;
-use kill_port::{Error, Fate, HolderReport, Obstacle, Process, Socket};
+use kill_port::{Error, Fate, HolderReport, Obstacle, Process, Socket, Supervisor};
 use serde::Serialize;
 
 use crate::next_step;
@@ -30,6 +30,20 @@ pub fn errors(error: &Error) -> Vec<impl Serialize> {
             unit: unit,
         }
     })
+}
+
+pub fn supervisor(supervisor: &Supervisor) -> impl Serialize {
+    let process = &supervisor.process;
+    object! {
+        pid: process.pid,
+        name: &process.name,
+        command: all(&process.command, |argument| argument.to_string_lossy()),
+        unit: &supervisor.unit,
+        restarts: supervisor.restarts.as_str(),
+        would_end: supervisor.would_end,
+        others: all(&supervisor.others, |other| holder(&other.process, &other.sockets, None)),
+        help: next_step::beside(supervisor),
+    }
 }
 
 pub fn parent(process: &Process) -> impl Serialize {

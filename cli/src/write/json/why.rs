@@ -6,13 +6,14 @@ use serde::Serialize;
 use crate::answer::by_state;
 use crate::next_step;
 use crate::write::json::object::object;
-use crate::write::json::parts::{all, millis, parent};
+use crate::write::json::parts::{all, holder, millis, parent};
 
 pub fn why(explanation: &Explanation) -> impl Serialize {
     object! {
         can_be_bound: explanation.can_be_bound(),
         would_be_freed: explanation.plan.would_free(),
         provenance: all(&explanation.provenance, provenance),
+        elsewhere: all(&explanation.elsewhere, |other| holder(&other.process, &other.sockets, None)),
         connections: connections(explanation),
         bind: all(&explanation.bind, |probe| object! {
             protocol: probe.protocol.as_str(),

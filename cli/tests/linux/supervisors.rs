@@ -1,0 +1,118 @@
+//! What the command says of those who may start again what it ends.
+
+use crate::command::run;
+use crate::fixture::{Fixture, Port};
+
+/// Longer than any test takes.
+const NEVER: u64 = 600_000;
+
+#[test]
+fn a_parent_that_may_start_it_again_is_named_in_a_note_with_what_stops_it() {
+    let port = Port::claim();
+    let parent = Fixture::role("supervisor")
+        .port(&port)
+        .set("delay", NEVER)
+        .set("name", "looper")
+        .start();
+    let pid = parent.pid_of("supervisor");
+    run(&format!("-n {port}"))
+        .exits(0)
+        .prints(&format!("looper (PID {pid}) may start it again"))
+        .prints(&format!("`kill_port --supervisor {port}` ends it as well"));
+    run(&port.to_string())
+        .exits(0)
+        .prints("freed in")
+        .complains(&format!(
+            "note: {port}: looper (PID {pid}) may start it again"
+        ))
+        .complains(&format!("help: `kill {pid}` stops it"));
+    assert!(parent.is_alive());
+}
+
+#[test]
+fn a_note_is_in_json_and_not_where_quiet_is_asked_for() {
+    for (options, is_json) in [("--json", true), ("-q", false)] {
+        let port = Port::claim();
+        let parent = Fixture::role("supervisor")
+            .port(&port)
+            .set("delay", NEVER)
+            .set("name", "nodemon")
+            .start();
+        let pid = parent.pid_of("supervisor");
+        let run = run(&format!("{options} {port}"))
+            .exits(0)
+            .has_no_complaint();
+        if is_json {
+            let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+            let answer = &value["ports"][0];
+            assert_eq!(answer["outcome"], "freed", "{value:#}");
+            let note = format!("nodemon (PID {pid}) starts it again when a file changes");
+            assert_eq!(answer["notes"][0], note, "{value:#}");
+            assert_eq!(answer["supervisors"][0]["pid"], pid, "{value:#}");
+            let help = format!("`kill {pid}` stops it");
+            assert_eq!(answer["supervisors"][0]["help"], help, "{value:#}");
+        } else {
+            run.prints_nothing();
+        }
+    }
+}
+
+#[test]
+fn what_is_known_to_start_it_again_makes_it_come_back_and_not_be_freed() {
+    let port = Port::claim();
+    let runsv = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "runsv")
+        .cwd("/")
+        .start();
+    run(&format!("-n {port}"))
+        .exits(1)
+        .prints("would be freed, and would come back")
+        .prints("starts it again whenever it ends")
+        .prints("`sv stop /` stops it");
+    run(&format!("--json -n {port}"))
+        .exits(1)
+        .prints(r#""outcome":"would_come_back""#);
+    run(&format!("--why {port}"))
+        .exits(0)
+        .prints("would free it, and it would come back");
+    run(&format!("-n --supervisor {port}"))
+        .exits(0)
+        .prints("would be ended as well if it starts it again");
+    assert!(runsv.is_alive());
+}
+
+#[test]
+fn a_dry_run_says_who_would_end_with_a_server_and_who_is_spared_for_the_sake_of_others() {
+    let port = Port::claim();
+    let watcher = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "nodemon")
+        .set("delay", NEVER)
+        .start();
+    let pid = watcher.pid_of("supervisor");
+    run(&format!("-n --supervisor {port}"))
+        .exits(0)
+        .prints(&format!("nodemon (PID {pid})  would be sent SIGTERM"));
+    assert!(watcher.is_alive());
+
+    let ports = Port::claim_many(2);
+    let manager = Fixture::role("keeps_two")
+        .port(&ports[0])
+        .set("second", ports[1].number())
+        .spawn();
+    manager.wait_count("pid server", 2);
+    let pid = manager.pid_of("manager");
+    run(&format!("-n --supervisor {}", ports[0]))
+        .exits(0)
+        .prints(&format!(
+            "(PID {pid}) may start it again, and would not be ended"
+        ))
+        .prints(&format!(", port {}) depends on it as well", ports[1]))
+        .prints(&format!("`kill {pid}` would end them all"));
+    run(&format!("--supervisor {}", ports[0]))
+        .exits(1)
+        .complains("took the port again, started by")
+        .complains(&format!(", port {}) depends as well", ports[1]));
+    assert!(manager.is_alive());
+}

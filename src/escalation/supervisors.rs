@@ -1,0 +1,155 @@
+//! Who starts holders again: who of them is ended with a holder, and who is named.
+
+use std::collections::HashSet;
+
+use super::decide::{Round, obstacles};
+use super::job::Open;
+use crate::discovery::Id;
+use crate::error::Obstacle;
+use crate::filtration::{Part, Permit, Verdict};
+use crate::report::SparedReason;
+use crate::supervisor::{Restarts, Supervisor};
+
+/// Those who are to end with some holders.
+#[derive(Debug, Default)]
+pub(super) struct Starters {
+    pub permits: Vec<Permit>,
+    /// Whether one that was seen to start a holder again is spared for the sake of others.
+    pub is_refused: bool,
+}
+
+/// Those who start these holders again and may be ended for it: seen to do so, or known to do so when a file changes.
+pub(super) fn starters(open: &mut Open, chosen: &[Permit], round: &Round<'_>) -> Starters {
+    let mut starters = Starters::default();
+    let mut judged: HashSet<Id> = HashSet::new();
+    for permit in chosen {
+        // Its unit is what would have to be stopped.
+        if round.crowd[permit.id()].unit.is_some() {
+            continue;
+        }
+        let seen = starter(open, permit.id(), round);
+        let above = round.rules.supervisors(round.crowd, permit.id()).iter();
+        let watchers = above.copied().filter(|&id| is_watcher(id, round));
+        for id in seen.into_iter().chain(watchers) {
+            if round.crowd[id].unit.is_some() || !judged.insert(id) {
+                continue;
+            }
+            let verdict = round.verdict(open, id, Part::Supervisor);
+            match verdict {
+                Verdict::Signal(permit) => {
+                    open.member(id, Part::Supervisor).verdict = Some(verdict);
+                    starters.permits.push(permit);
+                }
+                Verdict::Spared(SparedReason::Needed) if seen == Some(id) => {
+                    starters.is_refused = true;
+                }
+                _ => {}
+            }
+        }
+    }
+    starters
+}
+
+fn is_watcher(id: Id, round: &Round<'_>) -> bool {
+    Restarts::of(&round.crowd[id].process) == Restarts::OnChange
+}
+
+/// The process that was seen to start this holder in place of one that was told to end: the nearest one above both, if this one was started
+/// after the other was told. Whoever was there before was started for another reason.
+fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
+    let (told, _) = round.conduct.since?;
+    let facts = &round.crowd[of];
+    if facts.process.started.is_none_or(|started| started < told) {
+        return None;
+    }
+    let earlier: HashSet<Id> = open
+        .members
+        .iter()
+        .filter(|member| member.id != of && member.part == Part::Holder)
+        .filter(|member| round.conduct.was_told(member.id))
+        .flat_map(|member| &round.crowd[member.id].ancestors)
+        .copied()
+        .collect();
+    let supervisors = round.rules.supervisors(round.crowd, of);
+    // The one at which the chain of supervisors ends may have started it as well, though it is not one to end.
+    let above = facts.ancestors.iter().take(supervisors.len() + 1);
+    above
+        .copied()
+        .find(|id| earlier.contains(id) && !round.gone.contains(id))
+}
+
+/// What is in the way where holders were ended and others came in their place.
+pub(super) fn respawned(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
+    let holders = open
+        .members
+        .iter()
+        .filter(|member| !member.sockets.is_empty());
+    let respawned: Vec<Obstacle> = holders
+        .map(|member| {
+            let unit = &round.crowd[member.id].unit;
+            // PID 1 is also the parent of whoever has lost its own, and then it has started nothing.
+            let starter = starter(open, member.id, round)
+                .filter(|&id| unit.is_some() || !round.crowd[id].is_init);
+            let others = starter.and_then(|id| round.rules.others.get(&id));
+            Obstacle::Respawned {
+                holder: open.holder(member, round.crowd),
+                supervisor: starter.map(|id| round.crowd[id].process.clone()),
+                supervisor_spared: starter
+                    .and_then(|id| round.rules.why_no_supervisor(round.crowd, id)),
+                others: others.cloned().unwrap_or_default(),
+                unit: unit.clone(),
+                generations: open.generations,
+                advice: None,
+            }
+        })
+        .collect();
+    if respawned.is_empty() {
+        return obstacles(open, round.crowd);
+    }
+    respawned
+}
+
+/// Those who may start these processes again, of whom this is asked: the nearest above each, whoever is known for it, and the manager of its unit.
+pub(super) fn named(
+    open: &Open,
+    processes: &[Id],
+    round: &Round<'_>,
+    is_left: impl Fn(Id) -> bool,
+) -> Vec<Supervisor> {
+    let mut named: Vec<(Id, Option<String>)> = Vec::new();
+    for &of in processes {
+        let facts = &round.crowd[of];
+        if let (Some(unit), Some(&manager)) = (&facts.unit, facts.ancestors.first()) {
+            named.push((manager, Some(unit.clone())));
+            continue;
+        }
+        let left = round.rules.supervisors(round.crowd, of).iter().copied();
+        for (place, id) in left.filter(|&id| is_left(id)).enumerate() {
+            let facts = &round.crowd[id];
+            if let (Some(unit), Some(&manager)) = (&facts.unit, facts.ancestors.first()) {
+                named.push((manager, Some(unit.clone())));
+            }
+            let restarts = Restarts::of(&round.crowd[id].process);
+            if place == 0 || restarts != Restarts::Perhaps {
+                named.push((id, None));
+            }
+        }
+    }
+    named.sort();
+    named.dedup();
+    let supervisors = named.into_iter().map(|(id, unit)| {
+        let process = round.crowd[id].process.clone();
+        let verdict = round.verdict(open, id, Part::Supervisor);
+        Supervisor {
+            restarts: Restarts::of(&process),
+            would_end: round.options.supervisor
+                && unit.is_none()
+                && matches!(verdict, Verdict::Signal(_)),
+            others: round.rules.others.get(&id).cloned().unwrap_or_default(),
+            process,
+            unit,
+            advice: None,
+        }
+    });
+    supervisors.collect()
+}

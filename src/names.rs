@@ -1,0 +1,89 @@
+//! Plain data: the names that a program is known by, from its file, its command line and its title.
+//!
+//! A process can call itself what it likes.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use crate::process::Process;
+
+/// Interpreters, without the version in their names: the program is named by the first argument that is no option.
+const INTERPRETERS: &str = "node nodejs python ruby perl php bun deno";
+
+/// Linux cuts the short name of a process after this many bytes.
+const COMM_LENGTH: usize = 15;
+
+/// The names that a process goes by, in lower case and without `.exe`.
+#[derive(Debug)]
+pub(crate) struct Names(Vec<String>);
+
+impl Names {
+    pub(crate) fn of(process: &Process) -> Self {
+        let executable = process.executable.as_deref().and_then(Path::file_name);
+        let executable = executable.and_then(OsStr::to_str);
+        let mut names: Vec<String> = executable.map(plain).into_iter().collect();
+        names.push(plain(&process.name));
+        let mut words = process
+            .command
+            .iter()
+            .map(|argument| argument.to_string_lossy());
+        let first = words.next().unwrap_or_default();
+        // A title over the arguments is one argument of several words: `tmux: server`, `sshd: dev [priv]`, `npm run dev`.
+        let title = first.split([' ', ':']).next().unwrap_or_default();
+        names.push(plain(base(title)));
+        let interpreter = INTERPRETERS.split(' ').any(|known| {
+            names.iter().any(|name| {
+                name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == known
+            })
+        });
+        if interpreter {
+            let script = words.find(|word| !word.starts_with('-'));
+            if let Some(script) = script {
+                let name = plain(base(&script));
+                let stem = ["-cli.js", ".js", ".mjs", ".cjs", ".py", ".rb", ".pl"]
+                    .iter()
+                    .find_map(|ending| name.strip_suffix(ending));
+                names.push(stem.map_or_else(|| name.clone(), str::to_owned));
+                // Packages whose program is called `index.js`, `cli.js` or the like are known by their folder.
+                names.extend(package(&script));
+            }
+        }
+        names.retain(|name| !name.is_empty());
+        Self(names)
+    }
+
+    pub(crate) fn has(&self, file: &str) -> bool {
+        self.0.iter().any(|name| {
+            name == file
+                || (name.len() == COMM_LENGTH
+                    && file.len() > COMM_LENGTH
+                    && file.starts_with(name.as_str()))
+        })
+    }
+
+    /// The first of these, which are words, that it goes by.
+    pub(crate) fn first_of<'a>(&self, files: &'a str) -> Option<&'a str> {
+        files.split(' ').find(|file| self.has(file))
+    }
+}
+
+/// A name in lower case, without `.exe`, without the `-` of a login shell, and without what follows a colon (`tmux: server`).
+pub(crate) fn plain(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let name = name.split(": ").next().unwrap_or_default();
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    name.strip_prefix('-').unwrap_or(name).to_owned()
+}
+
+/// What follows the last separator of a path, of either kind.
+pub(crate) fn base(path: &str) -> &str {
+    path.rsplit(['/', '\\']).next().unwrap_or(path)
+}
+
+/// `nodemon` in `/srv/app/node_modules/nodemon/bin/index.js`.
+fn package(script: &str) -> Option<String> {
+    let parts: Vec<&str> = script.split(['/', '\\']).collect();
+    let at = parts.iter().rposition(|part| *part == "node_modules")?;
+    let name = parts.get(at + 1)?;
+    (*name != ".bin" && at + 2 < parts.len()).then(|| plain(name))
+}

@@ -1,0 +1,245 @@
+//! Plain data: who may start an ended holder again.
+
+use std::fmt;
+
+use crate::names::Names;
+use crate::next_step::Advice;
+use crate::printable::printable;
+use crate::process::Process;
+use crate::socket::Holder;
+
+/// A process above a holder, or a service manager, that may start it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Supervisor {
+    /// The process.
+    pub process: Process,
+    /// The systemd unit that the holder belongs to, if the process is the service manager.
+    pub unit: Option<String>,
+    /// When it does so, as far as it is known by its name.
+    pub restarts: Restarts,
+    /// Whether it would be ended as well: see [`KillOptions::supervisor`](crate::KillOptions::supervisor).
+    pub would_end: bool,
+    /// Holders of other ports below it, for whose sake it is not ended. Only looked for where supervisors may be ended.
+    pub others: Vec<Holder>,
+    /// What stops it.
+    pub advice: Option<Advice>,
+}
+
+/// When a supervisor starts a server again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Restarts {
+    /// Perhaps never: it is only known that it lives above the holder.
+    Perhaps,
+    /// When a file changes: nodemon, cargo-watch, `node --watch`.
+    OnChange,
+    /// Whenever it ends: pm2, supervisord, a unit with `Restart=always`.
+    Always,
+}
+
+impl Restarts {
+    /// The word for it in JSON: `perhaps`, `on_change` or `always`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Perhaps => "perhaps",
+            Self::OnChange => "on_change",
+            Self::Always => "always",
+        }
+    }
+
+    /// What this program is known for.
+    pub(crate) fn of(process: &Process) -> Self {
+        known(process).map_or(Self::Perhaps, |(_, restarts)| restarts)
+    }
+}
+
+/// Programs that start whatever has ended again.
+const MANAGERS: &str = "supervisord runsv s6-supervise supervise supervise-daemon circusd monit god immortal forever nssm winsw";
+
+/// Programs that start what they watch over again when a file changes.
+const WATCHERS: &str = "nodemon node-dev ts-node-dev watchexec cargo-watch bacon entr air reflex watchmedo fresh gowatch wgo chokidar onchange";
+
+/// Programs that do so when they are told by an argument, and those arguments.
+const TOLD: &[(&str, &[&str])] = &[
+    (
+        "node nodejs bun deno tsx",
+        &["--watch", "--watch-path", "watch", "--hot"],
+    ),
+    ("dotnet", &["watch"]),
+    ("flask", &["--debug", "--reload"]),
+    (
+        "uvicorn hypercorn gunicorn daphne granian sanic quart litestar",
+        &["--reload", "--dev", "--auto-reload", "--debug"],
+    ),
+    ("fastapi", &["dev", "--reload"]),
+    ("manage manage.py django-admin", &["runserver"]),
+];
+
+/// The program that starts others again which this process is, if it is known as one.
+pub(crate) fn known(process: &Process) -> Option<(&'static str, Restarts)> {
+    let names = Names::of(process);
+    let title = process.command.first()?.to_string_lossy();
+    if title.starts_with("PM2 v") {
+        return Some(("pm2", Restarts::Always));
+    }
+    if let Some(name) = names.first_of(MANAGERS) {
+        return Some((name, Restarts::Always));
+    }
+    if let Some(name) = names.first_of(WATCHERS) {
+        return Some((name, Restarts::OnChange));
+    }
+    let is_told = |words: &[&str]| {
+        let mut arguments = process.command.iter().skip(1);
+        arguments.any(|argument| {
+            let argument = argument.to_string_lossy();
+            let option = argument.split('=').next().unwrap_or_default();
+            words.contains(&option)
+        })
+    };
+    TOLD.iter().find_map(|(programs, words)| {
+        let name = names.first_of(programs).filter(|_| is_told(words))?;
+        Some((name, Restarts::OnChange))
+    })
+}
+
+impl fmt::Display for Supervisor {
+    /// As a sentence: `nodemon (PID 4711) starts it again when a file changes`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.unit {
+            Some(unit) => write!(f, "the systemd unit {}", printable(unit))?,
+            None => write!(f, "{}", self.process)?,
+        }
+        f.write_str(match self.restarts {
+            _ if self.would_end => " would be ended as well if it starts it again",
+            Restarts::Always => " starts it again whenever it ends",
+            Restarts::OnChange => " starts it again when a file changes",
+            Restarts::Perhaps => " may start it again",
+        })?;
+        match self.others.as_slice() {
+            [] => Ok(()),
+            others => write!(
+                f,
+                ", and would not be ended: {} on it as well",
+                depend(others)
+            ),
+        }
+    }
+}
+
+/// `node (PID 12, port 34021) depends`, and of many the first three.
+pub(crate) fn depend(others: &[Holder]) -> String {
+    let mut names: Vec<String> = others.iter().take(3).map(with_ports).collect();
+    if others.len() > 3 {
+        names.push(format!("{} more", others.len() - 3));
+    }
+    let verb = if others.len() == 1 {
+        "depends"
+    } else {
+        "depend"
+    };
+    format!("{} {verb}", names.join(" and "))
+}
+
+fn with_ports(holder: &Holder) -> String {
+    let mut ports: Vec<u16> = holder.sockets.iter().map(|socket| socket.port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    let word = if ports.len() == 1 { "port" } else { "ports" };
+    let few: Vec<String> = ports.iter().take(3).map(u16::to_string).collect();
+    let rest = if ports.len() > 3 { ", …" } else { "" };
+    let process = &holder.process;
+    format!(
+        "{} (PID {}, {word} {}{rest})",
+        printable(&process.name),
+        process.pid,
+        few.join(", ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    fn restarts(name: &str, command: &[&str]) -> Restarts {
+        let mut process = Process::unknown(4711);
+        process.name = name.to_owned();
+        process.command = command.iter().map(OsString::from).collect();
+        Restarts::of(&process)
+    }
+
+    #[test]
+    fn watchers_and_managers_are_known_by_name_script_and_argument() {
+        use Restarts::{Always, OnChange, Perhaps};
+        for (name, command, expected) in [
+            (
+                "node",
+                &["node", "/srv/node_modules/.bin/nodemon", "app.js"][..],
+                OnChange,
+            ),
+            ("node", &["node", "--watch", "app.js"], OnChange),
+            ("node", &["node", "--watch-path=src", "app.js"], OnChange),
+            ("node", &["node", "app.js"], Perhaps),
+            (
+                "node",
+                &[
+                    "node",
+                    "/srv/node_modules/tsx/dist/cli.mjs",
+                    "watch",
+                    "app.ts",
+                ],
+                OnChange,
+            ),
+            ("air", &["air", "-c", ".air.toml"], OnChange),
+            (
+                "cargo-watch",
+                &["cargo-watch", "watch", "-x", "run"],
+                OnChange,
+            ),
+            (
+                "watchexec",
+                &["watchexec", "--", "node", "app.js"],
+                OnChange,
+            ),
+            (
+                "python3",
+                &["python3", "-m", "flask", "--debug", "run"],
+                OnChange,
+            ),
+            (
+                "flask",
+                &["/usr/bin/python3", "/usr/bin/flask", "--app", "x", "run"],
+                Perhaps,
+            ),
+            (
+                "python3",
+                &["python3", "/usr/bin/uvicorn", "app:app", "--reload"],
+                OnChange,
+            ),
+            ("python3", &["python3", "manage.py", "runserver"], OnChange),
+            ("dotnet", &["dotnet", "watch", "run"], OnChange),
+            (
+                "PM2 v5.3.0: God",
+                &["PM2 v5.3.0: God Daemon (/home/dev/.pm2)"],
+                Always,
+            ),
+            (
+                "supervisord",
+                &["/usr/bin/python3", "/usr/bin/supervisord", "-n"],
+                Always,
+            ),
+            ("runsv", &["runsv", "web"], Always),
+            (
+                "sh",
+                &["sh", "-c", "while :; do node app.js; sleep 1; done"],
+                Perhaps,
+            ),
+            ("npm run watch", &["npm run watch"], Perhaps),
+            ("", &[], Perhaps),
+        ] {
+            assert_eq!(restarts(name, command), expected, "{command:?}");
+        }
+    }
+}
