@@ -6,9 +6,10 @@ use crate::explain::{self, Cause, Explanation};
 use crate::forwarder::forwarder;
 use crate::include::Include;
 use crate::next_step::Advice;
+use crate::plan::Plan;
 use crate::process::Process;
 use crate::protocol::Protocol;
-use crate::report::SparedReason;
+use crate::report::{Fate, SparedReason};
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, Socket, SocketState};
 use crate::supervisor::{Restarts, Supervisor};
@@ -55,6 +56,23 @@ pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>) {
         supervisor.advice = command.map(run);
         true
     });
+}
+
+/// The same for a plan: who holds the target lives, so that what it is called by its supervisor can be found.
+pub(crate) fn advise_on_plan(plan: &mut Plan) {
+    if let Some(error) = &mut plan.error {
+        advise(error);
+    }
+    advise_on_supervisors(&mut plan.supervisors);
+    let mut supervisors = plan.supervisors.iter_mut();
+    let known = supervisors.find(|one| one.restarts == Restarts::Always && one.unit.is_none());
+    let mut holders = plan.holders.iter();
+    let told = holders.find(|report| report.fate == Fate::WouldSignal);
+    if let (Some(supervisor), Some(told)) = (known, told)
+        && let Some(command) = explain::stop_command(&told.holder.process)
+    {
+        supervisor.advice = Some(run(command));
+    }
 }
 
 fn text(words: impl Into<String>) -> Advice {

@@ -109,7 +109,10 @@ impl fmt::Display for Supervisor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.unit {
             Some(unit) => write!(f, "the systemd unit {}", printable(unit))?,
-            None => write!(f, "{}", self.process)?,
+            None => match known(&self.process) {
+                Some((name, _)) => write!(f, "{name} (PID {})", self.process.pid)?,
+                None => write!(f, "{}", self.process)?,
+            },
         }
         f.write_str(match self.restarts {
             _ if self.would_end => " would be ended as well if it starts it again",

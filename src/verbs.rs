@@ -164,7 +164,7 @@ impl KillOptions {
         let targets = collected(targets);
         let planned = escalation::plan(self, &targets, Extent::Binds).map(|(_, planned)| {
             let plans = planned.into_iter().map(|(mut plan, _)| {
-                advise_on(&mut plan);
+                advice::advise_on_plan(&mut plan);
                 plan
             });
             plans.collect()
@@ -201,7 +201,7 @@ impl KillOptions {
     fn look_and_explain(&self, targets: &[Target]) -> io::Result<Vec<Explanation>> {
         let (mut discovery, planned) = escalation::plan(self, targets, Extent::Uses)?;
         let explained = planned.into_iter().map(|(mut plan, sight)| {
-            advise_on(&mut plan);
+            advice::advise_on_plan(&mut plan);
             let mut explanation = explained(&mut discovery, plan, sight)?;
             advice::advise_on_causes(&mut explanation);
             Ok(explanation)
@@ -296,13 +296,6 @@ fn failed(target: Target, error: &Arc<io::Error>) -> Error {
 
 fn collected<T: Into<Target>>(targets: impl IntoIterator<Item = T>) -> Vec<Target> {
     targets.into_iter().map(Into::into).collect()
-}
-
-fn advise_on(plan: &mut Plan) {
-    if let Some(error) = &mut plan.error {
-        advice::advise(error);
-    }
-    advice::advise_on_supervisors(&mut plan.supervisors);
 }
 
 /// An answer for each target, or the same error for all.

@@ -73,7 +73,7 @@ fn without_grace_a_port_that_settles_is_free_and_not_timed_out() {
         .start();
     run(&format!("-t 0 --settle 3s {port}"))
         .exits(0)
-        .has_no_complaint()
+        .complains("may start it again")
         .prints(&format!("{port}: freed in 3."));
     assert!(supervisor.is_alive());
 }
