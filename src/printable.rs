@@ -27,20 +27,30 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Control characters (C0, DEL, C1), bidi controls, and what is invisible or breaks a line.
+/// Control characters (C0, DEL, C1), bidi controls, and what is invisible or breaks a line: format characters, variation selectors,
+/// tags, and the letters that are drawn as nothing (the fillers of Hangul, the empty Braille cell).
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
             '\u{ad}'
+                | '\u{34f}'
                 | '\u{61c}'
-                | '\u{180e}'
+                | '\u{115f}'..='\u{1160}'
+                | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}'
                 | '\u{200b}'..='\u{200f}'
                 | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}'
+                | '\u{2800}'
+                | '\u{3164}'
+                | '\u{fe00}'..='\u{fe0f}'
                 | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
+                | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}'
+                | '\u{1bca0}'..='\u{1bca3}'
+                | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}'
         )
 }
 
@@ -53,6 +63,12 @@ mod tests {
     fn escapes_and_direction_changes_are_shown() {
         assert_eq!(printable("\x1b[31mevil\n1"), "\\u{1b}[31mevil\\n1");
         assert_eq!(printable("a\u{202e}b\u{9b}c"), "a\\u{202e}b\\u{9b}c");
+        for invisible in
+            "\u{3164}\u{2800}\u{115f}\u{1160}\u{ffa0}\u{fe0f}\u{e0100}\u{e01ef}\u{e0041}".chars()
+        {
+            let escaped = format!("a\\u{{{:x}}}", u32::from(invisible));
+            assert_eq!(printable(&format!("a{invisible}")), escaped);
+        }
         assert_eq!(printable("plain ünïcode 漢字"), "plain ünïcode 漢字");
     }
 

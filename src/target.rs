@@ -1,5 +1,6 @@
 //! What is to be freed: a port, with a protocol and a local address if they matter.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::num::NonZeroU16;
@@ -227,6 +228,8 @@ pub enum ParseTargetErrorKind {
     Protocol,
     /// What precedes the port is neither an IP address nor `localhost`. There is no name resolution.
     Address,
+    /// It is a wildcard on one interface, such as `0.0.0.0%eth0:67`: who holds the port there alone is not told apart.
+    Interface,
 }
 
 impl ParseTargetError {
@@ -245,6 +248,7 @@ impl fmt::Display for ParseTargetErrorKind {
             Self::Address => {
                 "an address is an IP address of this machine, localhost, or a wildcard such as *; host names are not looked up"
             }
+            Self::Interface => "the port can't be freed on one interface alone; without the interface it is all of them",
         })
     }
 }
@@ -260,8 +264,15 @@ impl std::error::Error for ParseTargetError {}
 impl FromStr for Target {
     type Err = ParseTargetError;
 
-    /// `8080`, `:8080`, `53/udp`, `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080/tcp`; a wildcard, in the ways that
-    /// programs print it (`*:8080`, `0.0.0.0:8080`, `:::8080`, `[::]:8080`), narrows nothing.
+    /// One local socket address, as people and programs write it: `8080`, `:8080`, `53/udp`, `127.0.0.1:8080`, `[::1]:8080`,
+    /// `localhost:8080/tcp`.
+    ///
+    /// - A wildcard (`*:8080`, `0.0.0.0:8080`, `:::8080`, `[::]:8080`) narrows nothing.
+    /// - `localhost` and every name below it (`shop.localhost:3000`, RFC 6761) are both loopbacks.
+    /// - What `ss` puts behind an address that is bound to an interface (`127.0.0.53%lo:53`, `[fe80::1%eth0]:80`) is
+    ///   left out: the address says it already. A wildcard with an interface (`0.0.0.0%eth0:67`) is refused, as it would
+    ///   be more than was asked for.
+    /// - The `netstat` of macOS and the BSDs has a dot before the port: `*.8080`, `127.0.0.1.8080`, `::1.8080`.
     fn from_str(text: &str) -> Result<Self, ParseTargetError> {
         parse(text).map_err(|kind| ParseTargetError {
             text: text.to_owned(),
@@ -275,15 +286,12 @@ fn parse(text: &str) -> Result<Target, ParseTargetErrorKind> {
         Some((rest, name)) => (rest, Some(parse_protocol(name)?)),
         None => (text, None),
     };
-    let (host, port) = match rest.rsplit_once(':') {
-        Some((host, port)) => (host, port),
-        None => ("", rest),
-    };
+    let (host, separator, port) = split(rest);
     let target = Target {
         protocol,
         ..Target::new(parse_port(port)?)
     };
-    Ok(match parse_host(host)? {
+    Ok(match parse_host(host, separator)? {
         Some(address) => target.with_address(address),
         None => target,
     })
@@ -307,22 +315,145 @@ fn parse_port(digits: &str) -> Result<u16, ParseTargetErrorKind> {
     }
 }
 
-/// What stands before the last colon. `:::3000` leaves `::`, a wildcard; `fe80::1:3000` is ambiguous without brackets,
-/// and any other bare IPv6 address is refused for it.
-fn parse_host(host: &str) -> Result<Option<Address>, ParseTargetErrorKind> {
-    if matches!(host, "" | "*" | "::" | "[*]") {
+/// What stands before and behind the last colon or, as the BSDs have it, dot.
+fn split(text: &str) -> (&str, Separator, &str) {
+    let Some(at) = text.rfind([':', '.']) else {
+        return ("", Separator::Colon, text);
+    };
+    let (host, rest) = text.split_at(at);
+    match rest.strip_prefix('.') {
+        None => (host, Separator::Colon, rest.get(1..).unwrap_or_default()),
+        Some(port) => (host, Separator::Dot, port),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Separator {
+    Colon,
+    Dot,
+}
+
+/// What stands before the port. `:::3000` leaves `::`, a wildcard.
+fn parse_host(host: &str, separator: Separator) -> Result<Option<Address>, ParseTargetErrorKind> {
+    use ParseTargetErrorKind::{Address as NoAddress, Interface, Port};
+    let wrong = match separator {
+        Separator::Colon => NoAddress,
+        // An address without a port, such as `192.168.0.1`, or a number with a fraction.
+        Separator::Dot => Port,
+    };
+    if host.is_empty() && separator == Separator::Colon {
         return Ok(None);
     }
-    if host.eq_ignore_ascii_case("localhost") {
-        return Ok(Some(Address::Localhost));
+    let (host, has_interface) = without_interface(host).ok_or(wrong)?;
+    let address = if is_localhost(&host) {
+        Some(Address::Localhost)
+    } else if matches!(host.as_ref(), "*" | "[*]") {
+        None
+    } else {
+        let ip = parse_ip(&host, separator).ok_or(wrong)?;
+        (!ip.is_unspecified()).then_some(Address::Ip(ip))
+    };
+    if has_interface && address.is_none() {
+        return Err(Interface);
     }
+    Ok(address)
+}
+
+/// The address of `127.0.0.53%lo`, `[fe80::1%eth0]` or `[fe80::1]%eth0`, and whether it had an interface.
+fn without_interface(host: &str) -> Option<(Cow<'_, str>, bool)> {
+    let Some((address, interface)) = host.split_once('%') else {
+        return Some((host.into(), false));
+    };
+    let (interface, end) = match interface.strip_suffix(']') {
+        Some(interface) => (interface, "]"),
+        None => (interface, ""),
+    };
+    (!interface.is_empty()).then(|| (format!("{address}{end}").into(), true))
+}
+
+/// `localhost`, and every name that ends in it: all of them are the loopback, without any look-up.
+fn is_localhost(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let is_label = |label: &str| {
+        let mut bytes = label.bytes();
+        !label.is_empty()
+            && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    let labels = || host.split('.');
+    labels().next_back() == Some("localhost") && labels().all(is_label)
+}
+
+/// An IPv6 address needs brackets before a colon: `fe80::1:3000` may be an address alone. Not so `::1:3000` and
+/// `::ffff:127.0.0.1:3000`, which `netstat` prints: no machine has such an address, and nothing follows the dotted part of one.
+fn parse_ip(host: &str, separator: Separator) -> Option<IpAddr> {
     let bracketed = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'));
-    let ip: IpAddr = match bracketed {
-        Some(inner) => inner.parse().map(IpAddr::V6).ok(),
-        None => host.parse().map(IpAddr::V4).ok(),
+    if let Some(inner) = bracketed {
+        return inner.parse().map(IpAddr::V6).ok();
     }
-    .ok_or(ParseTargetErrorKind::Address)?;
-    Ok(Some(Address::Ip(ip)))
+    let ip: IpAddr = host.parse().ok()?;
+    let is_clear = match ip {
+        IpAddr::V4(_) => true,
+        IpAddr::V6(ip) => {
+            separator == Separator::Dot
+                || ip.is_unspecified()
+                || ip.is_loopback()
+                || host.contains('.')
+        }
+    };
+    is_clear.then_some(ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_understood_as_programs_print_it() {
+        for (text, target) in [
+            ("8080", "8080"),
+            (":8080", "8080"),
+            ("*:8080", "8080"),
+            (":::8080", "8080"),
+            ("[::]:8080/tcp", "8080/tcp"),
+            ("127.0.0.53%lo:53", "127.0.0.53:53"),
+            ("[fe80::1%eth0]:80", "[fe80::1]:80"),
+            ("[fe80::1]%eth0:546", "[fe80::1]:546"),
+            ("*.8080", "8080"),
+            ("127.0.0.1.8080", "127.0.0.1:8080"),
+            ("::1.8080/udp", "[::1]:8080/udp"),
+            ("fe80::1%lo0.123", "[fe80::1]:123"),
+            ("localhost.8080", "localhost:8080"),
+            ("Shop.LocalHost:3000", "localhost:3000"),
+            ("::1:631", "[::1]:631"),
+            ("::ffff:127.0.0.1:8080", "127.0.0.1:8080"),
+        ] {
+            let parsed = text.parse::<Target>().map(|target| target.to_string());
+            assert_eq!(parsed.as_deref(), Ok(target), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_may_mean_two_things_is_refused() {
+        use ParseTargetErrorKind::{Address, Interface, Port};
+        for (text, kind) in [
+            ("fe80::1:3000", Address),
+            ("34000:34010", Address),
+            ("notlocalhost:80", Address),
+            (".localhost:80", Address),
+            ("localhost.example:80", Address),
+            ("127.0.0.1%:80", Address),
+            ("0.0.0.0%virbr0:67", Interface),
+            ("*%eth0:67", Interface),
+            ("127.0.0.1", Port),
+            ("3000.5", Port),
+            (".8080", Port),
+            ("::1", Address),
+            ("*:*", Port),
+        ] {
+            let error = text.parse::<Target>().unwrap_err();
+            assert_eq!(error.kind(), kind, "{text}");
+        }
+    }
 }

@@ -57,9 +57,14 @@ pub struct Args {
     ///
     /// 8080, :8080, a range 3000-3010, a list 3000,3001, one protocol 53/udp, one address 127.0.0.1:8080 or
     /// [::1]:8080 or localhost:8080, any address *:3000, or a URL such as http://localhost:3000/path, whose default
-    /// port counts. Without a protocol, TCP and UDP are both freed.
-    #[arg(value_name = "PORT", allow_negative_numbers = true, value_hint = ValueHint::Other)]
+    /// port counts. An address may be pasted as a program prints it, such as *:http-alt or 0.0.0.0:8080->80/tcp.
+    /// Without a protocol, TCP and UDP are both freed.
+    #[arg(value_name = "PORT", value_hint = ValueHint::Other)]
     pub ports: Vec<String>,
+
+    /// The same as PORT, for those who look for an option
+    #[arg(short = 'p', long = "port", value_name = "PORT", hide = true, value_hint = ValueHint::Other)]
+    pub named_ports: Vec<String>,
 
     /// The first signal: TERM, INT, HUP, QUIT, ABRT, USR1, USR2 or KILL [default: TERM]
     ///
@@ -68,8 +73,8 @@ pub struct Args {
     #[arg(short, long, value_name = "SIGNAL", value_parser = signal, value_hint = ValueHint::Other)]
     pub signal: Option<Signal>,
 
-    /// SIGKILL at once
-    #[arg(short, long, conflicts_with_all = ["signal", "grace", "no_escalate"])]
+    /// SIGKILL at once (also -9)
+    #[arg(short, short_alias = '9', long, conflicts_with_all = ["signal", "grace", "no_escalate"])]
     pub force: bool,
 
     /// How long before SIGKILL: 500ms, 5s, 2m; a bare number is seconds [default: 10s]
@@ -132,6 +137,10 @@ pub struct Args {
     /// Ask about each port before anybody is signalled
     #[arg(short, long, conflicts_with_all = ["dry_run", "json"])]
     pub interactive: bool,
+
+    /// Nobody is asked anyhow
+    #[arg(short, long, hide = true, conflicts_with = "interactive")]
+    pub yes: bool,
 
     /// Show who listens, on all ports if none is named; signal nobody
     #[arg(short, long, conflicts_with_all = ENDING)]
@@ -285,6 +294,12 @@ fn signal(text: &str) -> Result<Signal, String> {
     }
 }
 
+/// The signal that is an argument by itself, as `kill` takes it: `-15` or `-INT`.
+pub fn signal_alone(arguments: &[OsString]) -> Option<Signal> {
+    let mut options = arguments.iter().take_while(|argument| *argument != "--");
+    options.find_map(|argument| argument.to_str()?.strip_prefix('-')?.parse().ok())
+}
+
 /// clap's error as one line without its usage text, so that it reads like the command's other errors.
 pub fn one_line(error: &clap::Error) -> String {
     let text = error.render().to_string();
@@ -355,8 +370,25 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_number_reaches_the_port_grammar() {
-        assert_eq!(parse("-1").unwrap().ports, ["-1"]);
+    fn what_people_are_used_to_is_understood() {
+        let args = parse("-9 3000 -p 3001 --port 3002,3003 -y").unwrap();
+        assert!(args.force);
+        assert_eq!(args.ports, ["3000"]);
+        assert_eq!(args.named_ports, ["3001", "3002,3003"]);
+        assert!(parse("-n9 1").unwrap().force);
+        assert!(parse("-9 -t 3 1").is_err() && parse("-i -y 1").is_err());
+    }
+
+    #[test]
+    fn a_signal_in_the_way_of_kill_is_named() {
+        let named = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            signal_alone(&arguments)
+        };
+        assert_eq!(named("kill_port -15 1"), Some(Signal::Term));
+        assert_eq!(named("kill_port 1 -INT"), Some(Signal::Int));
+        assert_eq!(named("kill_port --KILL 1"), None);
+        assert_eq!(named("kill_port -x -- -15"), None);
     }
 
     #[test]

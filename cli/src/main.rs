@@ -17,6 +17,7 @@ mod output;
 mod ports;
 mod progress;
 mod request;
+mod services;
 mod style;
 mod time;
 mod user;
@@ -35,11 +36,11 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = match Args::parse_from_all(&arguments) {
         Ok(args) => run(&args),
-        Err(error) if error.use_stderr() => usage(&format!(
-            "{}; {}",
-            args::one_line(&error),
-            next_step::SEE_HELP
-        )),
+        Err(error) if error.use_stderr() => {
+            let step = args::signal_alone(&arguments).map(next_step::name_signal);
+            let step = step.unwrap_or_else(|| next_step::SEE_HELP.into());
+            usage(&format!("{}; {step}", args::one_line(&error)))
+        }
         // Help and version.
         Err(error) => output::document(&error.render().ansi().to_string()),
     };

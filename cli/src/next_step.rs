@@ -1,8 +1,8 @@
 //! What to do next, in the command's own words and options. No other file gives advice.
 
 use kill_port::{
-    Advice, Cause, Error, Fate, HiddenCause, HiddenSocket, Include, Obstacle, Restarts, Supervisor,
-    Target, printable,
+    Advice, Cause, Error, Fate, HiddenCause, HiddenSocket, Include, Obstacle, Restarts, Signal,
+    Supervisor, Target, printable,
 };
 
 use crate::user;
@@ -17,6 +17,16 @@ pub const NO_TERMINAL_TO_ASK_ON: &str =
 
 /// The command line is wrong.
 pub const SEE_HELP: &str = "see `kill_port --help`";
+
+/// A signal that is given as `kill` takes it.
+pub fn name_signal(signal: Signal) -> String {
+    format!("a signal is named by `--signal {}`", signal.name())
+}
+
+/// Somebody pasted more than an address.
+pub fn is_enough(local: &str) -> String {
+    format!("`kill_port {local}` is enough")
+}
 
 /// The address is none of this machine's.
 pub fn any_address(port: u16) -> String {

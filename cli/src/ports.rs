@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::net::IpAddr;
 
 use kill_port::{
     Address, ParseTargetError, ParseTargetErrorKind, Protocol, Target, is_local, printable,
 };
 
 use crate::next_step;
+use crate::services;
 
 /// What was asked for: the targets in the order asked, each once, and the ranges that some of them come from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -69,8 +71,10 @@ pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<P
     let mut ports = Ports::default();
     let mut seen = HashSet::new();
     for argument in arguments {
-        for element in elements(argument.as_ref())? {
-            let range = narrow(element, argument.as_ref(), only)?;
+        let argument = argument.as_ref();
+        let ranges = elements(argument).map_err(|wrong| wrong.in_words(arguments))?;
+        for range in ranges {
+            let range = narrow(range, argument, only)?;
             if range.is_single() {
                 ports.single.insert(range.first);
             } else if !ports.ranges.contains(&range) {
@@ -99,8 +103,9 @@ fn narrow(mut range: Range, argument: &str, only: Option<Protocol>) -> Result<Ra
     }
 }
 
-/// Splits an argument at its commas. A comma in a URL's path belongs to the URL, which then takes all the rest.
-fn elements(argument: &str) -> Result<Vec<Range>, String> {
+/// Splits an argument at its commas. A comma in a URL's path belongs to the URL, which then takes all the rest. One at the end is
+/// what a shell leaves of `3000, 3001`.
+fn elements(argument: &str) -> Result<Vec<Range>, Wrong> {
     let mut ranges = Vec::new();
     let mut rest = argument;
     loop {
@@ -113,8 +118,8 @@ fn elements(argument: &str) -> Result<Vec<Range>, String> {
         };
         ranges.push(range);
         match tail {
-            Some(tail) => rest = tail,
-            None => return Ok(ranges),
+            Some(tail) if !tail.trim().is_empty() => rest = tail,
+            _ => return Ok(ranges),
         }
     }
 }
@@ -128,7 +133,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// A URL and what follows it. Only its host and port count.
-fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&'a str>), String> {
+fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&'a str>), Wrong> {
     let end = after.find(['/', '?', '#', '\\']);
     let region = end.map_or(after, |end| after.get(..end).unwrap_or(after));
     // Whatever precedes the last `@` is the user's name and password.
@@ -147,17 +152,17 @@ fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&
     } else {
         let host = authority.strip_suffix(':').unwrap_or(authority);
         if host.is_empty() {
-            return Err(format!(
+            return Err(Wrong::Said(format!(
                 "'{}' names neither host nor port",
                 printable(whole)
-            ));
+            )));
         }
         let Some(port) = default_port(scheme) else {
-            return Err(format!(
+            return Err(Wrong::Said(format!(
                 "'{}' names no port, and {} has none by default; add it, as in `{scheme}://localhost:3000`",
                 printable(whole),
                 printable(scheme)
-            ));
+            )));
         };
         format!("{host}:{port}")
     };
@@ -182,34 +187,45 @@ fn default_port(scheme: &str) -> Option<u16> {
     }
 }
 
-/// A port or a range, with an address before it and a protocol behind it.
-fn plain(element: &str) -> Result<Range, String> {
-    let element = element.trim();
-    let (rest, protocol) = match element.split_once('/') {
-        Some((rest, _)) => (rest, element.get(rest.len()..).unwrap_or_default()),
-        None => (element, ""),
+/// A port or a range, with an address before it and a protocol behind it; of a connection or a container's mapping the local side.
+fn plain(element: &str) -> Result<Range, Wrong> {
+    let written = element.trim();
+    if written.contains(char::is_whitespace) {
+        return Err(Wrong::NoPort(written.into()));
+    }
+    let (local, protocol) = local_side(written);
+    let (host, ports) = match local.rfind(':') {
+        Some(colon) => local.split_at(colon + 1),
+        None => ("", local),
     };
-    let (host, ports) = match rest.rfind(':') {
-        Some(colon) => rest.split_at(colon + 1),
-        None => ("", rest),
-    };
-    let (first, last) = match ports.split_once('-') {
-        Some((first, last)) if !first.is_empty() => (first, last),
+    let one = |port: &str| target(&format!("{host}{port}{protocol}"), written);
+    let (first, last) = match first_and_last(ports) {
+        Some((first, last)) if is_number(first) => (first, last),
         _ => {
-            let first = target(element, element)?;
+            let first = match named_port(local, protocol) {
+                Some(numbered) => target(&numbered?, written)?,
+                None => one(ports)?,
+            };
             return Ok(Range {
                 first,
                 last: first.port(),
             });
         }
     };
-    let start = target(&format!("{host}{first}{protocol}"), element)?;
-    let end = target(&format!("{host}{last}{protocol}"), element)?;
+    let start = one(first)?;
+    if last.is_empty() {
+        return Err(Wrong::Said(format!(
+            "'{}' has no end; write it as in `{host}{first}-{}{protocol}`, or `{host}{first}{protocol}` for one port",
+            printable(written),
+            start.port().saturating_add(10),
+        )));
+    }
+    let end = one(last)?;
     if end.port() < start.port() {
-        return Err(format!(
+        return Err(Wrong::Said(format!(
             "'{}' runs backwards; did you mean `{host}{last}-{first}{protocol}`?",
-            printable(element),
-        ));
+            printable(written),
+        )));
     }
     Ok(Range {
         first: start,
@@ -217,31 +233,194 @@ fn plain(element: &str) -> Result<Range, String> {
     })
 }
 
-/// One target, with an error that quotes what was written.
-fn target(text: &str, written: &str) -> Result<Target, String> {
-    text.parse()
-        .map_err(|error: ParseTargetError| explain(&error, text, written))
+/// What stands before the protocol, and the protocol with its slash. Behind an arrow is the other end of a connection
+/// (`127.0.0.1:3000->127.0.0.1:51344`), or the port in a container, with the protocol of both (`0.0.0.0:8080->80/tcp`).
+fn local_side(element: &str) -> (&str, &str) {
+    let (local, remote) = match element.split_once("->") {
+        Some((local, remote)) if !remote.is_empty() => (local, remote),
+        _ => (element, element),
+    };
+    let slash = |text: &str| text.find('/').unwrap_or(text.len());
+    let protocol = remote.get(slash(remote)..).unwrap_or_default();
+    let rest = local.get(..slash(local)).unwrap_or_default();
+    // As a browser shows it: `localhost:3000/`.
+    let protocol = if protocol == "/" && rest.contains(':') {
+        ""
+    } else {
+        protocol
+    };
+    (rest, protocol)
 }
 
-fn explain(error: &ParseTargetError, text: &str, written: &str) -> String {
-    let written = printable(written);
-    let error = error.kind();
-    match error {
-        ParseTargetErrorKind::Address => match text.rsplit(':').next().map(str::parse::<u16>) {
-            Some(Ok(port)) => {
-                format!("'{written}': {error}; {}", next_step::any_address(port))
-            }
-            _ => format!("'{written}': {error}"),
-        },
+/// The two ends of a range: `3000-3010`, or `3000..3010`.
+fn first_and_last(ports: &str) -> Option<(&str, &str)> {
+    let dots = || {
+        let (first, last) = ports.split_once("..")?;
+        Some((first, last.strip_prefix('=').unwrap_or(last)))
+    };
+    dots().or_else(|| ports.split_once('-'))
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `*:http-alt` with its number instead, if a name is where the port should be. Without an address a word is just a word.
+fn named_port(local: &str, protocol: &str) -> Option<Result<String, Wrong>> {
+    let at = local.rfind([':', '.']).filter(|&at| at > 0)?;
+    let (host, name) = local.split_at(at + 1);
+    let is_name = name.bytes().any(|byte| byte.is_ascii_alphabetic());
+    let of: Target = format!("{host}1{protocol}").parse().ok()?;
+    if !is_name {
+        return None;
+    }
+    match services::port(name, of.protocol()) {
+        Some(port) => Some(Ok(format!("{host}{port}{protocol}"))),
+        None if host.ends_with('.') => None,
+        None => Some(Err(Wrong::Said(format!(
+            "'{}': no port is called '{}' here; `ss -n`, `netstat -n` and `lsof -P` print numbers",
+            printable(local),
+            printable(name)
+        )))),
+    }
+}
+
+/// Why something is not understood.
+enum Wrong {
+    /// This is not a port at all.
+    NoPort(String),
+    /// A line that says all.
+    Said(String),
+}
+
+impl Wrong {
+    /// One line. Where the arguments are what a program printed, it says which part of that to write.
+    fn in_words<S: AsRef<str>>(self, arguments: &[S]) -> String {
+        let written = match self {
+            Self::Said(line) => return line,
+            Self::NoPort(written) => written,
+        };
+        let words: Vec<&str> = arguments
+            .iter()
+            .flat_map(|argument| argument.as_ref().split_whitespace())
+            .collect();
+        let quoted = printable(&written);
+        if let Some(local) = pasted(&words) {
+            return format!(
+                "'{quoted}' is not a port; of this line, {}",
+                next_step::is_enough(&local)
+            );
+        }
+        if let Some(why) = not_meant(&written) {
+            return format!("'{quoted}' {why}");
+        }
+        format!(
+            "'{quoted}' is not a port: {}, as in `kill_port 8080`",
+            ParseTargetErrorKind::Port
+        )
+    }
+}
+
+/// The local address in what a program printed: the first word that has both an address and a port, or a number that is called a
+/// port.
+fn pasted(words: &[&str]) -> Option<String> {
+    let only = |word: &str| match elements(word).ok()?.as_slice() {
+        [range] if range.is_single() => Some(range.first.to_string()),
+        [range] => Some(range.to_string()),
+        _ => None,
+    };
+    let bare = |word: &str| {
+        let ends = |character: char| "()<>[]{}\"'`,;.!".contains(character);
+        let start = word.trim_start_matches(|character| ends(character) && character != '[');
+        only(start.trim_end_matches(':')).or_else(|| {
+            only(start.trim_end_matches(|character| ends(character) || character == ':'))
+        })
+    };
+    words.iter().enumerate().find_map(|(index, word)| {
+        let is_called_port = index.checked_sub(1).and_then(|before| words.get(before));
+        let is_called_port = is_called_port.is_some_and(|word| word.eq_ignore_ascii_case("port"));
+        (is_called_port || word.contains([':', '.']))
+            .then(|| bare(word))
+            .flatten()
+    })
+}
+
+/// What somebody may have meant who wrote this.
+fn not_meant(written: &str) -> Option<String> {
+    if written.starts_with(['/', '~']) || written.starts_with("./") {
+        return Some(format!(
+            "is a path, and only network ports are freed; `lsof {}` shows who has it open",
+            printable(written)
+        ));
+    }
+    let list: Vec<&str> = written.split_whitespace().collect();
+    if list.len() > 1 {
+        let is_list = list.iter().all(|word| elements(word).is_ok());
+        return is_list.then(|| {
+            let list = list.join(",");
+            format!("is several ports in one word; put commas between them, as in `{list}`")
+        });
+    }
+    let address = written.strip_suffix(":*").unwrap_or(written);
+    let with_port = [format!("{address}:8080"), format!("[{address}]:8080")];
+    let with_port = with_port.iter().find(|text| text.parse::<Target>().is_ok());
+    if let Some(example) = with_port.filter(|_| !address.is_empty()) {
+        return Some(format!("names no port; add it, as in `{example}`"));
+    }
+    let port = services::port(written, None)?;
+    Some(format!(
+        "is not a port; `{port}` is that of the service of this name"
+    ))
+}
+
+/// One target, with an error that quotes what was written.
+fn target(text: &str, written: &str) -> Result<Target, Wrong> {
+    text.parse()
+        .map_err(|error: ParseTargetError| explain(error.kind(), text, written))
+}
+
+fn explain(kind: ParseTargetErrorKind, text: &str, written: &str) -> Wrong {
+    let quoted = printable(written);
+    Wrong::Said(match kind {
         ParseTargetErrorKind::Port if written.is_empty() => {
             "a port is missing; write it as in `kill_port 8080`".into()
         }
-        ParseTargetErrorKind::Port => {
-            format!("'{written}' is not a port: {error}, as in `kill_port 8080`")
+        ParseTargetErrorKind::Port => return Wrong::NoPort(written.into()),
+        ParseTargetErrorKind::Address => return wrong_address(text, written),
+        ParseTargetErrorKind::Interface => {
+            let port = text.rsplit([':', '.']).next().unwrap_or_default();
+            format!("'{quoted}': {kind}, as in `kill_port {port}`")
         }
-        ParseTargetErrorKind::Protocol => format!("'{written}': {error}, as in `kill_port 53/udp`"),
-        _ => format!("'{written}': {error}"),
-    }
+        ParseTargetErrorKind::Protocol if written.starts_with(['/', '.', '~']) => {
+            return Wrong::NoPort(written.into());
+        }
+        ParseTargetErrorKind::Protocol => {
+            format!("'{quoted}': {kind}, as in `kill_port 53/udp`")
+        }
+        _ => format!("'{quoted}': {kind}"),
+    })
+}
+
+/// What stands before the last colon is no address that is understood.
+fn wrong_address(text: &str, written: &str) -> Wrong {
+    let quoted = printable(written);
+    let kind = ParseTargetErrorKind::Address;
+    let (rest, protocol) = text.split_at(text.find('/').unwrap_or(text.len()));
+    let Some((host, port)) = rest.rsplit_once(':') else {
+        return Wrong::Said(format!("'{quoted}': {kind}"));
+    };
+    let bracketed = format!("[{host}]:{port}{protocol}");
+    Wrong::Said(match port.parse::<u16>() {
+        Ok(port) if is_number(host) => format!(
+            "'{quoted}': a range is written `{host}-{port}`, and of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`"
+        ),
+        Ok(_) if bracketed.parse::<Target>().is_ok() => {
+            format!("'{quoted}': an IPv6 address has brackets before a port, as in `{bracketed}`")
+        }
+        _ if rest.parse::<IpAddr>().is_ok() => return Wrong::NoPort(written.into()),
+        Ok(port) => format!("'{quoted}': {kind}; {}", next_step::any_address(port)),
+        Err(_) => return Wrong::NoPort(written.into()),
+    })
 }
 
 /// The first target whose address is not one of this machine's. The system is asked once for each address.
@@ -304,6 +483,24 @@ mod tests {
             ("http://user:pa,ss@localhost:3000/@x:1", "localhost:3000"),
             ("redis://:secret@127.0.0.1:6379/0", "127.0.0.1:6379"),
             ("udp://localhost:53", "localhost:53/udp"),
+            ("3000,", "3000"),
+            ("3000..3002", "3000 3001 3002"),
+            ("127.0.0.1:3000..=3001", "127.0.0.1:3000 127.0.0.1:3001"),
+            ("localhost:3000/", "localhost:3000"),
+            ("127.0.0.53%lo:53", "127.0.0.53:53"),
+            ("[fe80::1%eth0]:80", "[fe80::1]:80"),
+            ("http://[fe80::1%25eth0]:80/", "[fe80::1]:80"),
+            ("http://shop.localhost:3000", "localhost:3000"),
+            ("*.8080", "8080"),
+            ("127.0.0.1.8080", "127.0.0.1:8080"),
+            ("0.0.0.0:8080->80/tcp", "8080/tcp"),
+            ("0.0.0.0:8080->80/tcp, [::]:8080->80/tcp", "8080/tcp"),
+            (
+                "127.0.0.1:9000-9001->80-81/udp",
+                "127.0.0.1:9000/udp 127.0.0.1:9001/udp",
+            ),
+            ("127.0.0.1:3000->127.0.0.1:51344", "127.0.0.1:3000"),
+            ("[::1]:3000->[::1]:51344", "[::1]:3000"),
         ] {
             assert_eq!(texts(&[argument]).join(" "), targets, "{argument}");
         }
@@ -340,8 +537,18 @@ mod tests {
             "",
             " ",
             ",",
-            "80,",
+            "80,,",
             ",80",
+            "3000->",
+            "34000:34010",
+            "3000 3001",
+            "30 000",
+            "0.0.0.0%virbr0:67",
+            "fe80::1:3000",
+            "*:no-such-service",
+            "127.0.0.1",
+            "127.0.0.1:*",
+            "/tmp/x.sock",
             "0",
             "-1",
             "-",
@@ -361,7 +568,6 @@ mod tests {
             "8 0",
             "0x50",
             "8080/path",
-            "::1:8080",
             "::1",
             "[::1]",
             "example.com:3000",
@@ -385,12 +591,33 @@ mod tests {
                 "{argument}: {error}"
             );
         }
-        assert!(parse(&["9-3"], None).unwrap_err().contains("`3-9`"));
-        assert!(
-            parse(&["http://example.com:3000"], None)
-                .unwrap_err()
-                .contains("`kill_port 3000`")
-        );
+        for (argument, instead) in [
+            ("9-3", "`3-9`"),
+            ("http://example.com:3000", "`kill_port 3000`"),
+            ("3000-", "`3000-3010`"),
+            ("34000:34010", "`34000-34010`"),
+            ("fe80::1:3000", "`[fe80::1]:3000`"),
+            ("0.0.0.0%virbr0:67/udp", "`kill_port 67/udp`"),
+            ("127.0.0.1", "`127.0.0.1:8080`"),
+            ("::1", "`::1:8080`"),
+            ("fe80::1", "`[fe80::1]:8080`"),
+            ("localhost", "`localhost:8080`"),
+            ("3000 3001", "`3000,3001`"),
+            ("/tmp/x.sock", "`lsof /tmp/x.sock`"),
+            ("http://localhost:3000.", "`kill_port localhost:3000`"),
+            (
+                "listen tcp :8080: bind: address already in use",
+                "`kill_port 8080`",
+            ),
+            ("Port 8080 was already in use.", "`kill_port 8080`"),
+            (
+                "Error: listen EADDRINUSE: address already in use :::3000",
+                "`kill_port 3000`",
+            ),
+        ] {
+            let error = parse(&[argument], None).unwrap_err();
+            assert!(error.contains(instead), "{argument}: {error}");
+        }
     }
 
     #[test]

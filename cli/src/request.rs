@@ -44,10 +44,11 @@ impl Request {
     /// One line that says what is wrong with the command line.
     pub fn new(args: &Args) -> Result<Self, String> {
         let verb = verb(args);
-        if args.ports.is_empty() && verb != Verb::List {
+        let named: Vec<&String> = args.ports.iter().chain(&args.named_ports).collect();
+        if named.is_empty() && verb != Verb::List {
             return Err(next_step::NAME_A_PORT.into());
         }
-        let ports = ports::parse(&args.ports, args.protocol())?;
+        let ports = ports::parse(&named, args.protocol())?;
         // `--why` has that as an answer.
         if verb != Verb::Why
             && let Some(target) = ports::first_foreign(&ports.targets)

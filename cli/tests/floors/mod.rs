@@ -10,6 +10,7 @@ const FLOORS: [&[&str]; 10] = [
         "duration",
         "exit",
         "interrupt",
+        "services",
         "style",
         "time",
         "user",

@@ -8,6 +8,7 @@ mod hostile;
 mod in_use;
 mod json;
 mod listing;
+mod pasting;
 mod permission;
 mod pipes;
 mod pty;
