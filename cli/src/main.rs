@@ -10,6 +10,7 @@ mod container;
 mod duration;
 mod exit;
 mod generate;
+mod inherited;
 mod interrupt;
 mod logger;
 mod next_step;
@@ -33,6 +34,7 @@ use exit::Exit;
 use request::{Request, Verb};
 
 fn main() -> ExitCode {
+    inherited::close();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = match Args::parse_from_all(&arguments) {
         Ok(args) => run(&args),

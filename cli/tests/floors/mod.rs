@@ -9,6 +9,7 @@ const FLOORS: [&[&str]; 10] = [
     &[
         "duration",
         "exit",
+        "inherited",
         "interrupt",
         "services",
         "style",

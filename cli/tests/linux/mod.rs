@@ -6,6 +6,7 @@ mod freeing;
 mod generations;
 mod hostile;
 mod in_use;
+mod inheriting;
 mod json;
 mod listing;
 mod pasting;

@@ -1,0 +1,48 @@
+//! What the command got from whoever started it, and has no use for.
+//!
+//! A shell that started a server may hand its listening socket on to every later child. With it open, the command would hold the
+//! port itself, and spare itself.
+
+/// Closes every inherited descriptor but the three standard ones. To be called first in `main`: nothing else is open then.
+#[cfg(unix)]
+pub fn close() {
+    for descriptor in open() {
+        // It may have been the list's own.
+        let _ = nix::unistd::close(descriptor);
+    }
+}
+
+/// No socket is inherited by accident on Windows.
+#[cfg(not(unix))]
+pub fn close() {}
+
+#[cfg(unix)]
+const FIRST: i32 = 3;
+
+#[cfg(unix)]
+fn open() -> Vec<i32> {
+    let folder = if cfg!(target_os = "linux") {
+        "/proc/self/fd"
+    } else {
+        "/dev/fd"
+    };
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return all();
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    let listed: Vec<i32> = names
+        .filter_map(|name| name.to_str()?.parse().ok())
+        .collect();
+    // The BSDs list the three standard ones alone, unless a file system for them is mounted.
+    if listed.iter().all(|descriptor| *descriptor < FIRST) {
+        return all();
+    }
+    let inherited = |descriptor: &i32| *descriptor >= FIRST;
+    listed.into_iter().filter(inherited).collect()
+}
+
+/// As many as a process may have by default, where nothing lists them.
+#[cfg(unix)]
+fn all() -> Vec<i32> {
+    (FIRST..1024).collect()
+}
