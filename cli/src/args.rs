@@ -1,12 +1,16 @@
 //! The command line: which options there are, and which contradict each other.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, ValueEnum, ValueHint};
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint,
+};
 use kill_port::{Protocol, Signal};
 
 use crate::duration;
+use crate::words::quoted;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -178,7 +182,34 @@ pub struct Args {
     /// Print the manual page
     #[arg(long, exclusive = true)]
     pub man: bool,
+
+    /// What was given of all these, but for the ports.
+    #[arg(skip)]
+    pub given: Vec<Given>,
 }
+
+/// An option of this command line, as it can be written again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    /// What it is called here.
+    pub id: String,
+    /// `--grace 3s`
+    pub text: String,
+}
+
+/// Those of which a command in a help has no need: the target has the protocol, and the others change only what is printed.
+const NOT_REPEATED: [&str; 10] = [
+    "ports",
+    "named_ports",
+    "tcp",
+    "udp",
+    "yes",
+    "json",
+    "quiet",
+    "verbose",
+    "color",
+    "fail_if_free",
+];
 
 /// The option that help and errors obey as well, wherever it stands.
 #[derive(Debug, clap::Args)]
@@ -263,12 +294,24 @@ impl Colors {
 impl Args {
     /// Parses the command line, of which the first argument is the program's name, and makes everything obey its colours.
     pub fn parse_from_all(arguments: &[OsString]) -> Result<Self, clap::Error> {
-        let parsed = Self::try_parse_from(arguments);
+        let parsed = Self::try_from_all(arguments);
         match &parsed {
             Ok(args) => args.colors.apply(),
             Err(_) => Colors::find(arguments).apply(),
         }
         parsed
+    }
+
+    fn try_from_all(arguments: &[OsString]) -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        let given = command
+            .get_arguments()
+            .filter_map(|option| given(option, &matches))
+            .collect();
+        let args = Self::from_arg_matches_mut(&mut matches);
+        let args = args.map_err(|error| error.format(&mut command))?;
+        Ok(Self { given, ..args })
     }
 
     /// The one protocol that `--tcp` or `--udp` asks for.
@@ -279,6 +322,24 @@ impl Args {
             _ => None,
         }
     }
+}
+
+/// The option, if it was given and is to be repeated.
+fn given(option: &clap::Arg, matches: &ArgMatches) -> Option<Given> {
+    let id = option.get_id().as_str();
+    if NOT_REPEATED.contains(&id) || matches.value_source(id) != Some(ValueSource::CommandLine) {
+        return None;
+    }
+    let mut text = format!("--{}", option.get_long()?);
+    if option.get_action().takes_values() {
+        let values = matches.get_raw(id)?.map(OsStr::to_string_lossy);
+        let values: Vec<_> = values.collect();
+        text += &format!(" {}", quoted(&values.join(",")));
+    }
+    Some(Given {
+        id: id.to_owned(),
+        text,
+    })
 }
 
 fn signal(text: &str) -> Result<Signal, String> {
@@ -325,7 +386,6 @@ pub fn one_line(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_definition_is_sound() {
@@ -377,6 +437,25 @@ mod tests {
         assert_eq!(args.named_ports, ["3001", "3002,3003"]);
         assert!(parse("-n9 1").unwrap().force);
         assert!(parse("-9 -t 3 1").is_err() && parse("-i -y 1").is_err());
+    }
+
+    #[test]
+    fn what_was_given_can_be_written_again() {
+        let given = |line: &str| {
+            let arguments: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+            let args = Args::try_from_all(&arguments).unwrap();
+            let texts = args.given.iter().map(|given| given.text.as_str());
+            texts.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(
+            given("kill_port -n9 3000 -p 3001 --udp -v -y"),
+            "--force --dry-run"
+        );
+        assert_eq!(
+            given("kill_port -s int -t 3s --include ancestors 1"),
+            "--signal int --grace 3s --include ancestors"
+        );
+        assert_eq!(given("kill_port --json 1"), "");
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod progress;
 mod request;
 mod services;
 mod style;
+mod sudo;
 mod time;
 mod user;
 mod verbs;
@@ -62,6 +63,7 @@ fn run(args: &Args) -> Exit {
             }
         };
     }
+    next_step::repeat(&args.given);
     let request = match Request::new(args) {
         Ok(request) => request,
         Err(message) => return usage(&message),

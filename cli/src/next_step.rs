@@ -1,11 +1,16 @@
 //! What to do next, in the command's own words and options. No other file gives advice.
 
+use std::sync::OnceLock;
+
 use kill_port::{
     Advice, Cause, Error, Fate, HiddenCause, HiddenSocket, Include, Obstacle, Restarts, Signal,
     Supervisor, Target, printable,
 };
 
+use crate::args::Given;
+use crate::sudo;
 use crate::user;
+use crate::words::quoted;
 
 /// Nothing was asked for.
 pub const NAME_A_PORT: &str =
@@ -37,7 +42,7 @@ pub fn any_address(port: u16) -> String {
 pub fn after(obstacle: &Obstacle, target: Target) -> Option<String> {
     let advice = obstacle.advice()?;
     Some(match advice {
-        Advice::MoreRights => as_root(&format!("{target}"), ""),
+        Advice::MoreRights => as_root(&again("", &[], target), ""),
         advice => in_options(advice, target),
     })
 }
@@ -50,10 +55,12 @@ pub fn after_interrupt(error: &Error) -> String {
         .iter()
         .filter(|report| !report.signals.is_empty());
     if told.clone().next().is_none() {
-        return format!("nobody was signalled; `kill_port {target}` goes on");
+        let line = to_end("", &[], target);
+        return format!("nobody was signalled; {line} goes on");
     }
     if told.any(|report| report.fate != Fate::Exited) {
-        return format!("`kill_port -f {target}` sends SIGKILL; without -f, it waits again");
+        let line = to_end("--force", &MILDER, target);
+        return format!("{line} sends SIGKILL; without --force, it waits again");
     }
     format!("`kill_port --why {target}` shows what holds it now")
 }
@@ -64,7 +71,8 @@ pub fn before(supervisor: &Supervisor, target: Target) -> Option<String> {
     match supervisor.restarts {
         _ if supervisor.would_end => None,
         Restarts::OnChange | Restarts::Perhaps if is_ended_too => {
-            Some(format!("`kill_port --supervisor {target}` ends it as well"))
+            let line = to_end("--supervisor", &["supervisor"], target);
+            Some(format!("{line} ends it as well"))
         }
         _ => beside(supervisor),
     }
@@ -81,7 +89,7 @@ pub fn beside(supervisor: &Supervisor) -> Option<String> {
 /// What makes the target bindable.
 pub fn against(cause: &Cause, target: Target) -> String {
     match cause.advice() {
-        Some(Advice::MoreRights) => as_root(&format!("--why {target}"), " shows who it is"),
+        Some(Advice::MoreRights) => as_root(&again("", &[], target), " shows who it is"),
         Some(advice) => in_options(advice, target),
         None => String::new(),
     }
@@ -89,41 +97,84 @@ pub fn against(cause: &Cause, target: Target) -> String {
 
 /// The library's advice, in the options of this command.
 fn in_options(advice: &Advice, target: Target) -> String {
-    let command = |options: &str, effect: &str| format!("`kill_port {options}{target}` {effect}");
+    let command = |option: &str, instead_of: &[&str], effect: &str| {
+        let line = to_end(option, instead_of, target);
+        format!("{line} {effect}")
+    };
     match advice {
-        Advice::Kill => command("", "ends it"),
+        Advice::Kill => command("", &[], "ends it"),
         Advice::Include(Include::Ancestors) => {
-            command("--include ancestors ", "ends it all the same")
+            command("--include ancestors", &[], "ends it all the same")
         }
-        Advice::Include(Include::Clients) => command("--connections ", "ends it"),
+        Advice::Include(Include::Clients) => command("--connections", &["connections"], "ends it"),
         Advice::Protocol(protocol) => {
-            let target = target.with_protocol(*protocol);
-            format!("`kill_port {target}` ends it")
+            let line = to_end("", &[], target.with_protocol(*protocol));
+            format!("{line} ends it")
         }
-        Advice::Force => command("--force ", "sends SIGKILL"),
-        Advice::Supervisor(process) => command("--supervisor ", &format!("ends {process} as well")),
-        Advice::Processes => command("", "ends it"),
+        Advice::Force => command("--force", &MILDER, "sends SIGKILL"),
+        Advice::Supervisor(process) => command(
+            "--supervisor",
+            &["supervisor"],
+            &format!("ends {process} as well"),
+        ),
+        Advice::Processes => command("", &["containers"], "ends it"),
         Advice::AgreeAgain => "run it again to be asked about who is there now".into(),
         advice => advice.to_string(),
     }
+}
+
+/// What SIGKILL at once takes the place of.
+const MILDER: [&str; 4] = ["force", "signal", "grace", "no_escalate"];
+
+/// With these nobody is ended.
+const LOOKS: [&str; 2] = ["dry_run", "why"];
+
+/// This command line again, to end what it did not, with one option more and without some.
+fn to_end(option: &str, without: &[&str], target: Target) -> String {
+    let line = again(option, &[without, &LOOKS].concat(), target);
+    format!("`kill_port {line}`")
+}
+
+/// The options of this command line.
+static GIVEN: OnceLock<Vec<Given>> = OnceLock::new();
+
+/// Every command that a help names from now on has these options as well: otherwise it would do something else than what was
+/// asked for.
+pub fn repeat(given: &[Given]) {
+    let _ = GIVEN.set(given.to_vec());
+}
+
+/// The arguments of this command line for this target, with one option more, and without some.
+fn again(option: &str, without: &[&str], target: Target) -> String {
+    let given = GIVEN.get().map(Vec::as_slice).unwrap_or_default();
+    let kept = given
+        .iter()
+        .filter(|given| !without.contains(&given.id.as_str()));
+    let options = kept.map(|given| given.text.as_str()).chain([option]);
+    let mut line: String = options
+        .filter(|text| !text.is_empty())
+        .flat_map(|text| [text, " "])
+        .collect();
+    line += &quoted(&target.to_string());
+    line
 }
 
 fn as_root(arguments: &str, effect: &str) -> String {
     if cfg!(windows) {
         "run it as administrator".into()
     } else {
-        format!("`sudo kill_port {arguments}`{effect}")
+        format!("`sudo {} {arguments}`{effect}", sudo::name())
     }
 }
 
 /// How to see who holds these sockets, if another user would see more.
-pub fn to_see<'a>(mut hidden: impl Iterator<Item = &'a HiddenSocket>) -> Option<&'static str> {
+pub fn to_see<'a>(mut hidden: impl Iterator<Item = &'a HiddenSocket>) -> Option<String> {
     if user::is_root() || !hidden.any(|hidden| hidden.cause == HiddenCause::Unreadable) {
         return None;
     }
     Some(if cfg!(windows) {
-        "an administrator sees who holds the sockets without a process"
+        "an administrator sees who holds the sockets without a process".into()
     } else {
-        "`sudo kill_port --list` shows who holds the sockets without a process"
+        as_root("--list", " shows who holds the sockets without a process")
     })
 }

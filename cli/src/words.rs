@@ -76,23 +76,26 @@ pub fn command_line(command: &[OsString]) -> String {
         if !line.is_empty() {
             line.push(' ');
         }
-        let plain = !argument.is_empty()
-            && argument.chars().all(|character| {
-                !character.is_whitespace() && !"'\"\\$`|&;<>()*?![]{}#~".contains(character)
-            });
-        if plain {
-            line.push_str(&printable(&argument));
-        } else {
-            line.push('\'');
-            line.push_str(&printable(&argument).replace('\'', "'\\''"));
-            line.push('\'');
-        }
+        line.push_str(&quoted(&argument));
         // Some command lines are megabytes; nobody reads more than a line.
         if line.len() > 16 * 1024 {
             break;
         }
     }
     line
+}
+
+/// The word as a shell takes it, safe to print.
+pub fn quoted(word: &str) -> String {
+    let is_plain = !word.is_empty()
+        && word.chars().all(|character| {
+            !character.is_whitespace() && !"'\"\\$`|&;<>()*?![]{}#~".contains(character)
+        });
+    if is_plain {
+        printable(word).into_owned()
+    } else {
+        format!("'{}'", printable(word).replace('\'', "'\\''"))
+    }
 }
 
 /// The text cut to so many columns, with an ellipsis if anything is missing.

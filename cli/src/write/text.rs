@@ -213,6 +213,6 @@ fn list_end(request: &Request, answers: &Answers, output: &mut Output) {
         .filter_map(|(_, answer)| answer.listing());
     let hidden = listings.flat_map(|listing| &listing.hidden);
     if let Some(step) = next_step::to_see(hidden).filter(|_| !request.quiet) {
-        output.complain(&errors::help("  ", step));
+        output.complain(&errors::help("  ", &step));
     }
 }

@@ -137,7 +137,11 @@ fn a_socket_without_a_visible_holder_is_a_row_as_well() {
     run_role(as_nobody(&format!("--list {port}")))
         .exits(0)
         .prints(&format!("tcp    127.0.0.1  {port}    -  root"))
-        .prints("`sudo kill_port --list`");
+        .prints(concat!(
+            "`sudo ",
+            env!("CARGO_BIN_EXE_kill_port"),
+            " --list`"
+        ));
 }
 
 #[test]

@@ -10,11 +10,21 @@ fn another_users_process_is_named_with_a_next_step() {
     }
     let port = Port::claim();
     let server = Fixture::server(&port);
-    for line in [port.to_string(), format!("-n {port}")] {
-        run_role(as_nobody(&line))
-            .exits(1)
-            .prints(&format!("error: {port}: "))
-            .prints(&format!("`sudo kill_port {port}`"));
+    // It lies where `sudo` does not look, as after `cargo install`.
+    let path = env!("CARGO_BIN_EXE_kill_port");
+    for (given, repeated) in [
+        ("", ""),
+        ("-n --json -v", "--dry-run "),
+        ("-9", "--force "),
+        (
+            "-t 3s --tree --no-escalate",
+            "--grace 3s --no-escalate --tree ",
+        ),
+    ] {
+        let run = run_role(as_nobody(&format!("{given} {port}")));
+        assert_eq!(run.code, Some(1), "{run:#?}");
+        let help = format!("`sudo {path} {repeated}{port}`");
+        assert!(run.out.contains(&help), "{help}: {run:#?}");
     }
     assert!(server.is_alive());
 }

@@ -139,7 +139,10 @@ fn another_users_socket_is_explained_to_a_user() {
     run_role(as_nobody(&format!("--why {port}")))
         .exits(0)
         .prints(&format!("{port}: held, and its holder can't be determined"))
-        .prints(&format!("`sudo kill_port --why {port}`"));
+        .prints(&format!(
+            "`sudo {} --why {port}`",
+            env!("CARGO_BIN_EXE_kill_port")
+        ));
 }
 
 #[test]
