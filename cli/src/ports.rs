@@ -1,11 +1,13 @@
 //! The grammar of PORT: what may be asked for, from a plain number to a pasted URL.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
 use kill_port::{
     Address, ParseTargetError, ParseTargetErrorKind, Protocol, Target, is_local, printable,
+    survey_all,
 };
 
 use crate::next_step;
@@ -423,16 +425,28 @@ fn wrong_address(text: &str, written: &str) -> Wrong {
     })
 }
 
-/// The first target whose address is not one of this machine's. The system is asked once for each address.
+/// The first target whose address is not one of this machine's. The system is asked once for each address. A server may have an
+/// address that the machine has no more, or not yet (an interface that is down, `IP_FREEBIND`): what has a socket can be named.
 pub fn first_foreign(targets: &[Target]) -> Option<Target> {
     let mut asked = HashSet::new();
+    let used: LazyCell<HashSet<IpAddr>> = LazyCell::new(used_addresses);
     targets.iter().copied().find(|target| {
         target.address().is_some_and(|address| {
-            let is_foreign =
-                |address| matches!(address, Address::Ip(ip) if matches!(is_local(ip), Ok(false)));
+            let is_foreign = |address| {
+                matches!(address, Address::Ip(ip) if matches!(is_local(ip), Ok(false)) && !used.contains(&ip))
+            };
             asked.insert(address) && is_foreign(address)
         })
     })
+}
+
+/// Every address that a socket has. None where that can't be asked.
+fn used_addresses() -> HashSet<IpAddr> {
+    let survey = survey_all();
+    let sockets = survey.iter().flat_map(|survey| survey.sockets());
+    sockets
+        .map(|socket| socket.address.to_canonical())
+        .collect()
 }
 
 #[cfg(test)]

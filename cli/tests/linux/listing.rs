@@ -4,7 +4,10 @@ use std::net::{TcpListener, UdpSocket};
 
 use super::pty::{Terminal, shown};
 use crate::command::{as_nobody, command, run, run_role};
-use crate::fixture::{Fixture, Port, linux::root_or_skip};
+use crate::fixture::{
+    Fixture, Port,
+    linux::{ipv6_or_skip, root_or_skip},
+};
 
 #[test]
 fn a_list_names_who_listens_and_signals_nobody() {
@@ -190,5 +193,35 @@ fn a_list_contradicts_what_ends_something() {
     ] {
         run(&format!("-l {option} 1")).exits(2).prints_nothing();
         run(&format!("1 {option} --list")).exits(2).prints_nothing();
+    }
+}
+
+/// Of an interface that is down, or with `IP_FREEBIND`.
+#[test]
+fn what_is_listed_can_be_freed_though_the_machine_has_no_such_address() {
+    for (address, named) in [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8::9", "[2001:db8::9]"),
+    ] {
+        if named.starts_with('[') && !ipv6_or_skip() {
+            continue;
+        }
+        let port = Port::claim();
+        let foreign = format!("{named}:{port}");
+        run(&foreign).exits(2).complains("does not have");
+        let server = Fixture::role("server")
+            .port(&port)
+            .set("freebind", 1)
+            .listen(&format!("tcp/{address}"))
+            .start();
+        run(&format!("-l {port}")).exits(0).prints(address);
+        run(&format!("-l {foreign}"))
+            .exits(0)
+            .prints(&format!("{}", server.pid()));
+        run(&foreign)
+            .exits(0)
+            .prints("freed in")
+            .prints(&format!("(PID {})", server.pid()));
+        assert_eq!(server.ended_by(), Some(libc::SIGTERM));
     }
 }
