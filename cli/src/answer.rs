@@ -18,10 +18,19 @@ pub struct Answers {
     pub ports: Vec<(Target, Answer)>,
     /// Why there is no answer about a port, or about any.
     pub errors: Vec<Error>,
+    /// What is worth knowing beside the answers.
+    pub notes: Vec<Note>,
     /// Container engines that a list could not ask.
     pub silent_engines: Vec<EngineError>,
     /// The signal that interrupted it.
     pub interrupted: Option<u8>,
+}
+
+/// A sentence about one port that changes nothing of its answer.
+#[derive(Debug)]
+pub struct Note {
+    pub target: Target,
+    pub text: String,
 }
 
 /// The answer about one port.
@@ -64,6 +73,12 @@ impl Listing {
 }
 
 impl Answers {
+    /// What is worth knowing about this port.
+    pub fn notes(&self, target: Target) -> impl Iterator<Item = &str> {
+        let own = self.notes.iter().filter(move |note| note.target == target);
+        own.map(|note| note.text.as_str())
+    }
+
     /// The one exit code of all.
     pub fn exit(&self, fail_if_free: bool) -> Exit {
         if let Some(signal) = self.interrupted {
@@ -139,8 +154,40 @@ pub fn by_state(
     groups
 }
 
-/// Whether it was broken off, and not given up.
-pub fn is_cancelled(error: &Error) -> bool {
-    let mut obstacles = error.obstacles().iter();
-    obstacles.any(|obstacle| matches!(obstacle, Obstacle::Cancelled))
+/// In which state a port is that was not freed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Somebody holds it.
+    Held,
+    /// Nobody listens, and yet it can't be bound.
+    InUse,
+    /// The system did not answer.
+    Unknown,
+    /// Ctrl-C was pressed.
+    Broken,
+}
+
+impl State {
+    /// What is left by what is in the way.
+    pub fn after(error: &Error) -> Self {
+        let is_any = |which: fn(&Obstacle) -> bool| error.obstacles().iter().any(which);
+        let is_all = |which: fn(&Obstacle) -> bool| error.obstacles().iter().all(which);
+        if is_any(|obstacle| matches!(obstacle, Obstacle::Cancelled)) {
+            Self::Broken
+        } else if is_all(|obstacle| matches!(obstacle, Obstacle::System { .. })) {
+            Self::Unknown
+        } else if is_all(|obstacle| {
+            matches!(
+                obstacle,
+                Obstacle::Client { .. }
+                    | Obstacle::Lingering { .. }
+                    | Obstacle::Unbindable { .. }
+                    | Obstacle::Fleeting { .. }
+            )
+        }) {
+            Self::InUse
+        } else {
+            Self::Held
+        }
+    }
 }

@@ -69,13 +69,15 @@ fn run(args: &Args) -> Exit {
         Err(message) => return usage(&message),
     };
     logger::start(args.verbose);
-    let answers = match request.verb {
+    let mut answers = match request.verb {
         Verb::Free => verbs::free::free(&request, &request.options, &request.ports.targets),
         Verb::Ask => ask::ask(&request),
         Verb::DryRun => verbs::plan(&request),
         Verb::List => verbs::list::list(&request),
         Verb::Why => verbs::why(&request),
     };
+    let notes = verbs::notes::of_pids(&request.ports, &answers.ports);
+    answers.notes.extend(notes);
     match (
         answers.exit(request.fail_if_free),
         write::write(&request, &answers),

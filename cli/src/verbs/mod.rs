@@ -2,6 +2,7 @@
 
 pub mod free;
 pub mod list;
+pub mod notes;
 mod published;
 
 use crate::answer::{Answer, Answers};

@@ -1,23 +1,26 @@
 //! Answers for people: one line for each port and one for each holder, and on stderr what is in the way.
 
 use kill_port::containers::StoppedContainer;
-use kill_port::{Error, HolderReport, Obstacle, Target, printable};
+use kill_port::{HolderReport, Target, printable};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::answer::{Answer, Answers, is_cancelled};
+use crate::answer::{Answer, Answers, State};
 use crate::container;
 use crate::exit::Status;
 use crate::next_step;
 use crate::output::{self, Output};
 use crate::ports::Range;
 use crate::request::{Request, Verb};
-use crate::style::{BAD, BOLD, DIM, GOOD, paint};
+use crate::style::{BAD, BOLD, DIM, GOOD, WARN, paint};
 use crate::user;
 use crate::words::{self, command_line, cut, duration};
 use crate::write::{consequences, errors, table, why};
 
 /// How much of a command line is shown where no terminal sets the width.
 const COMMAND_IN_PIPE: usize = 200;
+
+/// Nothing is known about a port that nobody could look at.
+const UNKNOWN: &str = "could not be looked at";
 
 /// However narrow the terminal, this much of a command line is shown.
 const LEAST_COMMAND: usize = 20;
@@ -45,6 +48,9 @@ pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
         {
             output.complain(&consequences::notes(freed));
         }
+    }
+    for note in answers.notes.iter().filter(|_| !request.quiet) {
+        output.complain(&format!("{} {}\n", paint(WARN, "note:"), note.text));
     }
     for range in &request.ports.ranges {
         output.say(&rest_of_range(request, *range, answers));
@@ -79,16 +85,16 @@ pub fn answer(target: Target, answer: &Answer) -> String {
             block(paint(GOOD, verdict), &freed.ended, &freed.containers)
         }
         Answer::Freed(Err(error)) => {
-            let verdict = match state(error) {
+            let verdict = match State::after(error) {
                 State::Broken => "interrupted",
-                State::Unknown => "could not be looked at",
+                State::Unknown => UNKNOWN,
                 State::Held => "still held",
                 State::InUse => "still in use",
             };
             let verdict = format!("{verdict} after {}", duration(error.elapsed()));
             block(paint(BAD, verdict), error.holders(), error.containers())
         }
-        Answer::Planned(Ok(plan)) => match plan.error.as_ref().map(state) {
+        Answer::Planned(Ok(plan)) => match plan.error.as_ref().map(State::after) {
             None => {
                 let verdict = if plan.comes_back() {
                     paint(BAD, "would be freed, and would come back")
@@ -98,48 +104,14 @@ pub fn answer(target: Target, answer: &Answer) -> String {
                 block(verdict, &plan.holders, &[]) + &consequences::lines("  ", plan)
             }
             Some(State::InUse) => block(paint(BAD, "would stay in use"), &plan.holders, &[]),
+            Some(State::Unknown) => block(paint(BAD, UNKNOWN), &plan.holders, &[]),
             Some(_) => block(paint(BAD, "would stay held"), &plan.holders, &[]),
         },
-        Answer::Planned(Err(error)) => {
-            block(paint(BAD, "could not be looked at"), error.holders(), &[])
-        }
+        Answer::Planned(Err(error)) => block(paint(BAD, UNKNOWN), error.holders(), &[]),
         Answer::Declined => format!("{name}: left alone\n"),
         Answer::Explained(explanation) => why::screen(explanation),
         // It has its rows in the table.
         Answer::Listed(_) => String::new(),
-    }
-}
-
-/// In which state a port is that was not freed.
-enum State {
-    /// Somebody holds it.
-    Held,
-    /// Nobody listens, and yet it can't be bound.
-    InUse,
-    /// The system did not answer.
-    Unknown,
-    /// Ctrl-C was pressed.
-    Broken,
-}
-
-fn state(error: &Error) -> State {
-    let is_all = |which: fn(&Obstacle) -> bool| error.obstacles().iter().all(which);
-    if is_cancelled(error) {
-        State::Broken
-    } else if is_all(|obstacle| matches!(obstacle, Obstacle::System { .. })) {
-        State::Unknown
-    } else if is_all(|obstacle| {
-        matches!(
-            obstacle,
-            Obstacle::Client { .. }
-                | Obstacle::Lingering { .. }
-                | Obstacle::Unbindable { .. }
-                | Obstacle::Fleeting { .. }
-        )
-    }) {
-        State::InUse
-    } else {
-        State::Held
     }
 }
 

@@ -25,6 +25,7 @@ const FLOORS: [&[&str]; 11] = [
     &[
         "logger",
         "request",
+        "verbs::notes",
         "verbs::published",
         "write::errors",
         "write::json::parts",

@@ -11,6 +11,7 @@ mod json;
 mod listing;
 mod pasting;
 mod permission;
+mod pids;
 mod pipes;
 mod pty;
 mod ranges;

@@ -19,7 +19,7 @@ use kill_port::containers::StoppedContainer;
 use kill_port::{Error, HolderReport, Obstacle, Plan, Socket, Supervisor, Target};
 use serde::Serialize;
 
-use crate::answer::{Answer, Answers};
+use crate::answer::{Answer, Answers, State};
 use crate::exit::Status;
 use crate::output::Output;
 use crate::write::json::escape::escape;
@@ -33,7 +33,7 @@ const SCHEMA_VERSION: u32 = 1;
 pub fn write(answers: &Answers, output: &mut Output) {
     let document = object! {
         schema_version: SCHEMA_VERSION,
-        ports: all(&answers.ports, |(target, answer)| port(*target, answer)),
+        ports: all(&answers.ports, |(target, answer)| port(answers, *target, answer)),
         errors: answers.errors.iter().flat_map(errors).collect::<Vec<_>>(),
     };
     let text = if std::io::stdout().is_terminal() {
@@ -50,7 +50,7 @@ pub fn write(answers: &Answers, output: &mut Output) {
     }
 }
 
-fn port(target: Target, answer: &Answer) -> impl Serialize {
+fn port<'a>(answers: &'a Answers, target: Target, answer: &'a Answer) -> impl Serialize {
     let elapsed = match answer {
         Answer::Freed(Ok(freed)) => Some(freed.elapsed),
         Answer::Freed(Err(error)) => Some(error.elapsed()),
@@ -67,7 +67,11 @@ fn port(target: Target, answer: &Answer) -> impl Serialize {
         hidden: hidden_sockets(answer),
         containers: containers(answer),
         supervisors: all(supervisors(answer), supervisor),
-        notes: all(supervisors(answer), ToString::to_string),
+        notes: supervisors(answer)
+            .iter()
+            .map(ToString::to_string)
+            .chain(answers.notes(target).map(str::to_owned))
+            .collect::<Vec<_>>(),
         why: match answer {
             Answer::Explained(explanation) => Some(why(explanation)),
             _ => None,
@@ -76,14 +80,16 @@ fn port(target: Target, answer: &Answer) -> impl Serialize {
 }
 
 fn outcome(answer: &Answer) -> &'static str {
+    let state = || answer.error().map(State::after);
     match (answer, answer.status()) {
         (_, Status::AlreadyFree) => "already_free",
+        (Answer::Listed(_) | Answer::Explained(_), _) => "held",
+        (_, Status::Failed) if state() == Some(State::Unknown) => "unknown",
         (Answer::Freed(_), Status::Done) => "freed",
         (Answer::Freed(_) | Answer::Declined, _) => "still_held",
         (Answer::Planned(_), Status::Done) => "would_free",
         (Answer::Planned(Ok(plan)), Status::Failed) if plan.comes_back() => "would_come_back",
         (Answer::Planned(_), Status::Failed) => "would_fail",
-        (Answer::Listed(_) | Answer::Explained(_), _) => "held",
     }
 }
 
