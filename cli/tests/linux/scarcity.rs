@@ -99,9 +99,17 @@ fn a_list_that_could_not_be_made_does_not_say_that_nobody_listens() {
             .complains("/proc can't be read");
         assert!(!run.err.contains("error: 0: "), "{run:#?}");
     }
-    run_without_proc(&mut command(&[port.to_string()]))
+    let number = port.to_string();
+    for arguments in [&[number.as_str()] as &[&str], &["-n", &number]] {
+        let run = run_without_proc(&mut command(arguments))
+            .exits(1)
+            .prints("could not be looked at")
+            .complains("/proc can't be read");
+        assert!(!run.out.contains("held"), "{run:#?}");
+    }
+    run_without_proc(&mut command(&["--json", &number]))
         .exits(1)
-        .complains("/proc can't be read");
+        .prints("\"outcome\":\"unknown\"");
     assert!(server.is_alive());
     run(&port.to_string()).exits(0);
     // That a port is free, the kernel tells without it.
