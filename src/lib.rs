@@ -58,11 +58,15 @@ pub use verbs::{explain, is_local, survey, survey_all};
 /// caller and its ancestors are never signalled. Port 0 is nobody's port, and nothing happens.
 pub fn kill_port(port: u16) {
     match KillOptions::new().kill(port) {
-        Ok(freed) if freed.was_free() => log::info!("port {port} was free already"),
-        Ok(freed) => log::info!("port {port} is free; {} ended", freed.ended.len()),
+        Ok(freed) if freed.was_free() => {
+            log::info!(target: "kill_port", "port {port} was free already")
+        }
+        Ok(freed) => {
+            log::info!(target: "kill_port", "port {port} is free; {} ended", freed.ended.len())
+        }
         Err(error) => match std::error::Error::source(&error) {
-            Some(source) => log::error!("{error}: {source}"),
-            None => log::error!("{error}"),
+            Some(source) => log::error!(target: "kill_port", "{error}: {source}"),
+            None => log::error!(target: "kill_port", "{error}"),
         },
     }
 }

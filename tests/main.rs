@@ -6,6 +6,7 @@ mod documents;
 mod floors;
 #[cfg(target_os = "linux")]
 mod linux;
+mod logs;
 mod portable;
 
 fixture::roles![

@@ -1,6 +1,7 @@
 //! Writing: results to stdout, errors to stderr, and no panic when nobody reads them.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::LazyLock;
 
 use terminal_size::{Height, Width, terminal_size_of};
 
@@ -96,12 +97,15 @@ pub fn error_line(message: &str) {
     complain(&format!("{} {message}\n", paint(BAD, "error:")));
 }
 
-/// The columns of stdout, if it is a terminal.
+/// The columns of stdout, if it is a terminal. Asked once: thousands of lines are laid out for the same width.
 pub fn width() -> Option<usize> {
-    let stdout = io::stdout();
-    stdout
-        .is_terminal()
-        .then(|| columns(terminal_size_of(stdout)))
+    static WIDTH: LazyLock<Option<usize>> = LazyLock::new(|| {
+        let stdout = io::stdout();
+        stdout
+            .is_terminal()
+            .then(|| columns(terminal_size_of(stdout)))
+    });
+    *WIDTH
 }
 
 /// The columns of stderr, if it is a terminal.

@@ -1,10 +1,11 @@
 //! The line that tells, after a second, who is being waited for. Only on a terminal, and it leaves no trace.
 
+use std::collections::HashSet;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use kill_port::{Event, Target};
+use kill_port::{Event, Process, Target};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::container;
@@ -43,21 +44,26 @@ fn show(line: &str) {
 }
 
 /// Follows the events and keeps the line up to date.
+///
+/// Thousands of targets may be waited for, and each tells of it many times a second. Only one of them is in the line: of the others it
+/// is enough to know how many they are.
 #[derive(Debug)]
 pub struct Progress {
     visible: bool,
-    waits: Vec<Wait>,
+    /// The targets that have been waited for long enough.
+    long: HashSet<Target>,
+    /// The one of them that the line is about.
+    shown: Option<Target>,
     /// The containers that are being stopped.
     containers: Vec<(Target, String)>,
 }
 
-/// The last that was heard of one target.
+/// What the line says of one target.
 #[derive(Debug)]
 struct Wait {
     target: Target,
     first: Option<String>,
     others: usize,
-    elapsed: Duration,
     until_kill: Option<Duration>,
 }
 
@@ -66,7 +72,8 @@ impl Progress {
     pub fn new(wanted: bool) -> Self {
         Self {
             visible: wanted && output::width_of_stderr().is_some(),
-            waits: Vec::new(),
+            long: HashSet::new(),
+            shown: None,
             containers: Vec::new(),
         }
     }
@@ -83,57 +90,49 @@ impl Progress {
                 elapsed,
                 until_kill,
                 ..
-            } => {
-                let names = || {
-                    let processes = processes.iter().map(ToString::to_string);
-                    let own = self.containers.iter().filter(|(of, _)| *of == target);
-                    processes.chain(own.map(|(_, name)| name.clone()))
-                };
-                let wait = Wait {
-                    target,
-                    first: names().next(),
-                    others: names().count().saturating_sub(1),
-                    elapsed,
-                    until_kill,
-                };
-                match self.waits.iter_mut().find(|wait| wait.target == target) {
-                    Some(old) => *old = wait,
-                    None => self.waits.push(wait),
+            } if elapsed >= PATIENCE => {
+                self.long.insert(target);
+                if *self.shown.get_or_insert(target) == target {
+                    self.draw(target, processes, until_kill);
                 }
             }
             Event::Stopping {
                 target, container, ..
-            } => {
-                self.containers.push((target, container::name(container)));
-                return;
-            }
+            } => self.containers.push((target, container::name(container))),
             Event::Stopped {
                 target, container, ..
             } => {
                 let stopped = (target, container::name(container));
                 self.containers.retain(|container| *container != stopped);
-                return;
             }
             Event::Freed { target, .. } | Event::GaveUp { target, .. } => {
-                self.waits.retain(|wait| wait.target != target);
+                self.long.remove(&target);
                 self.containers.retain(|(of, _)| *of != target);
+                if self.shown == Some(target) {
+                    self.shown = None;
+                    clear();
+                }
             }
-            _ => return,
+            _ => {}
         }
-        self.draw();
     }
 
-    fn draw(&self) {
-        let long = || self.waits.iter().filter(|wait| wait.elapsed >= PATIENCE);
-        let Some(longest) = long().max_by_key(|wait| wait.elapsed) else {
-            return clear();
+    fn draw(&self, target: Target, processes: &[&Process], until_kill: Option<Duration>) {
+        let names = || {
+            let processes = processes.iter().map(ToString::to_string);
+            let own = self.containers.iter().filter(|(of, _)| *of == target);
+            processes.chain(own.map(|(_, name)| name.clone()))
+        };
+        let wait = Wait {
+            target,
+            first: names().next(),
+            others: names().count().saturating_sub(1),
+            until_kill,
         };
         // The last column stays empty: some terminals wrap as soon as it is written to.
         let width = output::width_of_stderr().unwrap_or(80);
-        show(&cut(
-            &longest.line(long().count() - 1),
-            width.saturating_sub(1 + ECHO),
-        ));
+        let others = self.long.len().saturating_sub(1);
+        show(&cut(&wait.line(others), width.saturating_sub(1 + ECHO)));
     }
 }
 
@@ -170,7 +169,6 @@ mod tests {
             target: 8080.into(),
             first: Some("node (PID 4711)".into()),
             others: 2,
-            elapsed: Duration::from_secs(3),
             until_kill: Some(Duration::from_millis(6900)),
         };
         assert_eq!(

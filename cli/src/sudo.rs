@@ -61,7 +61,7 @@ mod tests {
         fs::write(secure.join("kp"), "").unwrap();
         let name = |path: PathBuf| {
             let own = fs::canonicalize(path).unwrap();
-            (name_of(&own, &[secure.clone()]), own)
+            (name_of(&own, std::slice::from_ref(&secure)), own)
         };
         let (named, own) = name(home.join("kill_port"));
         assert_eq!(named, format!("'{}'", own.display()));

@@ -41,7 +41,7 @@ pub(super) fn list(engines: &[Endpoint]) -> (Vec<Container>, Vec<EngineError>) {
                 if matches!(engine, Endpoint::Pipe(_))
                     && error.kind == EngineErrorKind::NotRunning =>
             {
-                log::debug!("{error}");
+                log::debug!(target: "kill_port", "{error}");
             }
             Some(Err(error)) => errors.push(error),
             None => errors.push(EngineError::not_answering(engine)),
@@ -68,7 +68,7 @@ fn list_one(endpoint: &Endpoint, deadline: Instant) -> Result<Vec<Container>, En
     ask(&path)
         .and_then(|response| containers(endpoint, &response))
         .or_else(|error| {
-            log::debug!("Podman's own list: {error}");
+            log::debug!(target: "kill_port", "Podman's own list: {error}");
             Ok(found)
         })
 }
@@ -103,8 +103,10 @@ pub(super) fn inspect(containers: &mut [Container]) {
                                 .all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-')
                     });
             }
-            Some(Err(error)) => log::debug!("{container} could not be inspected: {error}"),
-            None => log::debug!("{container} could not be inspected in time"),
+            Some(Err(error)) => {
+                log::debug!(target: "kill_port", "{container} could not be inspected: {error}")
+            }
+            None => log::debug!(target: "kill_port", "{container} could not be inspected in time"),
         }
     }
 }
@@ -170,7 +172,7 @@ pub(crate) fn end(container: &Container, how: Ending) -> Stopping {
         if paused && how != Ending::Kill {
             // A frozen process can't act on a signal. If somebody else was faster, the next order tells.
             if let Err(error) = order("unpause", &[]) {
-                log::debug!("container {id} could not be unpaused: {error}");
+                log::debug!(target: "kill_port", "container {id} could not be unpaused: {error}");
             }
         }
         match how {
@@ -319,7 +321,7 @@ fn container(endpoint: &Endpoint, listed: Listed, left: &mut usize) -> Option<Co
     let id = listed.id?;
     // It becomes part of a path, so nothing but what an ID consists of will do.
     if !(12..=128).contains(&id.len()) || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        log::debug!("{} lists a container with an odd ID", endpoint.address());
+        log::debug!(target: "kill_port", "{} lists a container with an odd ID", endpoint.address());
         return None;
     }
     let mut ports: Vec<PublishedPort> = listed

@@ -118,7 +118,7 @@ fn identify(endpoint: &Endpoint, environment: &Environment) -> io::Result<Option
             let owner = metadata.uid();
             if owner != 0 && !environment.users.contains(&owner) {
                 log::info!(
-                    "{} is not asked: it belongs to the user {owner}",
+                    target: "kill_port", "{} is not asked: it belongs to the user {owner}",
                     endpoint.address()
                 );
                 return Ok(None);
@@ -356,7 +356,7 @@ fn contexts_in(config: &Path) -> Vec<Context> {
 fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
     let text = crate::sys::read_small_file(path, 1024 * 1024)?;
     serde_json::from_slice(&text)
-        .map_err(|error| log::debug!("{} is not understood: {error}", path.display()))
+        .map_err(|error| log::debug!(target: "kill_port", "{} is not understood: {error}", path.display()))
         .ok()
 }
 

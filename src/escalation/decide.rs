@@ -206,7 +206,7 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
     if is_next_generation {
         open.generations += 1;
         log::info!(
-            "port {}: taken again, by generation {}",
+            target: "kill_port", "port {}: taken again, by generation {}",
             open.target,
             open.generations + 1
         );

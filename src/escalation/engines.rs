@@ -394,7 +394,7 @@ fn after_the_end(
         }
     });
     let still: Vec<Obstacle> = still.collect();
-    log::debug!("port {}: {} still publish it", open.target, still.len());
+    log::debug!(target: "kill_port", "port {}: containers that still publish it: {}", open.target, still.len());
     Step::GiveUp(still)
 }
 
@@ -496,7 +496,7 @@ fn engine_obstacles(view: View<'_>, found: &[Obstacle]) -> Vec<Obstacle> {
     let suspicion = found.iter().map(suspicion).max().unwrap_or(Suspicion::None);
     if suspicion == Suspicion::None {
         for error in errors {
-            log::info!("{error}");
+            log::info!(target: "kill_port", "{error}");
         }
         return Vec::new();
     }

@@ -608,7 +608,7 @@ impl<'o> Work<'o> {
                     continue;
                 }
                 open.exits = true;
-                log::debug!("port {target}: PID {} has exited", process.pid);
+                log::debug!(target: "kill_port", "port {target}: PID {} has exited", process.pid);
                 let first = self.shared.conduct.of(id).first.unwrap_or(snapshot.at);
                 callback(&Event::Ended {
                     target,
@@ -661,7 +661,10 @@ impl<'o> Work<'o> {
             .filter(|member| !member.sockets.is_empty());
         let holders: Vec<_> = held.map(|member| open.holder(member, crowd)).collect();
         let target = job.target;
-        log::info!("port {target}: try {number}, {} holders", holders.len());
+        log::info!(target: "kill_port", "port {target}: try {number}, {}", match holders.len() {
+            1 => "1 holder".to_owned(),
+            many => format!("{many} holders"),
+        });
         callback(&Event::Try {
             target,
             number,
@@ -687,7 +690,7 @@ impl<'o> Work<'o> {
         }
         let target = self.jobs[place].target;
         let process = &self.shared.discovery.people.crowd[permit.id()].process;
-        log::info!("port {target}: {signal} to {process}");
+        log::info!(target: "kill_port", "port {target}: {signal} to {process}");
         callback(&Event::Signalled {
             target,
             process,
@@ -704,7 +707,7 @@ impl<'o> Work<'o> {
     ) -> ControlFlow<()> {
         let target = self.jobs[place].target;
         self.shared.desk.stop(container, Instant::now());
-        log::info!("port {target}: stopping {container}");
+        log::info!(target: "kill_port", "port {target}: stopping {container}");
         callback(&Event::Stopping { target, container })
     }
 

@@ -159,3 +159,25 @@ fn an_interrupt_that_was_ignored_before_stays_ignored() {
     server.signal(libc::SIGKILL);
     assert_eq!(terminal.end().0, Some(0));
 }
+
+/// Each of thousands of ports is heard of many times a second: what is drawn must not be as much.
+#[test]
+fn many_ports_that_are_waited_for_are_one_line_that_seldom_changes() {
+    let ports = Port::claim_row(40);
+    let sockets: Vec<String> = ports
+        .iter()
+        .map(|port| format!("tcp/127.0.0.1/{port}"))
+        .collect();
+    let _server = Fixture::role("server")
+        .listen(&sockets.join(","))
+        .set("on_term", "cleanup:1500")
+        .start();
+    let range = format!("{}-{}", ports[0], ports[39]);
+    let terminal = Terminal::start(command(&["--color=never", &range]), 100);
+    terminal.wait_for("; and for 39 more ports");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(0), "{text}");
+    let drawn = text.matches("waiting for").count();
+    // Once a second, and while it is found out how many there are.
+    assert!(drawn <= 20, "{drawn}: {text:?}");
+}

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
@@ -168,13 +168,13 @@ impl Handle {
         let mut process = Process::unknown(self.pid);
         process.start_ticks = self.start_ticks;
         process.parent_pid = Some(self.parent);
-        process.name.clone_from(&self.name);
         process.started = self.started();
         process.command = self
             .read("cmdline")
             .map(|line| arguments(&line))
             .unwrap_or_default();
         process.executable = self.link("exe").map(without_deleted);
+        process.name = whole_name(&self.name, &process);
         process.cwd = self.link("cwd");
         process.uid = self
             .read("status")
@@ -332,6 +332,26 @@ fn arguments(line: &[u8]) -> Vec<OsString> {
     arguments
 }
 
+/// The short name, unless it is the beginning of a path: some programs call themselves like their file, and the kernel keeps 15 bytes
+/// of that (`/usr/sbin/munin` of `/usr/sbin/munin-node`). Then it is the name of that file.
+fn whole_name(short: &str, process: &Process) -> String {
+    if !short.starts_with(['/', '.']) || !short.contains('/') {
+        return short.to_owned();
+    }
+    let title = process.command.first().map(|first| first.to_string_lossy());
+    let program = title.as_deref().and_then(|title| title.split(' ').next());
+    let file = program
+        .filter(|program| program.starts_with(short))
+        .map(Path::new)
+        .or(process.executable.as_deref())
+        .unwrap_or(Path::new(short))
+        .file_name();
+    file.map_or_else(
+        || short.to_owned(),
+        |file| file.to_string_lossy().into_owned(),
+    )
+}
+
 /// The kernel marks a program whose file was replaced or removed.
 fn without_deleted(path: PathBuf) -> PathBuf {
     let bytes = path.into_os_string().into_vec();
@@ -393,6 +413,19 @@ mod tests {
         assert_eq!(arguments(b"worker    \0"), ["worker"]);
         assert_eq!(arguments(b"sh\0-c\0\0echo\0"), ["sh", "-c", "", "echo"]);
         assert!(arguments(b"").is_empty() && arguments(b"\0\0").is_empty());
+    }
+
+    #[test]
+    fn half_a_path_is_no_name() {
+        let mut process = Process::unknown(7);
+        assert_eq!(whole_name("kworker/0:1", &process), "kworker/0:1");
+        assert_eq!(whole_name("/usr/sbin/munin", &process), "munin");
+        process.executable = Some("/usr/bin/perl".into());
+        assert_eq!(whole_name("/usr/sbin/munin", &process), "perl");
+        process.command = vec!["/usr/sbin/munin-node --debug".into()];
+        assert_eq!(whole_name("/usr/sbin/munin", &process), "munin-node");
+        assert_eq!(whole_name("node", &process), "node");
+        assert_eq!(whole_name("./", &process), "perl");
     }
 
     #[test]

@@ -324,7 +324,7 @@ impl SocketTable {
                 return true;
             };
             rows.truncate(before);
-            debug!("sock_diag does not list {table:?}: {error:?}");
+            debug!(target: "kill_port", "sock_diag does not list {table:?}: {error:?}");
             match error {
                 DumpError::Kernel(errno) if is_refusal(errno) => {
                     self.refused.add(table);
@@ -348,7 +348,7 @@ impl SocketTable {
             self.link = match Netlink::open() {
                 Ok(netlink) => Link::Open(netlink),
                 Err(errno) => {
-                    debug!("no netlink socket for sock_diag: {errno}");
+                    debug!(target: "kill_port", "no netlink socket for sock_diag: {errno}");
                     // Being short of descriptors or memory passes; anything else is how this system is.
                     match errno {
                         Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS => Link::Closed,

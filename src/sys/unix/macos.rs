@@ -121,7 +121,7 @@ pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
     let has_tcp = rows.iter().any(|row| row.protocol == Protocol::Tcp);
     if has_tcp && !listed.iter().any(is_known) {
         log::warn!(
-            "the kernel's list of sockets has an unknown layout: other users' sockets may not be seen"
+            target: "kill_port", "the kernel's list of sockets has an unknown layout: other users' sockets may not be seen"
         );
         return Ok(());
     }
