@@ -470,7 +470,12 @@ impl fmt::Display for Obstacle {
                 }
             }
             Self::Survived { holder, .. } => {
-                write!(f, "{} was sent SIGKILL and still holds it", holder.process)
+                let told = if cfg!(windows) {
+                    "told to end"
+                } else {
+                    "sent SIGKILL"
+                };
+                write!(f, "{} was {told} and still holds it", holder.process)
             }
             Self::TimedOut {
                 holder,

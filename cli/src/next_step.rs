@@ -60,7 +60,7 @@ pub fn after_interrupt(error: &Error) -> String {
     }
     if told.any(|report| report.fate != Fate::Exited) {
         let line = to_end("--force", &MILDER, target);
-        return format!("{line} sends SIGKILL; without --force, it waits again");
+        return format!("{line} {FORCE}; without --force, it waits again");
     }
     format!("`kill_port --why {target}` shows what holds it now")
 }
@@ -111,7 +111,7 @@ fn in_options(advice: &Advice, target: Target) -> String {
             let line = to_end("", &[], target.with_protocol(*protocol));
             format!("{line} ends it")
         }
-        Advice::Force => command("--force", &MILDER, "sends SIGKILL"),
+        Advice::Force => command("--force", &MILDER, FORCE),
         Advice::Supervisor(process) => command(
             "--supervisor",
             &["supervisor"],
@@ -122,6 +122,13 @@ fn in_options(advice: &Advice, target: Target) -> String {
         advice => advice.to_string(),
     }
 }
+
+/// What `--force` does.
+const FORCE: &str = if cfg!(windows) {
+    "ends it at once"
+} else {
+    "sends SIGKILL"
+};
 
 /// What SIGKILL at once takes the place of.
 const MILDER: [&str; 4] = ["force", "signal", "grace", "no_escalate"];

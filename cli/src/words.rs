@@ -8,7 +8,9 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
 /// What a holder was sent and what became of it.
 pub fn fate(report: &HolderReport) -> String {
-    let signals: Vec<String> = report.signals.iter().map(ToString::to_string).collect();
+    // Windows has none: whatever was asked for, processes are ended there.
+    let signals = report.signals.iter().filter(|_| !cfg!(windows));
+    let signals: Vec<String> = signals.map(ToString::to_string).collect();
     let signals = signals.join(", then ");
     let after = match report.elapsed {
         Some(elapsed) => format!(" after {}", duration(elapsed)),

@@ -121,7 +121,12 @@ pub fn render(ports: &[(Target, Answer)], width: Option<usize>) -> String {
     }
     rows.sort_by_key(Row::order);
     let cells: Vec<[String; COLUMNS]> = rows.iter().map(|row| row.cells(width.is_some())).collect();
-    let mut widths = HEADER.map(str::len);
+    // On a terminal it is an age.
+    let header = HEADER.map(|name| match name {
+        "SINCE" if width.is_some() => "AGE",
+        name => name,
+    });
+    let mut widths = header.map(str::len);
     for cells in &cells {
         for (width, cell) in widths.iter_mut().zip(cells) {
             *width = cell.width().max(*width);
@@ -132,7 +137,7 @@ pub fn render(ports: &[(Target, Answer)], width: Option<usize>) -> String {
         Some(width) => width.saturating_sub(taken).max(LEAST_COMMAND),
         None => COMMAND_IN_PIPE,
     };
-    let header = line(&HEADER.map(String::from), widths, false) + "COMMAND";
+    let header = line(&header.map(String::from), widths, false) + "COMMAND";
     let mut text = format!("{}\n", paint(BOLD, header));
     for (row, cells) in rows.iter().zip(&cells) {
         let line = line(cells, widths, true) + &cut(&row.command(), left);

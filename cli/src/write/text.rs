@@ -163,6 +163,7 @@ fn rest_of_range(request: &Request, range: Range, answers: &Answers) -> String {
     let phrase = match request.verb {
         _ if free == 0 => return String::new(),
         Verb::List => return String::new(),
+        Verb::Why if free == 1 => "1 port is free and can be bound".into(),
         Verb::Why => format!("{free} ports are free and can be bound"),
         _ if free == total => format!("all {total} ports free already"),
         _ if free == 1 => "the other port was free already".into(),

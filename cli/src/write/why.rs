@@ -49,7 +49,13 @@ pub fn screen(explanation: &Explanation) -> String {
             .iter()
             .map(|holder| holder.process.pid.to_string())
             .collect();
-        let _ = writeln!(text, "  and {} more: PIDs {}", more.len(), pids.join(", "));
+        let which = if pids.len() == 1 { "PID" } else { "PIDs" };
+        let _ = writeln!(
+            text,
+            "  and {} more: {which} {}",
+            pids.len(),
+            pids.join(", ")
+        );
     }
     if !explanation.survey.is_free() || !explanation.plan.containers.is_empty() {
         text.push_str(&what_would_happen(explanation));
@@ -84,10 +90,14 @@ fn verdict(explanation: &Explanation) -> String {
         (0, _) => paint(BAD, "held, and its holder can't be determined"),
         (1, 0) => paint(BOLD, "held by one process"),
         (count, 0) => paint(BOLD, format!("held by {count} processes")),
+        (count, 1) => paint(
+            BAD,
+            format!("held by {count} known, and the holder of one more socket can't be determined"),
+        ),
         (count, hidden) => paint(
             BAD,
             format!(
-                "held by {count} known, and the holders of {hidden} sockets can't be determined"
+                "held by {count} known, and the holders of {hidden} more sockets can't be determined"
             ),
         ),
     }

@@ -57,3 +57,29 @@ fn a_long_command_line_is_cut() {
     let run = run(&port.to_string()).exits(0).prints("xxx…");
     assert!(run.out.len() < 1000, "{run:#?}");
 }
+
+/// Perl and others call themselves by the path of their file, of which the kernel keeps fifteen bytes.
+#[test]
+fn a_process_that_calls_itself_by_a_path_has_the_name_of_that_file() {
+    let port = Port::claim();
+    let server = Fixture::role("server")
+        .port(&port)
+        .arg0("/srv/shop/front-server")
+        .set("name", "/srv/shop/front-server")
+        .start();
+    for options in ["-l", "-n", ""] {
+        run(&format!("{options} {port}"))
+            .exits(0)
+            .prints("front-server")
+            .prints(&server.pid().to_string());
+    }
+    let port = Port::claim();
+    let server = Fixture::role("server")
+        .port(&port)
+        .arg0("/srv/shop/front-server")
+        .set("name", "/srv/shop/front-server")
+        .start();
+    run(&port.to_string())
+        .exits(0)
+        .prints(&format!("  front-server (PID {})  ", server.pid()));
+}

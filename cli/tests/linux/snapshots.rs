@@ -137,13 +137,20 @@ fn a_list_word_for_word() {
     for columns in [80, 120] {
         let table = on_terminal(&["-l", &port], columns);
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(
-            lines[0],
-            format!("PROTO  ADDRESS    PORT   PID{gap}  USER  PROCESS  SINCE  COMMAND")
+        let (header, row) = (lines[0], lines[1]);
+        let start = format!("PROTO  ADDRESS    PORT   PID{gap}  USER  PROCESS  AGE  ");
+        assert!(
+            header.starts_with(&start) && header.ends_with(" COMMAND"),
+            "{header}"
         );
-        assert_eq!(
-            lines[1],
-            "tcp    N  N  N  root  shop     N ms    /srv/shop/bin/server…"
+        // How wide an age is depends on it.
+        assert!(
+            row.starts_with("tcp    N  N  N  root  shop     N ms  "),
+            "{row}"
+        );
+        assert!(
+            row.contains("  /srv/shop/bin/server") && row.ends_with('…'),
+            "{row}"
         );
     }
     let table = in_pipe(&["-l", &port]);

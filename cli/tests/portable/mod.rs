@@ -12,11 +12,16 @@ use crate::fixture::{Fixture, Port};
 fn a_server_is_ended_and_told_about() {
     let port = Port::claim();
     let server = Fixture::role("listen").port(&port).start();
-    run(&port.to_string())
+    let planned = run(&format!("-n {port}")).exits(0);
+    let run = run(&port.to_string())
         .exits(0)
         .has_no_complaint()
         .prints(&format!("{port}: freed in "))
         .prints(&format!("(PID {})", server.pid()));
+    // Windows has no signals.
+    for out in [&planned.out, &run.out] {
+        assert_eq!(out.contains("SIGTERM"), !cfg!(windows), "{out}");
+    }
     assert!(!server.exit_status().success());
     TcpListener::bind(("127.0.0.1", port.number())).expect("nobody holds it");
 }
