@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use kill_port::{Error, Obstacle};
 
-use crate::answer::is_cancelled;
+use crate::answer::State;
 use crate::next_step;
 use crate::style::{BAD, GOOD, paint};
 
@@ -36,7 +36,8 @@ pub fn lines(error: &Error) -> String {
         more => line(&format_args!("and {more} more like these")),
     }
     let mut steps: Vec<String> = Vec::new();
-    let interrupted = is_cancelled(error).then(|| next_step::after_interrupt(error));
+    let interrupted =
+        (State::after(error) == State::Broken).then(|| next_step::after_interrupt(error));
     let others = obstacles().filter_map(|obstacle| next_step::after(obstacle, target));
     for step in interrupted.into_iter().chain(others) {
         if steps.len() < OBSTACLES && !steps.contains(&step) {
