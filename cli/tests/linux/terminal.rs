@@ -132,7 +132,7 @@ fn ctrl_c_breaks_off_and_leaves_the_terminal_tidy() {
     );
     assert!(!lines[0].contains("^C"), "{lines:#?}");
     assert!(lines[1].contains("SIGTERM, still there"), "{lines:#?}");
-    let step = format!("help: `kill_port -f {port}` sends SIGKILL");
+    let step = format!("help: `kill_port --force {port}` sends SIGKILL");
     assert!(lines.iter().any(|line| line.contains(&step)), "{lines:#?}");
     assert!(server.is_alive());
     assert_eq!(server.count("got SIGTERM"), 1);
