@@ -364,7 +364,7 @@ fn not_meant(written: &str) -> Option<String> {
         });
     }
     let address = written.strip_suffix(":*").unwrap_or(written);
-    let with_port = [format!("{address}:8080"), format!("[{address}]:8080")];
+    let with_port = [format!("[{address}]:8080"), format!("{address}:8080")];
     let with_port = with_port.iter().find(|text| text.parse::<Target>().is_ok());
     if let Some(example) = with_port.filter(|_| !address.is_empty()) {
         return Some(format!("names no port; add it, as in `{example}`"));
@@ -397,7 +397,19 @@ fn explain(kind: ParseTargetErrorKind, text: &str, written: &str) -> Wrong {
             return Wrong::NoPort(written.into());
         }
         ParseTargetErrorKind::Protocol => {
-            format!("'{quoted}': {kind}, as in `kill_port 53/udp`")
+            // As a browser's address line shows it.
+            let address = written.split('/').next().unwrap_or_default();
+            let address = address
+                .parse()
+                .ok()
+                .filter(|target: &Target| target.address().is_some());
+            match address {
+                Some(address) => format!(
+                    "'{quoted}': {kind}; without a path, {}",
+                    next_step::is_enough(&address.to_string())
+                ),
+                None => format!("'{quoted}': {kind}, as in `kill_port 53/udp`"),
+            }
         }
         _ => format!("'{quoted}': {kind}"),
     })
@@ -613,7 +625,8 @@ mod tests {
             ("fe80::1:3000", "`[fe80::1]:3000`"),
             ("0.0.0.0%virbr0:67/udp", "`kill_port 67/udp`"),
             ("127.0.0.1", "`127.0.0.1:8080`"),
-            ("::1", "`::1:8080`"),
+            ("::1", "`[::1]:8080`"),
+            ("localhost:3000/login", "`kill_port localhost:3000`"),
             ("fe80::1", "`[fe80::1]:8080`"),
             ("localhost", "`localhost:8080`"),
             ("3000 3001", "`3000,3001`"),
