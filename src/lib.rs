@@ -24,6 +24,7 @@ mod protocol;
 mod report;
 mod signal;
 mod socket;
+mod stop_signal;
 mod supervisor;
 mod sys;
 mod target;

@@ -24,7 +24,7 @@ use crate::signal::Signal;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "nothing is done until it is asked to kill, plan or explain"]
 pub struct KillOptions {
-    pub(crate) signal: Signal,
+    pub(crate) signal: Option<Signal>,
     pub(crate) grace: Duration,
     pub(crate) force: bool,
     pub(crate) escalate: bool,
@@ -61,7 +61,7 @@ impl KillOptions {
     /// SIGTERM, ten seconds of grace, then SIGKILL; ancestors of the caller and clients are spared.
     pub const fn new() -> Self {
         Self {
-            signal: Signal::Term,
+            signal: None,
             grace: Duration::from_secs(10),
             force: false,
             escalate: true,
@@ -77,8 +77,11 @@ impl KillOptions {
     }
 
     /// The first signal. [`Signal::Kill`] is the same as [`KillOptions::force`].
+    ///
+    /// If none is named it is SIGTERM, except to servers that are known to take another signal for "stop": PostgreSQL (whose SIGTERM
+    /// waits for the clients) and uWSGI (whose SIGTERM loads it anew) get SIGINT.
     pub fn signal(mut self, signal: Signal) -> Self {
-        self.signal = signal;
+        self.signal = Some(signal);
         self
     }
 
@@ -175,7 +178,15 @@ impl KillOptions {
         if self.force {
             Signal::Kill
         } else {
-            self.signal
+            self.signal.unwrap_or_default()
+        }
+    }
+
+    /// The signal that comes first to one who takes this one for "stop", if none was named.
+    pub(crate) fn first_signal_to(&self, stop_signal: Option<Signal>) -> Signal {
+        match stop_signal {
+            Some(signal) if self.signal.is_none() && !self.force => signal,
+            _ => self.first_signal(),
         }
     }
 

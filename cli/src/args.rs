@@ -72,6 +72,8 @@ pub struct Args {
 
     /// The first signal: TERM, INT, HUP, QUIT, ABRT, USR1, USR2 or KILL [default: TERM]
     ///
+    /// If none is named, PostgreSQL and uWSGI get INT, which is how they are told to stop at once.
+    ///
     /// With or without SIG, in any case, or its number. SIGKILL follows all of them when the grace is over. Windows
     /// has no signals: TERM, INT and KILL all end the process tree at once there, and the others are refused.
     #[arg(short, long, value_name = "SIGNAL", value_parser = signal, value_hint = ValueHint::Other)]

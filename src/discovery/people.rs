@@ -7,6 +7,8 @@ use std::ops::Index;
 
 use crate::forwarder::forwarder;
 use crate::process::Process;
+use crate::signal::Signal;
+use crate::stop_signal::stop_signal;
 use crate::sys::{Handle, Place};
 
 /// A process, by the order in which it was met.
@@ -24,6 +26,8 @@ pub(crate) struct Facts {
     pub is_init: bool,
     /// Whether it is known to only forward the port to a container.
     pub is_forwarder: bool,
+    /// What it takes for "stop", if that is not SIGTERM.
+    pub stop_signal: Option<Signal>,
     pub may_signal: bool,
     /// Whether it has a child that can't be seen. Only asked where the caller's own ancestors can't all be seen.
     pub has_unseen_child: bool,
@@ -169,6 +173,7 @@ impl People {
         let process = handle.describe();
         let facts = &mut self.crowd.0[id.0];
         facts.is_forwarder = forwarder(&process).is_some();
+        facts.stop_signal = stop_signal(&process);
         facts.unit = if from_init { handle.unit() } else { None };
         facts.has_unseen_child =
             self.asks_for_unseen_children && crate::sys::has_unseen_child(handle);
@@ -264,6 +269,7 @@ fn facts(handle: &Handle) -> Facts {
         is_kernel: handle.is_kernel(),
         is_init: handle.is_init(),
         is_forwarder: false,
+        stop_signal: None,
         may_signal: handle.may_signal(),
         has_unseen_child: false,
         unit: None,

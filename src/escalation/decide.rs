@@ -181,6 +181,14 @@ impl Round<'_> {
         }
     }
 
+    /// SIGKILL is the same for everybody. What comes before it is what this one takes for "stop".
+    pub(super) fn as_taken(&self, signal: Signal, by: Id) -> Signal {
+        match signal {
+            Signal::Kill => signal,
+            _ => self.options.first_signal_to(self.crowd[by].stop_signal),
+        }
+    }
+
     /// Judges somebody who holds no listening socket.
     pub(super) fn verdict(&self, open: &Open, id: Id, part: Part) -> Verdict {
         let candidate = Candidate {
@@ -376,7 +384,7 @@ pub(super) fn tell_holders(
     actions
 }
 
-/// This signal for those to whom it is news.
+/// This signal, or what they take for it, for those to whom it is news.
 fn signals<'r>(
     permits: impl IntoIterator<Item = Permit> + 'r,
     signal: Signal,
@@ -385,7 +393,7 @@ fn signals<'r>(
     permits
         .into_iter()
         .filter(move |permit| round.conduct.is_new(permit.id(), signal))
-        .map(move |permit| Action::Signal(permit, signal))
+        .map(move |permit| Action::Signal(permit, round.as_taken(signal, permit.id())))
 }
 
 /// Somebody serves there all the time, and nobody stays long enough to be told to end.

@@ -111,16 +111,16 @@ impl Draft {
         }
         chosen.extend(descendants);
         let crowd = round.crowd;
-        let is_chosen = |process: &Process| {
-            chosen
-                .iter()
-                .any(|permit| crowd[permit.id()].process == *process)
+        let chosen_as = |process: &Process| {
+            let mut ids = chosen.iter().map(|permit| permit.id());
+            ids.find(|&id| crowd[id].process == *process)
         };
+        let is_chosen = |process: &Process| chosen_as(process).is_some();
         let mut holders = open.reports(crowd, round.conduct, round.at, false);
         for report in &mut holders {
-            if is_chosen(&report.holder.process) {
+            if let Some(id) = chosen_as(&report.holder.process) {
                 report.fate = Fate::WouldSignal;
-                report.signals = vec![round.options.first_signal()];
+                report.signals = vec![round.as_taken(round.options.first_signal(), id)];
             }
         }
         #[cfg(feature = "containers")]

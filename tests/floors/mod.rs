@@ -10,7 +10,7 @@ const FLOORS: &[&[&str]] = &[
     // Plain data.
     &["include", "printable", "protocol", "signal"],
     &["process", "target"],
-    &["forwarder", "names", "next_step", "socket"],
+    &["forwarder", "names", "next_step", "socket", "stop_signal"],
     &["connection", "container", "supervisor"],
     &["report"],
     &["error", "event"],

@@ -21,6 +21,7 @@ mod reuse;
 mod second_look;
 mod sharing;
 mod sparing;
+mod stop_signal;
 mod supervisor_option;
 mod supervisors;
 mod targets;
