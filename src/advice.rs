@@ -1,9 +1,12 @@
 //! The next step, made of what is known when an obstacle or a cause is. No other room writes advice.
 
+mod known;
+
 use crate::connection::LingeringState;
+use crate::editor::{Editor, editor};
 use crate::error::{Error, Obstacle};
 use crate::explain::{self, Cause, Explanation};
-use crate::forwarder::forwarder;
+use crate::forwarder::{forwarder, is_kept_by_engine};
 use crate::include::Include;
 use crate::next_step::Advice;
 use crate::plan::Plan;
@@ -25,8 +28,13 @@ pub(crate) fn advise(error: &mut Error) {
             .first()
             .is_none_or(|first| *first == Signal::Kill)
     });
+    let is_orphaned = is_orphaned(error.obstacles());
     for obstacle in error.obstacles_mut() {
-        let found = on_obstacle(obstacle, target, was_forced);
+        let found = if is_orphaned && is_kept_by_its_engine(obstacle) {
+            Some(Advice::Include(Include::Forwarders))
+        } else {
+            on_obstacle(obstacle, target, was_forced)
+        };
         if let Some(advice) = obstacle.advice_mut() {
             *advice = found;
         }
@@ -94,6 +102,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
                 Some(Advice::Protocol(Protocol::Udp))
             }
             SparedReason::Client => Some(Advice::Include(Include::Clients)),
+            SparedReason::Editor => Some(stop_forwarding_in(&holder.process)),
             SparedReason::Forwarder => Some(stop_forwarding(&holder.process, target.port())),
             // It uses the port without listening, and is asked about only where such are included.
             SparedReason::NotAgreed if holder.sockets.is_empty() => {
@@ -114,7 +123,9 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             // A supervisor is no holder.
             SparedReason::Kernel | SparedReason::Needed => None,
         },
-        Obstacle::NotPermitted { .. } => Some(Advice::MoreRights),
+        Obstacle::NotPermitted { holder, .. } => {
+            Some(known::remedy(&holder.process, target.port()).map_or(Advice::MoreRights, text))
+        }
         // Root can't do more than it has done, even where it was refused a look at somebody.
         Obstacle::Hidden { socket, cause, .. } => Some(
             if *cause == HiddenCause::Unreadable && !sys::is_superuser() {
@@ -129,13 +140,16 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             supervisor,
             supervisor_spared,
             ..
-        } => Some(stop_respawning(
-            &holder.process,
-            unit.as_deref(),
-            supervisor.as_ref(),
-            *supervisor_spared,
-            was_forced,
-        )),
+        } => Some(match known::remedy(&holder.process, target.port()) {
+            Some(remedy) => text(remedy),
+            None => stop_respawning(
+                &holder.process,
+                unit.as_deref(),
+                supervisor.as_ref(),
+                *supervisor_spared,
+                was_forced,
+            ),
+        }),
         Obstacle::Survived { holder, .. } if cfg!(target_os = "linux") => Some(text(format!(
             "it is stuck in the kernel or frozen: `cat /proc/{0}/wchan` shows where, `cat /proc/{0}/cgroup` the group to thaw",
             holder.process.pid
@@ -228,21 +242,60 @@ fn stop_supervisor(process: &Process, is_alone: bool) -> Advice {
     }
 }
 
-/// What a person does about a forwarder: a command, where one is sure to do the right thing.
+/// Whether the engines were asked, and a forwarder is an orphan.
+fn is_orphaned(obstacles: &[Obstacle]) -> bool {
+    #[cfg(feature = "containers")]
+    return obstacles.iter().any(|obstacle| {
+        matches!(obstacle, Obstacle::Engine { error } if error.kind == crate::container::EngineErrorKind::Orphan)
+    });
+    #[cfg(not(feature = "containers"))]
+    {
+        let _ = obstacles;
+        false
+    }
+}
+
+fn is_kept_by_its_engine(obstacle: &Obstacle) -> bool {
+    matches!(
+        obstacle,
+        Obstacle::Spared { holder, reason: SparedReason::Forwarder, .. }
+            if is_kept_by_engine(&holder.process)
+    )
+}
+
+/// What a person does about a forwarder.
 fn stop_forwarding(process: &Process, port: u16) -> Advice {
+    if let Some(remedy) = known::remedy(process, port) {
+        return text(remedy);
+    }
     // With a remote DOCKER_HOST the same command would stop another host's container.
     let is_local = std::env::var("DOCKER_HOST").map_or(true, |host| {
         host.is_empty() || host.starts_with("unix://") || host.starts_with("npipe://")
     });
     match forwarder(process) {
         Some("docker-proxy" | "dockerd" | "Docker Desktop") if is_local => text(format!(
-            "stop its container: `docker stop $(docker ps --quiet --filter publish={port})`"
+            "stop its container: `docker ps --filter publish={port}` shows which, `docker stop NAME` ends it"
         )),
         Some("rootlessport" | "conmon" | "pasta" | "slirp4netns") => {
             text("stop its container: `podman ps` shows which, `podman stop NAME` ends it")
         }
         _ => text("stop the container that publishes the port, by its engine's own command"),
     }
+}
+
+/// What a person does about a port that an editor holds.
+fn stop_forwarding_in(process: &Process) -> Advice {
+    let words = match editor(process) {
+        // Its pages are served there as well, by the same program.
+        Some(Editor { name, ports }) if name.ends_with("erver") => format!(
+            "stop it in {name}: {ports} shows what it forwards; if the port is its own, stop it as it was started"
+        ),
+        Some(Editor { name, ports }) => format!(
+            "stop it in {name}: {ports} shows what it forwards, and an extension that serves has a command of its own"
+        ),
+        None => "stop it in the editor".to_owned(),
+    };
+    Advice::Rather(words, Include::Editors)
 }
 
 fn look_elsewhere(socket: &Socket) -> Advice {

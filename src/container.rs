@@ -291,6 +291,8 @@ pub enum EngineErrorKind {
     Ambiguous,
     /// A forwarder holds the port, and no engine that could be asked publishes it.
     NoContainer,
+    /// A forwarder holds the port whose engine is gone, and no engine that could be asked publishes it.
+    Orphan,
     /// The engine ended the container, or said so, and the port is published still or again.
     StillPublished,
     /// It publishes the port by a container that was not among those agreed to.
@@ -310,6 +312,7 @@ impl EngineErrorKind {
             Self::Remote => "engine_remote",
             Self::Ambiguous => "engine_ambiguous",
             Self::NoContainer => "no_container",
+            Self::Orphan => "orphan",
             Self::StillPublished => "still_published",
             Self::NotAgreed => "not_agreed",
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::connection::{Connection, LingeringState, counted};
 #[cfg(feature = "containers")]
 use crate::container::{Container, EngineError, StoppedContainer};
+use crate::editor::editor;
 use crate::next_step::Advice;
 use crate::printable::printable;
 use crate::process::Process;
@@ -567,6 +568,11 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
         SparedReason::Needed => {
             write!(f, "others that hold ports depend on {who}")
         }
+        SparedReason::Editor => write!(
+            f,
+            "{who} holds it, and it belongs to {}, whose windows would end with it",
+            editor(who).map_or("an editor", |editor| editor.name)
+        ),
         SparedReason::NotAgreed => {
             write!(f, "{who} holds it, and was not among those agreed to")
         }

@@ -29,6 +29,10 @@ pub(crate) struct Rules {
     pub include_ancestors: bool,
     /// Whether clients may.
     pub include_clients: bool,
+    /// Whether editors may.
+    pub include_editors: bool,
+    /// Whether those may that forward to a container.
+    pub include_forwarders: bool,
     /// Whether no process may be ended, only containers.
     #[cfg(feature = "containers")]
     pub only_containers: bool,
@@ -49,6 +53,8 @@ impl Rules {
             ephemeral: 0..=0,
             include_ancestors: options.ancestors,
             include_clients: options.clients,
+            include_editors: options.editors,
+            include_forwarders: options.forwarders,
             #[cfg(feature = "containers")]
             only_containers: options.containers == crate::container::Containers::Only,
             agreed: options.agreed.clone(),
@@ -110,8 +116,10 @@ impl Rules {
         if crowd[id].is_init {
             return Some(SparedReason::Init);
         }
-        let above = self.caller_or_above(id, &crowd[id]);
-        above.or_else(|| self.needed(id))
+        let is_editor = crowd[id].is_editor && !self.include_editors;
+        self.caller_or_above(id, &crowd[id])
+            .or(is_editor.then_some(SparedReason::Editor))
+            .or_else(|| self.needed(id))
     }
 
     fn needed(&self, id: Id) -> Option<SparedReason> {
@@ -199,13 +207,17 @@ pub(crate) fn judge(
     if let Some(reason) = above.filter(|_| !includes_above) {
         return Verdict::Spared(reason);
     }
-    if facts.is_forwarder {
+    if facts.is_forwarder && !rules.include_forwarders {
         return Verdict::Spared(SparedReason::Forwarder);
     }
     if candidate.part == Part::Supervisor
         && let Some(reason) = rules.needed(candidate.id)
     {
         return Verdict::Spared(reason);
+    }
+    // To include ancestors is to mean an editor that is one.
+    if facts.is_editor && !rules.include_editors && above.is_none() {
+        return Verdict::Spared(SparedReason::Editor);
     }
     let is_client = candidate.part == Part::Client || is_perhaps_a_client(rules, target, candidate);
     if is_client && !rules.include_clients {
@@ -395,6 +407,40 @@ mod tests {
                 assert_eq!(town.judge(id, part), Verdict::Spared(reason), "{part:?}");
             }
         }
+    }
+
+    #[test]
+    fn editors_and_forwarders_are_spared_in_every_part_unless_they_are_included() {
+        let mut town = Town::new();
+        town.rules.include_clients = true;
+        let editor = town.add(60, |facts| facts.is_editor = true);
+        let forwarder = town.add(61, |facts| facts.is_forwarder = true);
+        for part in PARTS {
+            let spared = |reason| Verdict::Spared(reason);
+            assert_eq!(town.judge(editor, part), spared(SparedReason::Editor));
+            assert_eq!(town.judge(forwarder, part), spared(SparedReason::Forwarder));
+        }
+        town.rules.include_editors = true;
+        town.rules.include_forwarders = true;
+        for id in [editor, forwarder] {
+            assert_eq!(
+                town.judge(id, Part::Holder),
+                Verdict::Signal(Permit(id)),
+                "included"
+            );
+        }
+    }
+
+    #[test]
+    fn whoever_includes_ancestors_means_an_editor_that_is_one() {
+        let mut town = Town::new();
+        let editor = town.add(41, |facts| facts.is_editor = true);
+        town.rules.ancestors.insert(editor);
+        town.rules.include_ancestors = true;
+        assert_eq!(
+            town.judge(editor, Part::Holder),
+            Verdict::Signal(Permit(editor))
+        );
     }
 
     #[test]

@@ -80,6 +80,11 @@ pub(crate) fn forwarder(process: &Process) -> Option<&'static str> {
         })
 }
 
+/// Whether it forwards one port of one container, as the child of an engine that keeps it as long as that publishes the port.
+pub(crate) fn is_kept_by_engine(process: &Process) -> bool {
+    forwarder(process) == Some("docker-proxy")
+}
+
 /// A full file name, in any case, with or without `.exe`.
 fn by_file_name(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_lowercase();

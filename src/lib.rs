@@ -7,6 +7,7 @@ mod container;
 #[cfg(feature = "containers")]
 pub mod containers;
 mod discovery;
+mod editor;
 mod error;
 mod escalation;
 mod event;

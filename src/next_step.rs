@@ -21,6 +21,8 @@ pub enum Advice {
     MoreRights,
     /// Ask again with [`KillOptions::include`](crate::KillOptions::include).
     Include(Include),
+    /// What to do, in words; or else ask again with [`KillOptions::include`](crate::KillOptions::include), which costs more.
+    Rather(String, Include),
     /// Ask again for this protocol by name: see [`Target::with_protocol`](crate::Target::with_protocol).
     Protocol(Protocol),
     /// Ask again with [`KillOptions::force`](crate::KillOptions::force).
@@ -47,7 +49,10 @@ impl fmt::Display for Advice {
             Self::Include(Include::Ancestors) => {
                 f.write_str("include ancestors, and it is ended all the same")
             }
-            Self::Include(Include::Clients) => f.write_str("include clients, and it is ended"),
+            Self::Include(include) => write!(f, "include {}, and it is ended", include.as_str()),
+            Self::Rather(text, include) => {
+                write!(f, "{}; or include {}", printable(text), include.as_str())
+            }
             Self::Protocol(protocol) => write!(f, "ask for {protocol} by name, and it is ended"),
             Self::Force => f.write_str("force it, which sends SIGKILL at once"),
             Self::Supervisor(process) => {

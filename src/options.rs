@@ -33,6 +33,8 @@ pub struct KillOptions {
     pub(crate) supervisor: bool,
     pub(crate) ancestors: bool,
     pub(crate) clients: bool,
+    pub(crate) editors: bool,
+    pub(crate) forwarders: bool,
     pub(crate) agreed: Option<Agreed>,
     #[cfg(feature = "containers")]
     pub(crate) containers: Containers,
@@ -58,7 +60,7 @@ impl Default for KillOptions {
 }
 
 impl KillOptions {
-    /// SIGTERM, ten seconds of grace, then SIGKILL; ancestors of the caller and clients are spared.
+    /// SIGTERM, ten seconds of grace, then SIGKILL; ancestors of the caller, clients, editors and the forwarders of containers are spared.
     pub const fn new() -> Self {
         Self {
             signal: None,
@@ -70,6 +72,8 @@ impl KillOptions {
             supervisor: false,
             ancestors: false,
             clients: false,
+            editors: false,
+            forwarders: false,
             agreed: None,
             #[cfg(feature = "containers")]
             containers: Containers::Never,
@@ -137,6 +141,8 @@ impl KillOptions {
         match include {
             Include::Ancestors => self.ancestors = true,
             Include::Clients => self.clients = true,
+            Include::Editors => self.editors = true,
+            Include::Forwarders => self.forwarders = true,
         }
         self
     }

@@ -32,6 +32,8 @@ pub enum SparedReason {
     Forwarder,
     /// Others that hold ports depend on it, and would end with it: it is a supervisor of more than one server.
     Needed,
+    /// It is an editor or an IDE, or its server on this machine, which may forward the port: its windows would end with it.
+    Editor,
     /// It was not among those agreed to: see [`KillOptions::agreed`](crate::KillOptions::agreed).
     NotAgreed,
     /// It is an ordinary process, and only containers were to be stopped.
@@ -53,6 +55,7 @@ impl SparedReason {
             Self::Client => "client",
             Self::Forwarder => "forwarder",
             Self::Needed => "needed",
+            Self::Editor => "editor",
             Self::NotAgreed => "not_agreed",
             #[cfg(feature = "containers")]
             Self::NoContainer => "no_container",

@@ -114,6 +114,9 @@ pub struct Args {
     /// Also end those who are spared otherwise
     ///
     /// `ancestors` are those above this command: its shell, editor or test runner. The command itself and PID 1 are always spared.
+    /// `editors` are editors and IDEs, and their servers on this machine: their windows end with them. `forwarders` are processes that
+    /// forward the port to a container: meant for one that no engine knows any more. Any other leaves its container without the port, and
+    /// some forward for all containers.
     #[arg(long, value_name = "WHO", value_enum, value_delimiter = ',')]
     pub include: Vec<Who>,
 
@@ -245,6 +248,10 @@ enum Color {
 pub enum Who {
     /// The processes above this command
     Ancestors,
+    /// Editors, IDEs and their servers on this machine
+    Editors,
+    /// Processes that forward the port to a container
+    Forwarders,
 }
 
 /// Whether containers are stopped.

@@ -107,6 +107,12 @@ fn in_options(advice: &Advice, target: Target) -> String {
             command("--include ancestors", &[], "ends it all the same")
         }
         Advice::Include(Include::Clients) => command("--connections", &["connections"], "ends it"),
+        Advice::Include(Include::Editors) => command("--include editors", &[], "ends it"),
+        Advice::Include(Include::Forwarders) => command("--include forwarders", &[], "ends it"),
+        Advice::Rather(text, include) => {
+            let instead = in_options(&Advice::Include(*include), target);
+            format!("{}; {instead} all the same", printable(text))
+        }
         Advice::Protocol(protocol) => {
             let line = to_end("", &[], target.with_protocol(*protocol));
             format!("{line} ends it")

@@ -95,8 +95,15 @@ fn kill_options(args: &Args) -> KillOptions {
         .containers(args.containers.into())
         .tree(args.tree)
         .supervisor(args.supervisor);
-    if args.include_ancestors || args.include.contains(&Who::Ancestors) {
+    if args.include_ancestors {
         options = options.include(Include::Ancestors);
+    }
+    for who in &args.include {
+        options = options.include(match who {
+            Who::Ancestors => Include::Ancestors,
+            Who::Editors => Include::Editors,
+            Who::Forwarders => Include::Forwarders,
+        });
     }
     if args.connections {
         options = options.include(Include::Clients);

@@ -44,6 +44,7 @@ fn spared(reason: SparedReason) -> &'static str {
         SparedReason::System => "a part of Windows",
         SparedReason::Client => "perhaps only a client",
         SparedReason::Needed => "others depend on it",
+        SparedReason::Editor => "an editor, whose windows would end with it",
         SparedReason::NotAgreed => "you were not asked about it",
         SparedReason::Forwarder => "it forwards the port to a container",
         SparedReason::NoContainer => "only containers were to be stopped",

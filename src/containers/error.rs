@@ -114,6 +114,16 @@ impl EngineError {
             message: message.to_owned(),
         }
     }
+
+    /// No engine knows a container for the forwarder, and the one that had started it is gone.
+    pub(crate) fn orphan() -> Self {
+        Self {
+            engine: String::new(),
+            kind: EngineErrorKind::Orphan,
+            help: None,
+            message: "its forwarder is an orphan: the engine that started it is gone, and no engine publishes the port".to_owned(),
+        }
+    }
 }
 
 fn text(help: &str) -> Advice {

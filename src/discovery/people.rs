@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io;
 use std::ops::Index;
 
+use crate::editor::editor;
 use crate::forwarder::forwarder;
 use crate::process::Process;
 use crate::signal::Signal;
@@ -26,6 +27,8 @@ pub(crate) struct Facts {
     pub is_init: bool,
     /// Whether it is known to only forward the port to a container.
     pub is_forwarder: bool,
+    /// Whether it is known to be an editor's.
+    pub is_editor: bool,
     /// What it takes for "stop", if that is not SIGTERM.
     pub stop_signal: Option<Signal>,
     pub may_signal: bool,
@@ -173,6 +176,7 @@ impl People {
         let process = handle.describe();
         let facts = &mut self.crowd.0[id.0];
         facts.is_forwarder = forwarder(&process).is_some();
+        facts.is_editor = editor(&process).is_some();
         facts.stop_signal = stop_signal(&process);
         facts.unit = if from_init { handle.unit() } else { None };
         facts.has_unseen_child =
@@ -269,6 +273,7 @@ fn facts(handle: &Handle) -> Facts {
         is_kernel: handle.is_kernel(),
         is_init: handle.is_init(),
         is_forwarder: false,
+        is_editor: false,
         stop_signal: None,
         may_signal: handle.may_signal(),
         has_unseen_child: false,

@@ -20,6 +20,7 @@ pub(crate) fn facts(pid: u32) -> Facts {
         is_kernel: false,
         is_init: false,
         is_forwarder: false,
+        is_editor: false,
         stop_signal: None,
         may_signal: true,
         has_unseen_child: false,

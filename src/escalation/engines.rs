@@ -10,7 +10,7 @@ use crate::containers::{Ending, Engines, Progress, Published, Stopping, Task, as
 use crate::discovery::Crowd;
 use crate::error::Obstacle;
 use crate::filtration::Permit;
-use crate::forwarder::forwarder;
+use crate::forwarder::{forwarder, is_kept_by_engine};
 use crate::next_step::Advice;
 use crate::options::KillOptions;
 use crate::protocol::Protocol;
@@ -337,7 +337,8 @@ fn before_the_end(
         return Step::GiveUp(others.into_iter().map(not_agreed).collect());
     }
     if agreed.is_empty() {
-        return Step::GiveUp(engine_obstacles(round.engines, found));
+        let is_orphaned = has_orphan(open, round.crowd);
+        return Step::GiveUp(engine_obstacles(round.engines, found, is_orphaned));
     }
     let is_killed = round.options.first_signal() == Signal::Kill;
     let actions = agreed
@@ -478,7 +479,7 @@ fn suspicion(of: &Obstacle) -> Suspicion {
 }
 
 /// What to say about engines that could not be asked, where a forwarder's container was not found.
-fn engine_obstacles(view: View<'_>, found: &[Obstacle]) -> Vec<Obstacle> {
+fn engine_obstacles(view: View<'_>, found: &[Obstacle], is_orphaned: bool) -> Vec<Obstacle> {
     let (Some(engines), Some(published)) = (view.engines(), view.answer(None, &[])) else {
         return Vec::new();
     };
@@ -509,6 +510,8 @@ fn engine_obstacles(view: View<'_>, found: &[Obstacle]) -> Vec<Obstacle> {
                 EngineErrorKind::NotRunning | EngineErrorKind::Remote
             )
         });
+    } else if errors.is_empty() && is_orphaned {
+        errors.push(EngineError::orphan());
     } else if errors.is_empty() {
         errors.push(EngineError::no_container(engines.local.len()));
     }
@@ -554,7 +557,8 @@ impl Desk {
         self.take_answer(Duration::MAX);
     }
 
-    pub(super) fn forecast(&self, target: &Target, found: &[Obstacle]) -> Forecast {
+    pub(super) fn forecast(&self, open: &Open, crowd: &Crowd, found: &[Obstacle]) -> Forecast {
+        let target = &open.target;
         let view = self.view();
         let publishers: Vec<&Container> = view
             .answer(None, &[])
@@ -563,7 +567,7 @@ impl Desk {
             .collect();
         let mut obstacles = conflicts(&publishers, target);
         if publishers.is_empty() {
-            obstacles = engine_obstacles(view, found);
+            obstacles = engine_obstacles(view, found, has_orphan(open, crowd));
         }
         let containers = if obstacles.is_empty() {
             publishers.into_iter().cloned().collect()
@@ -575,6 +579,17 @@ impl Desk {
             obstacles,
         }
     }
+}
+
+/// Whether one of these is a forwarder that has lost the engine that kept it.
+fn has_orphan(open: &Open, crowd: &Crowd) -> bool {
+    open.members.iter().any(|member| {
+        let facts = &crowd[member.id];
+        let mut above = facts.ancestors.iter().map(|&id| &crowd[id].process);
+        is_kept_by_engine(&facts.process)
+            && facts.unseen_parent.is_none()
+            && above.all(|process| forwarder(process).is_none())
+    })
 }
 
 /// The users of the forwarders among these: they may have engines of their own.

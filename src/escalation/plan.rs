@@ -115,7 +115,6 @@ impl Draft {
             let mut ids = chosen.iter().map(|permit| permit.id());
             ids.find(|&id| crowd[id].process == *process)
         };
-        let is_chosen = |process: &Process| chosen_as(process).is_some();
         let mut holders = open.reports(crowd, round.conduct, round.at, false);
         for report in &mut holders {
             if let Some(id) = chosen_as(&report.holder.process) {
@@ -173,7 +172,8 @@ fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snap
     let targets = affected.iter().map(|draft| draft.open.target).collect();
     shared.desk.ask_and_wait(users, targets);
     for draft in affected {
-        let forecast = shared.desk.forecast(&draft.open.target, &draft.obstacles);
+        let crowd = &shared.discovery.people.crowd;
+        let forecast = shared.desk.forecast(&draft.open, crowd, &draft.obstacles);
         if forecast.containers.is_empty() || others_keep_it(&draft.obstacles) {
             draft.obstacles.extend(forecast.obstacles);
             continue;

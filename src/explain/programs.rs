@@ -3,6 +3,7 @@
 //! A process can call itself what it likes. What comes of a name here is shown to a person, and decides about no signal.
 
 use super::origin::{Origin, quoted};
+use crate::editor::editor;
 use crate::names::{Names, base, plain};
 use crate::process::Process;
 use crate::supervisor::known;
@@ -14,10 +15,6 @@ const SHELLS: &str =
 
 const EDITORS: &str = "code code-insiders code-server codium cursor windsurf zed zed-editor nvim vim vi emacs hx helix kak subl \
     sublime_text idea webstorm pycharm goland clion rustrover phpstorm rubymine rider fleet eclipse devenv xcode";
-
-/// Folders in which editors keep the servers that work for them on another machine.
-const EDITOR_FOLDERS: &str = "/.vscode-server/ /.vscode-server-insiders/ /.vscode-oss/ /.cursor-server/ /.windsurf-server/ \
-    /.zed_server/ /JetBrains/";
 
 const RUNNERS: &str = "npm npx pnpm yarn bun deno turbo nx concurrently npm-run-all gulp grunt make gmake just task rake cargo \
     gradle mvn sbt foreman overmind hivemind honcho goreman poetry pipenv uv pdm hatch invoke mix bazel go dotnet composer";
@@ -58,7 +55,7 @@ pub(super) fn origin(process: &Process, interactive: bool, child: &Process) -> O
             id: argument_after(&process, "-c"),
         });
     }
-    if in_editor_folder(&process) {
+    if editor(&process).is_some() {
         return Some(Origin::Editor { process });
     }
     let known: [(&str, Make); 5] = [
@@ -95,18 +92,6 @@ pub(super) fn is_wsl_relay(process: &Process) -> bool {
                 .command
                 .first()
                 .is_some_and(|argument| argument == "/init"))
-}
-
-fn in_editor_folder(process: &Process) -> bool {
-    process
-        .executable
-        .as_deref()
-        .and_then(std::path::Path::to_str)
-        .is_some_and(|path| {
-            EDITOR_FOLDERS
-                .split(' ')
-                .any(|folder| path.contains(folder))
-        })
 }
 
 /// What a script runner was asked to run, such as `npm run dev`.

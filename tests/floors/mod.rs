@@ -10,7 +10,14 @@ const FLOORS: &[&[&str]] = &[
     // Plain data.
     &["include", "printable", "protocol", "signal"],
     &["process", "target"],
-    &["forwarder", "names", "next_step", "socket", "stop_signal"],
+    &[
+        "editor",
+        "forwarder",
+        "names",
+        "next_step",
+        "socket",
+        "stop_signal",
+    ],
     &["connection", "container", "supervisor"],
     &["report"],
     &["error", "event"],

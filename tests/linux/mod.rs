@@ -6,6 +6,7 @@ mod bind;
 mod bystanders;
 mod caller;
 mod data;
+mod editors;
 mod ending;
 mod explain;
 mod fallback;

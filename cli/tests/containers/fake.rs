@@ -352,14 +352,27 @@ fn a_remote_engine_is_told_of_and_not_asked() {
 }
 
 #[test]
-fn a_forwarder_whose_container_is_not_found_is_spared() {
+fn a_forwarder_whose_engine_lives_and_was_not_asked_is_no_orphan() {
+    let port = Port::claim();
+    let dockerd = Fixture::role("supervisor")
+        .port(&port)
+        .set("name", "dockerd")
+        .set("server_name", "docker-proxy")
+        .start();
     let engine = FakeEngine::listing("[]");
-    let (output, _forwarder) = with_engine(&format!("unix://{}", engine.socket().display()));
+    let output = run(kill_port()
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .arg(port.to_string()));
     assert_code(&output, 1);
     assert_says(
         &output,
         "no container engine that was asked publishes the port",
     );
+    assert!(!super::said(&output).contains("orphan"), "{output:?}");
+    assert_eq!(dockerd.count("got "), 0);
 }
 
 #[test]
@@ -520,4 +533,29 @@ fn an_engine_that_takes_its_time_is_waited_for() {
         .args(["--grace", "1s", &port.to_string()]));
     assert_code(&output, 0);
     assert_says(&output, "web");
+}
+
+#[test]
+fn an_orphaned_forwarder_is_said_to_be_one_and_ended_if_forwarders_are_included() {
+    let port = Port::claim();
+    let orphan = forwarder(&port);
+    let engine = FakeEngine::new(|_| ok("[]"));
+    let run_with = |options: &[&str]| {
+        let engine = format!("unix://{}", engine.socket().display());
+        run(kill_port()
+            .env("DOCKER_HOST", engine)
+            .args(options)
+            .arg(format!("127.0.0.1:{port}")))
+    };
+    for options in [&[][..], &["--dry-run"]] {
+        let output = run_with(options);
+        assert_code(&output, 1);
+        assert_says(&output, "its forwarder is an orphan");
+        let help = format!("`kill_port --include forwarders 127.0.0.1:{port}` ends it");
+        assert_says(&output, &help);
+        assert!(!super::said(&output).contains("docker stop"));
+    }
+    assert!(orphan.is_alive());
+    assert_code(&run_with(&["--include", "forwarders"]), 0);
+    assert_eq!(orphan.ended_by(), Some(libc::SIGTERM));
 }
