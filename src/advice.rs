@@ -104,6 +104,10 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             SparedReason::Client => Some(Advice::Include(Include::Clients)),
             SparedReason::Editor => Some(stop_forwarding_in(&holder.process)),
             SparedReason::Forwarder => Some(stop_forwarding(&holder.process, target.port())),
+            SparedReason::FolderUnknown if cfg!(unix) && !sys::is_superuser() => {
+                Some(Advice::MoreRights)
+            }
+            SparedReason::Outside | SparedReason::FolderUnknown => Some(Advice::Anywhere),
             // It uses the port without listening, and is asked about only where such are included.
             SparedReason::NotAgreed if holder.sockets.is_empty() => {
                 Some(Advice::Include(Include::Clients))

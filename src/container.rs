@@ -186,6 +186,8 @@ pub struct Compose {
     pub project: String,
     /// The service's name; empty where the engine tells none.
     pub service: String,
+    /// The folder of the project, where the engine tells one.
+    pub folder: Option<PathBuf>,
 }
 
 impl fmt::Display for Compose {
@@ -295,6 +297,8 @@ pub enum EngineErrorKind {
     Orphan,
     /// The engine ended the container, or said so, and the port is published still or again.
     StillPublished,
+    /// It publishes the port by a container whose compose project is not in the folder asked for, or that has none.
+    Outside,
     /// It publishes the port by a container that was not among those agreed to.
     NotAgreed,
 }
@@ -314,6 +318,7 @@ impl EngineErrorKind {
             Self::NoContainer => "no_container",
             Self::Orphan => "orphan",
             Self::StillPublished => "still_published",
+            Self::Outside => "outside",
             Self::NotAgreed => "not_agreed",
         }
     }

@@ -573,6 +573,18 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
             "{who} holds it, and it belongs to {}, whose windows would end with it",
             editor(who).map_or("an editor", |editor| editor.name)
         ),
+        SparedReason::Outside => match &who.cwd {
+            Some(cwd) => write!(
+                f,
+                "{who} holds it, and works in {}, outside the folder asked for",
+                printable(&cwd.to_string_lossy())
+            ),
+            None => write!(f, "{who} holds it, and works outside the folder asked for"),
+        },
+        SparedReason::FolderUnknown => write!(
+            f,
+            "{who} holds it, and it can't be told whether it works in the folder asked for"
+        ),
         SparedReason::NotAgreed => {
             write!(f, "{who} holds it, and was not among those agreed to")
         }

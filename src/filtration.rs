@@ -9,7 +9,7 @@ use crate::options::{Agreed, KillOptions};
 use crate::protocol::Protocol;
 use crate::report::SparedReason;
 use crate::socket::{Holder, Socket, SocketState};
-use crate::sys::Place;
+use crate::sys::{Folder, Place};
 use crate::target::Target;
 
 /// What sparing depends on, besides the process.
@@ -36,6 +36,8 @@ pub(crate) struct Rules {
     /// Whether no process may be ended, only containers.
     #[cfg(feature = "containers")]
     pub only_containers: bool,
+    /// Where those work who may be ended, if not everywhere.
+    pub within: Option<Folder>,
     /// Those who were agreed to, if that was asked.
     pub agreed: Option<Agreed>,
     /// Those below whom others hold other ports, and these others: they are not ended as supervisors.
@@ -57,6 +59,7 @@ impl Rules {
             include_forwarders: options.forwarders,
             #[cfg(feature = "containers")]
             only_containers: options.containers == crate::container::Containers::Only,
+            within: None,
             agreed: options.agreed.clone(),
             others: HashMap::new(),
         }
@@ -119,6 +122,7 @@ impl Rules {
         let is_editor = crowd[id].is_editor && !self.include_editors;
         self.caller_or_above(id, &crowd[id])
             .or(is_editor.then_some(SparedReason::Editor))
+            .or_else(|| self.outside(&crowd[id]))
             .or_else(|| self.needed(id))
     }
 
@@ -126,6 +130,16 @@ impl Rules {
         self.others
             .contains_key(&id)
             .then_some(SparedReason::Needed)
+    }
+
+    /// Why it is not one of those asked for, if they are asked for by where they work.
+    fn outside(&self, facts: &Facts) -> Option<SparedReason> {
+        self.within.as_ref()?;
+        match facts.is_inside {
+            Some(true) => None,
+            Some(false) => Some(SparedReason::Outside),
+            None => Some(SparedReason::FolderUnknown),
+        }
     }
 }
 
@@ -222,6 +236,12 @@ pub(crate) fn judge(
     let is_client = candidate.part == Part::Client || is_perhaps_a_client(rules, target, candidate);
     if is_client && !rules.include_clients {
         return Verdict::Spared(SparedReason::Client);
+    }
+    // What descends from somebody inside belongs to it, wherever it works.
+    if candidate.part != Part::Descendant
+        && let Some(reason) = rules.outside(facts)
+    {
+        return Verdict::Spared(reason);
     }
     #[cfg(feature = "containers")]
     if rules.only_containers {
@@ -429,6 +449,34 @@ mod tests {
                 "included"
             );
         }
+    }
+
+    #[test]
+    fn where_a_folder_was_asked_for_those_are_spared_who_work_elsewhere_or_nobody_knows_where() {
+        let mut town = Town::new();
+        town.rules.include_clients = true;
+        let [inside, outside, unknown] = [Some(true), Some(false), None]
+            .map(|is_inside| town.add(60, |facts| facts.is_inside = is_inside));
+        for part in PARTS {
+            for id in [inside, outside, unknown] {
+                assert_eq!(town.judge(id, part), Verdict::Signal(Permit(id)));
+            }
+        }
+        town.rules.within = Some(Folder::open(&std::env::temp_dir()).unwrap());
+        for part in PARTS {
+            let unless_descends = |id, reason| match part {
+                Part::Descendant => Verdict::Signal(Permit(id)),
+                _ => Verdict::Spared(reason),
+            };
+            assert_eq!(town.judge(inside, part), Verdict::Signal(Permit(inside)));
+            let expected = unless_descends(outside, SparedReason::Outside);
+            assert_eq!(town.judge(outside, part), expected);
+            let expected = unless_descends(unknown, SparedReason::FolderUnknown);
+            assert_eq!(town.judge(unknown, part), expected);
+        }
+        let why = |id| town.rules.why_no_supervisor(&town.crowd, id);
+        assert_eq!(why(inside), None);
+        assert_eq!(why(outside), Some(SparedReason::Outside));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub enum Advice {
     /// Ask again without [`Containers::Only`](crate::containers::Containers::Only).
     #[cfg(feature = "containers")]
     Processes,
+    /// It is another folder's: leave it alone, or ask again without [`KillOptions::within`](crate::KillOptions::within).
+    Anywhere,
     /// Ask again with the plans of today, as others hold the target now: see
     /// [`KillOptions::agreed`](crate::KillOptions::agreed).
     AgreeAgain,
@@ -60,6 +62,7 @@ impl fmt::Display for Advice {
             }
             #[cfg(feature = "containers")]
             Self::Processes => f.write_str("ask for processes as well, and it is ended"),
+            Self::Anywhere => f.write_str("choose another port, or ask without a folder"),
             Self::AgreeAgain => f.write_str("look again, and agree to what is there now"),
             Self::Text(text) => f.write_str(&printable(text)),
         }

@@ -1,5 +1,6 @@
 //! How to end the holders: a builder in the manner of [`std::fs::OpenOptions`]. What can be done with it is in `verbs`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 #[cfg(feature = "containers")]
@@ -35,6 +36,7 @@ pub struct KillOptions {
     pub(crate) clients: bool,
     pub(crate) editors: bool,
     pub(crate) forwarders: bool,
+    pub(crate) within: Option<PathBuf>,
     pub(crate) agreed: Option<Agreed>,
     #[cfg(feature = "containers")]
     pub(crate) containers: Containers,
@@ -74,6 +76,7 @@ impl KillOptions {
             clients: false,
             editors: false,
             forwarders: false,
+            within: None,
             agreed: None,
             #[cfg(feature = "containers")]
             containers: Containers::Never,
@@ -144,6 +147,17 @@ impl KillOptions {
             Include::Editors => self.editors = true,
             Include::Forwarders => self.forwarders = true,
         }
+        self
+    }
+
+    /// Ends only processes whose working directory is this folder or below, whatever paths lead there, and what descends from them where
+    /// that is ended too. The others are spared, with [`SparedReason::Outside`](crate::SparedReason::Outside); so is a parent that starts
+    /// holders again, unless it works there as well, and a container, unless the folder of its compose project is there.
+    ///
+    /// A relative path counts from the working directory at the time of the call that ends or plans. If it leads to no folder then,
+    /// that is an error. Where the system does not tell where a process works (Windows, or another user's process), nobody is ended.
+    pub fn within(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.within = Some(folder.into());
         self
     }
 

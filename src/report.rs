@@ -34,6 +34,10 @@ pub enum SparedReason {
     Needed,
     /// It is an editor or an IDE, or its server on this machine, which may forward the port: its windows would end with it.
     Editor,
+    /// It does not work in the folder asked for, or below: see [`KillOptions::within`](crate::KillOptions::within).
+    Outside,
+    /// Where it works can't be told, and only those were to be ended who work in a folder.
+    FolderUnknown,
     /// It was not among those agreed to: see [`KillOptions::agreed`](crate::KillOptions::agreed).
     NotAgreed,
     /// It is an ordinary process, and only containers were to be stopped.
@@ -56,6 +60,8 @@ impl SparedReason {
             Self::Forwarder => "forwarder",
             Self::Needed => "needed",
             Self::Editor => "editor",
+            Self::Outside => "outside",
+            Self::FolderUnknown => "folder_unknown",
             Self::NotAgreed => "not_agreed",
             #[cfg(feature = "containers")]
             Self::NoContainer => "no_container",

@@ -1,6 +1,7 @@
 //! The command line: which options there are, and which contradict each other.
 
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
@@ -111,6 +112,14 @@ pub struct Args {
     #[arg(long)]
     pub supervisor: bool,
 
+    /// End only who works in this folder or below
+    ///
+    /// Who works elsewhere is spared and named with its folder, and so is who works nobody can see where. A container counts by
+    /// the folder of its compose project. Scripts and agents should always say it: on a port that another project's server has
+    /// taken, nothing is ended then. Windows does not tell where a process works, so that nobody is ended there.
+    #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub within: Option<PathBuf>,
+
     /// Also end those who are spared otherwise
     ///
     /// `ancestors` are those above this command: its shell, editor or test runner. The command itself and PID 1 are always spared.
@@ -152,7 +161,7 @@ pub struct Args {
     pub yes: bool,
 
     /// Show who listens, on all ports if none is named; signal nobody
-    #[arg(short, long, conflicts_with_all = ENDING)]
+    #[arg(short, long, conflicts_with = "within", conflicts_with_all = ENDING)]
     pub list: bool,
 
     /// Show everything about who holds the ports and where it came from; signal nobody
@@ -421,6 +430,7 @@ mod tests {
             "-s",
             "-q -v 1",
             "-l -n 1",
+            "-l --in / 1",
             "-l -f",
             "1 --list --tree",
             "--why -l 1",

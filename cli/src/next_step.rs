@@ -124,6 +124,9 @@ fn in_options(advice: &Advice, target: Target) -> String {
             &format!("ends {process} as well"),
         ),
         Advice::Processes => command("", &["containers"], "ends it"),
+        Advice::Anywhere => {
+            "choose another port, or leave `--in` out if it is to be ended all the same".into()
+        }
         Advice::AgreeAgain => "run it again to be asked about who is there now".into(),
         advice => advice.to_string(),
     }

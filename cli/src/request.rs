@@ -1,8 +1,9 @@
 //! What is asked for, once the command line has been understood.
 
 use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
 
-use kill_port::{Include, KillOptions};
+use kill_port::{Include, KillOptions, printable};
 
 use crate::args::{Args, Containers, Who};
 use crate::next_step;
@@ -49,6 +50,7 @@ impl Request {
             return Err(next_step::NAME_A_PORT.into());
         }
         let ports = ports::parse(&named, args.protocol())?;
+        let options = kill_options(args)?;
         // `--why` has that as an answer.
         if verb != Verb::Why
             && let Some(target) = ports::first_foreign(&ports.targets)
@@ -64,7 +66,7 @@ impl Request {
         Ok(Self {
             verb,
             ports,
-            options: kill_options(args),
+            options,
             engines: args.containers != Containers::Never,
             fail_if_free: args.fail_if_free,
             quiet: args.quiet,
@@ -88,7 +90,7 @@ fn verb(args: &Args) -> Verb {
 }
 
 /// The library's options.
-fn kill_options(args: &Args) -> KillOptions {
+fn kill_options(args: &Args) -> Result<KillOptions, String> {
     let mut options = KillOptions::new()
         .force(args.force)
         .escalate(!args.no_escalate)
@@ -117,5 +119,18 @@ fn kill_options(args: &Args) -> KillOptions {
     if let Some(settle) = args.settle {
         options = options.settle(settle);
     }
-    options
+    if let Some(folder) = &args.within {
+        options = options.within(real_folder(folder)?);
+    }
+    Ok(options)
+}
+
+/// The folder that a path leads to.
+fn real_folder(path: &Path) -> Result<PathBuf, String> {
+    let name = printable(&path.to_string_lossy()).into_owned();
+    match path.canonicalize() {
+        Ok(real) if real.is_dir() => Ok(real),
+        Ok(_) => Err(format!("--in '{name}': it is no folder")),
+        Err(error) => Err(format!("--in '{name}': {error}")),
+    }
 }

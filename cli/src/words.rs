@@ -45,6 +45,8 @@ fn spared(reason: SparedReason) -> &'static str {
         SparedReason::Client => "perhaps only a client",
         SparedReason::Needed => "others depend on it",
         SparedReason::Editor => "an editor, whose windows would end with it",
+        SparedReason::Outside => "it works outside the folder asked for",
+        SparedReason::FolderUnknown => "it can't be told where it works",
         SparedReason::NotAgreed => "you were not asked about it",
         SparedReason::Forwarder => "it forwards the port to a container",
         SparedReason::NoContainer => "only containers were to be stopped",

@@ -347,6 +347,11 @@ fn container(endpoint: &Endpoint, listed: Listed, left: &mut usize) -> Option<Co
             project,
             service: label(["com.docker.compose.service", "io.podman.compose.service"])
                 .unwrap_or_default(),
+            folder: label([
+                "com.docker.compose.project.working_dir",
+                "io.podman.compose.project.working_dir",
+            ])
+            .map(Into::into),
         });
     Some(Container {
         id,

@@ -10,7 +10,7 @@ use crate::forwarder::forwarder;
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::stop_signal::stop_signal;
-use crate::sys::{Handle, Place};
+use crate::sys::{Folder, Handle, Place};
 
 /// A process, by the order in which it was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -32,6 +32,8 @@ pub(crate) struct Facts {
     /// What it takes for "stop", if that is not SIGTERM.
     pub stop_signal: Option<Signal>,
     pub may_signal: bool,
+    /// Whether it works in the folder that was asked for, as it was at this look: see [`People::locate`].
+    pub is_inside: Option<bool>,
     /// Whether it has a child that can't be seen. Only asked where the caller's own ancestors can't all be seen.
     pub has_unseen_child: bool,
     /// The systemd unit it belongs to, if the service manager is what would start it again.
@@ -187,6 +189,13 @@ impl People {
         }
     }
 
+    /// Looks where everybody works now: in this folder or below, or elsewhere.
+    pub(crate) fn locate(&mut self, folder: &Folder) {
+        for (facts, known) in self.crowd.0.iter_mut().zip(&self.acquaintances) {
+            facts.is_inside = known.handle.is_in(folder);
+        }
+    }
+
     /// The process of this PID, in passing.
     pub(crate) fn pass(&mut self, pid: u32) -> io::Result<Option<Id>> {
         Ok(self.pass_by(pid)?.map(|(id, _)| id))
@@ -276,6 +285,7 @@ fn facts(handle: &Handle) -> Facts {
         is_editor: false,
         stop_signal: None,
         may_signal: handle.may_signal(),
+        is_inside: None,
         has_unseen_child: false,
         unit: None,
         ancestors: Vec::new(),

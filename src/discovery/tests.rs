@@ -23,6 +23,7 @@ pub(crate) fn facts(pid: u32) -> Facts {
         is_editor: false,
         stop_signal: None,
         may_signal: true,
+        is_inside: None,
         has_unseen_child: false,
         unit: None,
         ancestors: Vec::new(),

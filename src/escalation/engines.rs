@@ -336,6 +336,10 @@ fn before_the_end(
     if !others.is_empty() {
         return Step::GiveUp(others.into_iter().map(not_agreed).collect());
     }
+    let elsewhere: Vec<Obstacle> = agreed.iter().filter_map(|it| outside(it, round)).collect();
+    if !elsewhere.is_empty() {
+        return Step::GiveUp(elsewhere);
+    }
     if agreed.is_empty() {
         let is_orphaned = has_orphan(open, round.crowd);
         return Step::GiveUp(engine_obstacles(round.engines, found, is_orphaned));
@@ -397,6 +401,30 @@ fn after_the_end(
     let still: Vec<Obstacle> = still.collect();
     log::debug!(target: "kill_port", "port {}: containers that still publish it: {}", open.target, still.len());
     Step::GiveUp(still)
+}
+
+/// Why this container is not one of those asked for, if they are asked for by a folder: it has one only by its compose project.
+fn outside(container: &Container, round: &Round<'_>) -> Option<Obstacle> {
+    let within = round.rules.within.as_ref()?;
+    let compose = container.compose.as_ref();
+    let folder = compose.and_then(|compose| compose.folder.as_deref());
+    if folder.is_some_and(|folder| within.is_named_by(folder)) {
+        return None;
+    }
+    let what = match folder {
+        Some(folder) => format!("by a compose project in {}", folder.display()),
+        None => "by a container that has no folder".to_owned(),
+    };
+    let mut error = EngineError::new(
+        &container.endpoint,
+        EngineErrorKind::Outside,
+        format_args!("publishes the port {what}, outside the folder asked for"),
+    );
+    error.help = Some(Advice::Anywhere);
+    Some(Obstacle::Container {
+        container: Box::new(container.clone()),
+        error,
+    })
 }
 
 fn not_agreed(container: &Container) -> Obstacle {
@@ -557,7 +585,7 @@ impl Desk {
         self.take_answer(Duration::MAX);
     }
 
-    pub(super) fn forecast(&self, open: &Open, crowd: &Crowd, found: &[Obstacle]) -> Forecast {
+    pub(super) fn forecast(&self, open: &Open, round: &Round<'_>, found: &[Obstacle]) -> Forecast {
         let target = &open.target;
         let view = self.view();
         let publishers: Vec<&Container> = view
@@ -567,8 +595,10 @@ impl Desk {
             .collect();
         let mut obstacles = conflicts(&publishers, target);
         if publishers.is_empty() {
-            obstacles = engine_obstacles(view, found, has_orphan(open, crowd));
+            obstacles = engine_obstacles(view, found, has_orphan(open, round.crowd));
         }
+        let others = publishers.iter().filter_map(|it| outside(it, round));
+        obstacles.extend(others);
         let containers = if obstacles.is_empty() {
             publishers.into_iter().cloned().collect()
         } else {

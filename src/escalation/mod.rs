@@ -32,7 +32,7 @@ use crate::report::{Fate, Freed};
 use crate::signal::Signal;
 use crate::socket::Socket;
 use crate::supervisor::Supervisor;
-use crate::sys::{self, Delivery, Depth, Mark};
+use crate::sys::{self, Delivery, Depth, Folder, Mark};
 use crate::target::Target;
 use crate::verification::{Need, proves_free};
 
@@ -191,15 +191,29 @@ impl<'o> Shared<'o> {
             }));
         }
         let caller = people.pass(sys::caller())?;
+        let within = match &self.options.within {
+            None => None,
+            Some(path) => Some(Folder::open(path).map_err(|error| {
+                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+            })?),
+        };
         self.rules = Rules {
             caller,
             place: caller.map(|id| people.crowd[id].place).unwrap_or_default(),
             ancestors,
             breaks_off: above.breaks_off,
             ephemeral: sys::ephemeral_ports(),
+            within,
             ..Rules::of(self.options)
         };
         Ok(())
+    }
+
+    /// Looks where everybody works, if that matters: for this round's decisions, and after everybody was met.
+    fn locate(&mut self) {
+        if let Some(folder) = &self.rules.within {
+            self.discovery.people.locate(folder);
+        }
     }
 
     /// Learns who is above these holders, and who else depends on those.
@@ -548,6 +562,7 @@ impl<'o> Work<'o> {
             let targets: Vec<Target> = self.jobs.iter().map(|job| job.target).collect();
             self.shared.learn_others(&held, &targets)?;
         }
+        self.shared.locate();
         Ok(())
     }
 
@@ -576,6 +591,7 @@ impl<'o> Work<'o> {
             if sight.is_refused() && sight.sockets.is_empty() {
                 self.shared.learn_rules()?;
                 self.shared.discovery.look_at_uses(target, sight)?;
+                self.shared.locate();
             }
             let is_untouched = !open.has_told(&self.shared.conduct);
             if is_untouched && proves_free(sight) && open.asks_for_life(snapshot.at) {
@@ -634,6 +650,11 @@ impl<'o> Work<'o> {
             Action::Signal(permit, signal) => self.signal(place, permit, signal, callback),
             #[cfg(feature = "containers")]
             Action::Ask => {
+                // A container is stopped by the rules too, though no process may have been seen.
+                if let Err(error) = self.shared.learn_rules() {
+                    let obstacle = Obstacle::system("asking for the caller", &Arc::new(error));
+                    return self.give_up(place, vec![obstacle], snapshot.at, callback);
+                }
                 let crowd = &self.shared.discovery.people.crowd;
                 let open = self.jobs.iter().filter_map(Job::open);
                 let users = open.flat_map(|open| engines::users_of_forwarders(open, crowd));

@@ -44,6 +44,7 @@ pub(crate) fn plan(
     } else {
         shared.describe_supervisors(&held);
     }
+    shared.locate();
     let snapshot = Snapshot {
         at: Instant::now(),
         exits: Vec::new(),
@@ -172,8 +173,8 @@ fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snap
     let targets = affected.iter().map(|draft| draft.open.target).collect();
     shared.desk.ask_and_wait(users, targets);
     for draft in affected {
-        let crowd = &shared.discovery.people.crowd;
-        let forecast = shared.desk.forecast(&draft.open, crowd, &draft.obstacles);
+        let round = shared.round(snapshot);
+        let forecast = shared.desk.forecast(&draft.open, &round, &draft.obstacles);
         if forecast.containers.is_empty() || others_keep_it(&draft.obstacles) {
             draft.obstacles.extend(forecast.obstacles);
             continue;

@@ -23,7 +23,8 @@
 //!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
 //!   - As they are now: `parent() -> Option<u32>`, `describe() -> Process` (everything that can be read), `unit() -> Option<String>` (the
 //!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `is_exiting() -> bool` (on its way
-//!     out: its sockets may close before it has ended).
+//!     out: its sockets may close before it has ended), `is_in(&Folder) -> Option<bool>` (whether its working directory is that folder or
+//!     below; `None`: it can't be told).
 //!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT, if it is stopped.
 //! - `wait(&[&Handle], Duration)` returns when one of them has exited, or when the time is over, or earlier.
 //! - `caller() -> u32`, and `ancestors() -> Ancestors`: those above it.
@@ -39,7 +40,7 @@
 //!   Option<String>`, `excluded_ports(Protocol) -> Vec<RangeInclusive<u16>>`, `first_unprivileged_port() -> u16`,
 //!   `in_first_pid_namespace() -> bool`, `is_wsl() -> bool`.
 //!
-//! `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
+//! `Folder`, `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
 //! `is_superuser() -> bool` are here once for all systems.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
@@ -49,11 +50,13 @@ use crate::protocol::Protocol;
 use crate::socket::SocketId;
 
 mod bind;
+mod folder;
 mod lineage;
 mod small_file;
 pub(crate) mod surroundings;
 
 pub(crate) use bind::{Manner, try_bind};
+pub(crate) use folder::Folder;
 pub(crate) use small_file::read_small_file;
 
 #[cfg(target_os = "linux")]

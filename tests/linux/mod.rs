@@ -29,6 +29,7 @@ mod targets;
 mod tree;
 mod unlisted;
 mod waiting;
+mod within;
 
 /// The roles of these tests.
 pub const ROLES: &[&[crate::fixture::RoleKind]] = &[
@@ -39,4 +40,5 @@ pub const ROLES: &[&[crate::fixture::RoleKind]] = &[
     explain::ROLES,
     supervisor_option::ROLES,
     tree::ROLES,
+    within::ROLES,
 ];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fixture::{FakeEngine, ok};
 use super::{assert_code, assert_says, kill_port, run};
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Folder, Port};
 
 /// A forwarder that listens on the port, and an engine whose container publishes it: a stop ends the forwarder.
 struct Published {
@@ -558,4 +558,52 @@ fn an_orphaned_forwarder_is_said_to_be_one_and_ended_if_forwarders_are_included(
     assert!(orphan.is_alive());
     assert_code(&run_with(&["--include", "forwarders"]), 0);
     assert_eq!(orphan.ended_by(), Some(libc::SIGTERM));
+}
+
+#[test]
+fn where_a_folder_is_asked_for_a_container_counts_by_its_compose_project() {
+    let home = Folder::new();
+    let (app, shop) = (home.below("app"), home.below("shop"));
+    let label = |folder: &std::path::Path| {
+        let folder = folder.display();
+        format!(r#","com.docker.compose.project.working_dir":"{folder}""#)
+    };
+    for (label, code, said) in [
+        (label(&app), 0, "would be freed"),
+        (label(&shop), 1, "by a compose project in"),
+        (String::new(), 1, "by a container that has no folder"),
+    ] {
+        let port = Port::claim();
+        let list =
+            listed(ID, "web", port.number()).replace(r#""front""#, &format!(r#""front"{label}"#));
+        let engine = FakeEngine::new(move |request| {
+            ok(&if request.starts_with("GET /containers/json") {
+                format!("[{list}]")
+            } else {
+                "{}".to_owned()
+            })
+        });
+        // With a forwarder, and without: the port is free then as far as sockets go.
+        for has_forwarder in [true, false] {
+            let _forwarder = has_forwarder.then(|| forwarder(&port));
+            for options in [&["--dry-run"][..], &[]] {
+                if code == 0 && options.is_empty() {
+                    continue;
+                }
+                let output = run(kill_port()
+                    .env(
+                        "DOCKER_HOST",
+                        format!("unix://{}", engine.socket().display()),
+                    )
+                    .args(options)
+                    .arg("--in")
+                    .arg(&app)
+                    .arg(format!("127.0.0.1:{port}")));
+                assert_code(&output, code);
+                assert_says(&output, said);
+            }
+        }
+        let requests = engine.requests();
+        assert!(!requests.iter().any(|request| request.starts_with("POST ")));
+    }
 }

@@ -21,3 +21,4 @@ mod supervisors;
 mod terminal;
 mod two_at_once;
 mod why;
+mod within;

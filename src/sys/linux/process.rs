@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, Mode, OFlags, openat, readlinkat};
+use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
@@ -19,7 +19,7 @@ use rustix::process::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
-use super::super::{Delivery, Place};
+use super::super::{Delivery, Folder, Place};
 use super::cgroup;
 use super::files;
 use super::stat::Stat;
@@ -183,6 +183,33 @@ impl Handle {
         process
     }
 
+    /// Whether it works in this folder or below. The way up from its working directory is gone step by step: a path may be another's in
+    /// another mount namespace, and tells nothing of a folder that was removed.
+    pub(crate) fn is_in(&self, folder: &Folder) -> Option<bool> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let mut at = match &self.directory {
+            Some(directory) => openat(directory, "cwd", flags, Mode::empty()),
+            None => openat(CWD, proc_path(self.pid, "cwd"), flags, Mode::empty()),
+        }
+        .ok()?;
+        // Without a descriptor the PID may have been given to another.
+        self.stat()?;
+        let identity = |at: &OwnedFd| fstat(at).ok().map(|stat| (stat.st_dev, stat.st_ino));
+        let mut here = identity(&at)?;
+        for _ in 0..DEEPEST {
+            if folder.is(here) {
+                return Some(true);
+            }
+            let above = openat(&at, "..", flags, Mode::empty()).ok()?;
+            let there = identity(&above)?;
+            if there == here {
+                return Some(false);
+            }
+            (at, here) = (above, there);
+        }
+        None
+    }
+
     /// Sends a signal to this process, or to nobody.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<Delivery> {
         let raw = RawSignal::from_named_raw(signal.number()).ok_or(io::ErrorKind::InvalidInput)?;
@@ -265,6 +292,9 @@ impl Handle {
         self.pidfd.get_or_init(open).as_ref().map(AsFd::as_fd)
     }
 }
+
+/// More folders than a path can name are not gone through.
+const DEEPEST: usize = 2048;
 
 /// How many descriptors are left for looking around, however many processes are being dealt with.
 const RESERVE: u64 = 32;

@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 use super::process_info::{self, Opened};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::{Delivery, Place};
+use crate::sys::{Delivery, Folder, Place};
 
 /// The most handles that one call can wait for (`MAXIMUM_WAIT_OBJECTS`).
 const MOST_AT_ONCE: usize = 64;
@@ -92,6 +92,12 @@ impl Handle {
 
     pub(crate) fn start_ticks(&self) -> u64 {
         self.start_ticks
+    }
+
+    /// Where it works is kept in its memory alone.
+    #[expect(clippy::unused_self, reason = "other systems can tell")]
+    pub(crate) fn is_in(&self, _: &Folder) -> Option<bool> {
+        None
     }
 
     /// The process that started it, if that still lives. A process that has its PID by now but is younger is not it.

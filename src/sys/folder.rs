@@ -1,0 +1,100 @@
+//! A folder, by what it is and not by how it is written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A folder of this machine. On Unix it is known by its device and number there: links, bind mounts and other mount namespaces lead to
+/// the same one by other paths, and one that was removed and made again is another under the same path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Folder {
+    /// As it was asked for, from the root.
+    asked: PathBuf,
+    /// With every link resolved.
+    path: PathBuf,
+    identity: FolderIdentity,
+}
+
+#[cfg(unix)]
+type FolderIdentity = (u64, u64);
+#[cfg(not(unix))]
+type FolderIdentity = PathBuf;
+
+impl Folder {
+    /// The folder that this path leads to now.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let real = path.canonicalize()?;
+        if !real.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Self {
+            asked: std::path::absolute(path)?,
+            identity: identity(&real)?,
+            path: real,
+        })
+    }
+
+    /// Whether this path is written as one that leads here or below. Nothing is looked up.
+    #[cfg_attr(
+        not(feature = "containers"),
+        allow(dead_code, reason = "of containers no more is told than a path")
+    )]
+    pub(crate) fn is_named_by(&self, path: &Path) -> bool {
+        path.starts_with(&self.path) || path.starts_with(&self.asked)
+    }
+
+    /// Whether it is the one of this identity.
+    #[cfg(target_os = "linux")]
+    pub(super) fn is(&self, identity: FolderIdentity) -> bool {
+        self.identity == identity
+    }
+
+    /// Whether this path leads here or below; `None` if that can't be told, as of one that was removed.
+    #[cfg(not(target_os = "linux"))]
+    #[cfg_attr(
+        windows,
+        allow(dead_code, reason = "Windows does not tell where a process works")
+    )]
+    pub(super) fn holds(&self, path: &Path) -> Option<bool> {
+        for folder in path.ancestors() {
+            if identity(folder).ok()? == self.identity {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<FolderIdentity> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = path.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> io::Result<FolderIdentity> {
+    path.canonicalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_named_by_its_own_path_and_those_below() {
+        let here = std::env::temp_dir();
+        let folder = Folder::open(&here).unwrap();
+        assert!(folder.is_named_by(&here) && folder.is_named_by(&here.join("below/it")));
+        let mut longer = here.clone().into_os_string();
+        longer.push("x");
+        assert!(!folder.is_named_by(Path::new(&longer)));
+        assert!(!folder.is_named_by(here.parent().unwrap()));
+    }
+
+    #[test]
+    fn what_is_not_there_and_what_is_no_folder_is_an_error() {
+        let file = std::env::current_exe().unwrap();
+        assert!(Folder::open(&file).is_err());
+        assert!(Folder::open(&file.join("x")).is_err());
+    }
+}
