@@ -229,13 +229,13 @@ pub(crate) fn judge(
     {
         return Verdict::Spared(reason);
     }
-    // To include ancestors is to mean an editor that is one.
-    if facts.is_editor && !rules.include_editors && above.is_none() {
-        return Verdict::Spared(SparedReason::Editor);
-    }
     let is_client = candidate.part == Part::Client || is_perhaps_a_client(rules, target, candidate);
     if is_client && !rules.include_clients {
         return Verdict::Spared(SparedReason::Client);
+    }
+    // To include ancestors is to mean an editor that is one.
+    if facts.is_editor && !rules.include_editors && above.is_none() {
+        return Verdict::Spared(SparedReason::Editor);
     }
     // What descends from somebody inside belongs to it, wherever it works.
     if candidate.part != Part::Descendant

@@ -56,8 +56,8 @@ pub use verbs::{explain, is_local, survey, survey_all};
 /// only logged too, as an error, since there is nothing to return it in. Use [`KillOptions::kill`] to learn what happened,
 /// to choose signals and patience, or to cancel.
 ///
-/// Holders are sent SIGTERM, and SIGKILL after ten tries of a second; on Windows their process trees are ended at once. The
-/// caller and its ancestors are never signalled. Port 0 is nobody's port, and nothing happens.
+/// Holders are sent SIGTERM (PostgreSQL and uWSGI: SIGINT), and SIGKILL after ten tries of a second; on Windows their process trees are ended at once. The
+/// caller and its ancestors are never signalled, nor are editors and the forwarders of containers. Port 0 is nobody's port, and nothing happens.
 pub fn kill_port(port: u16) {
     match KillOptions::new().kill(port) {
         Ok(freed) if freed.was_free() => {

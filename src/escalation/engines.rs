@@ -28,6 +28,8 @@ const PULSE: Duration = Duration::from_millis(50);
 /// Where engines are asked and told. No answer is waited for here.
 pub(super) struct Desk {
     how: Ending,
+    /// Whether it matters where compose projects lie.
+    asks_for_folders: bool,
     engines: Option<Engines>,
     asking: Option<(Question, Task<Published>)>,
     answer: Option<(Question, Published)>,
@@ -70,6 +72,7 @@ impl Desk {
         };
         Self {
             how,
+            asks_for_folders: options.within.is_some(),
             engines: None,
             asking: None,
             answer: None,
@@ -113,7 +116,12 @@ impl Desk {
         };
         match task.wait(at_most) {
             Progress::Running => self.asking = Some((question, task)),
-            Progress::Done(published) => self.answer = Some((question, published)),
+            Progress::Done(mut published) => {
+                if self.asks_for_folders {
+                    published.containers.iter_mut().for_each(resolve_folder);
+                }
+                self.answer = Some((question, published));
+            }
             Progress::TimedOut => self.answer = Some((question, self.nobody_answers())),
         }
     }
@@ -155,6 +163,18 @@ impl Desk {
             end: None,
         };
         self.stops.entry(container.id.clone()).or_insert_with(stop);
+    }
+}
+
+/// Makes the folder of a compose project one that can be compared. Whoever started it may have come there by a link.
+fn resolve_folder(container: &mut Container) {
+    if let Some(folder) = container
+        .compose
+        .as_mut()
+        .and_then(|compose| compose.folder.as_mut())
+        && let Ok(real) = folder.canonicalize()
+    {
+        *folder = real;
     }
 }
 

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 /// the same one by other paths, and one that was removed and made again is another under the same path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Folder {
-    /// As it was asked for, from the root.
-    asked: PathBuf,
     /// With every link resolved.
     path: PathBuf,
     identity: FolderIdentity,
@@ -27,19 +25,18 @@ impl Folder {
             return Err(io::ErrorKind::NotADirectory.into());
         }
         Ok(Self {
-            asked: std::path::absolute(path)?,
             identity: identity(&real)?,
             path: real,
         })
     }
 
-    /// Whether this path is written as one that leads here or below. Nothing is looked up.
+    /// Whether this path, in which no link is left, leads here or below. Nothing is looked up.
     #[cfg_attr(
         not(feature = "containers"),
         allow(dead_code, reason = "of containers no more is told than a path")
     )]
     pub(crate) fn is_named_by(&self, path: &Path) -> bool {
-        path.starts_with(&self.path) || path.starts_with(&self.asked)
+        path.starts_with(&self.path)
     }
 
     /// Whether it is the one of this identity.
@@ -82,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_folder_is_named_by_its_own_path_and_those_below() {
-        let here = std::env::temp_dir();
+        let here = std::env::temp_dir().canonicalize().unwrap();
         let folder = Folder::open(&here).unwrap();
         assert!(folder.is_named_by(&here) && folder.is_named_by(&here.join("below/it")));
         let mut longer = here.clone().into_os_string();

@@ -564,12 +564,15 @@ fn an_orphaned_forwarder_is_said_to_be_one_and_ended_if_forwarders_are_included(
 fn where_a_folder_is_asked_for_a_container_counts_by_its_compose_project() {
     let home = Folder::new();
     let (app, shop) = (home.below("app"), home.below("shop"));
+    let link = home.path().join("link");
+    std::os::unix::fs::symlink(&app, &link).expect("a link");
     let label = |folder: &std::path::Path| {
         let folder = folder.display();
         format!(r#","com.docker.compose.project.working_dir":"{folder}""#)
     };
     for (label, code, said) in [
         (label(&app), 0, "would be freed"),
+        (label(&link), 0, "would be freed"),
         (label(&shop), 1, "by a compose project in"),
         (String::new(), 1, "by a container that has no folder"),
     ] {
