@@ -16,7 +16,7 @@ use crate::report::{Fate, SparedReason};
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, Socket, SocketState};
 use crate::supervisor::{Restarts, Supervisor};
-use crate::sys;
+use crate::sys::{self, Missing};
 use crate::target::Target;
 
 /// Finds a next step for everything that is in the way.
@@ -130,14 +130,10 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
         Obstacle::NotPermitted { holder, .. } => {
             Some(known::remedy(&holder.process, target.port()).map_or(Advice::MoreRights, text))
         }
-        // Root can't do more than it has done, even where it was refused a look at somebody.
-        Obstacle::Hidden { socket, cause, .. } => Some(
-            if *cause == HiddenCause::Unreadable && !sys::is_superuser() {
-                Advice::MoreRights
-            } else {
-                look_elsewhere(socket)
-            },
-        ),
+        Obstacle::Hidden { socket, cause, .. } => Some(match cause {
+            HiddenCause::Unreadable => look_with_more_rights(socket),
+            HiddenCause::Elsewhere => look_elsewhere(socket),
+        }),
         Obstacle::Respawned {
             holder,
             unit,
@@ -378,12 +374,26 @@ fn on_cause(cause: &Cause) -> Advice {
             "look from the host or outside the container: `ss -lnp sport = :{}`",
             socket.port
         )),
-        Cause::Unreadable { socket, .. } if sys::is_superuser() => text(format!(
-            "even root may not look at every process here; look from the host: `ss -lnp sport = :{}`",
-            socket.port
-        )),
-        Cause::Unreadable { .. } => Advice::MoreRights,
+        Cause::Unreadable { socket, .. } => look_with_more_rights(socket),
     }
+}
+
+/// What helps where somebody could not be looked at.
+fn look_with_more_rights(socket: &Socket) -> Advice {
+    let why = match sys::missing() {
+        Missing::Rights => return Advice::MoreRights,
+        Missing::Capability => {
+            "this root lacks CAP_SYS_PTRACE, and so may not look at every process: start the container with `--cap-add SYS_PTRACE`, or look"
+        }
+        Missing::OuterNamespace => {
+            "this root is one inside its user namespace only, and may not look at the processes of others: look"
+        }
+        Missing::Nothing => "even root may not look at every process here: look",
+    };
+    text(format!(
+        "{why} from the host with `ss -lnp sport = :{}`",
+        socket.port
+    ))
 }
 
 fn after_lingering(processes: &[Process], helps: bool, states: &[LingeringState]) -> String {

@@ -41,7 +41,7 @@
 //!   `in_first_pid_namespace() -> bool`, `is_wsl() -> bool`.
 //!
 //! `Folder`, `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
-//! `is_superuser() -> bool` are here once for all systems.
+//! `is_superuser() -> bool` are here once for all systems. `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
 
@@ -64,7 +64,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, ephemeral_ports,
-    has_unseen_child, is_local, started_since, user_name, wait,
+    has_unseen_child, is_local, missing, started_since, user_name, wait,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -119,15 +119,32 @@ compile_error!(
     "kill_port runs on Linux, Windows, macOS, FreeBSD, OpenBSD and NetBSD, not on this operating system"
 );
 
-/// Whether the caller has all the rights that a user can be given: then it is no help to say that these are missing.
+/// What a caller lacks who was refused a look at a process, as far as that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The rights of the superuser.
+    Rights,
+    /// It has them all but the right to look at others (`CAP_SYS_PTRACE`), as in a container.
+    Capability,
+    /// It has them in a user namespace, and not outside of it.
+    OuterNamespace,
+    /// Nothing that the system could give it.
+    Nothing,
+}
+
+/// There is no such user on Windows: an administrator may be denied as well.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn missing() -> Missing {
+    #[cfg(unix)]
+    if nix::unistd::geteuid().is_root() {
+        return Missing::Nothing;
+    }
+    Missing::Rights
+}
+
+/// Whether the caller is the superuser: then it is no help to say that such rights are missing.
 pub(crate) fn is_superuser() -> bool {
-    #[cfg(target_os = "linux")]
-    return rustix::process::geteuid().is_root();
-    #[cfg(all(unix, not(target_os = "linux")))]
-    return nix::unistd::geteuid().is_root();
-    // There is no such user on Windows: an administrator may be denied as well.
-    #[cfg(windows)]
-    false
+    missing() != Missing::Rights
 }
 
 /// Which ports are asked for.

@@ -19,6 +19,7 @@ mod look_before_you_shoot;
 mod many;
 mod returning;
 mod reuse;
+mod rights;
 mod second_look;
 mod sharing;
 mod sparing;
@@ -38,6 +39,7 @@ pub const ROLES: &[&[crate::fixture::RoleKind]] = &[
     caller::ROLES,
     data::ROLES,
     explain::ROLES,
+    rights::ROLES,
     supervisor_option::ROLES,
     tree::ROLES,
     within::ROLES,

@@ -1,5 +1,6 @@
 //! Linux: sock_diag(7) for sockets, `/proc` for who holds them, pidfds for signals and waiting.
 
+mod borrowed;
 mod cgroup;
 mod files;
 mod lineage;
@@ -9,6 +10,7 @@ mod netlink;
 mod ports;
 mod proc_net;
 mod process;
+mod rights;
 mod row;
 mod scan;
 mod search;
@@ -25,6 +27,7 @@ pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started
 pub(crate) use names::user_name;
 pub(crate) use namespaces::listening_elsewhere;
 pub(crate) use process::{Handle, caller, wait};
+pub(crate) use rights::missing;
 pub(crate) use sockets::is_local;
 pub(crate) use surroundings::{
     first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit, surroundings,

@@ -20,6 +20,7 @@ use rustix::process::{
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::{Delivery, Folder, Place};
+use super::borrowed::{Owner, ids};
 use super::cgroup;
 use super::files;
 use super::stat::Stat;
@@ -106,9 +107,14 @@ impl Handle {
     }
 
     fn link(&self, name: &str) -> Option<PathBuf> {
-        let target = match &self.directory {
+        let (pid, directory) = (self.pid, self.directory.as_ref());
+        let read = || match directory {
             Some(directory) => readlinkat(directory, name, Vec::new()),
-            None => readlinkat(CWD, proc_path(self.pid, name), Vec::new()),
+            None => readlinkat(CWD, proc_path(pid, name), Vec::new()),
+        };
+        let target = match read() {
+            Err(Errno::ACCESS | Errno::PERM) => Owner::of(self.pid)?.read(read)?,
+            target => target,
         };
         Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
     }
@@ -178,7 +184,8 @@ impl Handle {
         process.cwd = self.link("cwd");
         process.uid = self
             .read("status")
-            .and_then(|status| effective_uid(&status));
+            .and_then(|status| ids(&status, "Uid:"))
+            .map(|[_, effective, _]| effective);
         process.user = process.uid.and_then(super::user_name);
         process
     }
@@ -389,19 +396,6 @@ fn without_deleted(path: PathBuf) -> PathBuf {
     PathBuf::from(OsString::from_vec(kept))
 }
 
-/// The second number of the line `Uid:` in `/proc/PID/status`.
-fn effective_uid(status: &[u8]) -> Option<u32> {
-    let line = status
-        .split(|&byte| byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"Uid:"))?;
-    std::str::from_utf8(line)
-        .ok()?
-        .split_ascii_whitespace()
-        .nth(1)?
-        .parse()
-        .ok()
-}
-
 /// The wall-clock time of a start that is counted in ticks since boot.
 fn started(ticks: u64) -> Option<SystemTime> {
     let per_second = ticks_per_second();
@@ -497,7 +491,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (arguments(&bytes), effective_uid(&bytes));
+            let _ = (arguments(&bytes), ids(&bytes, "Uid:"));
         }
     }
 }

@@ -39,6 +39,8 @@ pub(super) struct Scanner<'a> {
     entries: Vec<MaybeUninit<u8>>,
     /// Whether the caller ran out of descriptors during this look.
     has_run_out: Cell<bool>,
+    /// As whom it looks.
+    user: u32,
 }
 
 /// The IDs of all processes, in the kernel's order: ascending.
@@ -106,6 +108,15 @@ impl<'a> Scanner<'a> {
             sizes_count: own.is_ok_and(|stat| stat.st_size > 0),
             entries: vec![MaybeUninit::uninit(); 32 * 1024],
             has_run_out: Cell::new(false),
+            user: rustix::process::geteuid().as_raw(),
+        })
+    }
+
+    /// The same, where this thread looks as another user.
+    pub(super) fn of_user(wanted: &'a [SocketId], user: u32) -> io::Result<Self> {
+        Ok(Self {
+            user,
+            ..Self::new(wanted)?
         })
     }
 
@@ -186,7 +197,7 @@ impl<'a> Scanner<'a> {
         let Ok(owner) = statat(&self.proc, pid.to_string(), AtFlags::empty()) else {
             return false;
         };
-        if owner.st_uid != rustix::process::geteuid().as_raw() {
+        if owner.st_uid != self.user {
             return true;
         }
         read_at(&self.proc, &format!("{pid}/stat"), &self.has_run_out)

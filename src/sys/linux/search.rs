@@ -1,13 +1,15 @@
 //! Which processes hold some sockets: by a quick look where holders most likely are, or by a complete one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use rustix::io::Errno;
 
-use super::super::{Depth, Found};
+use super::super::{Depth, Found, Missing};
+use super::borrowed::Owner;
 use super::lineage::{ancestors, ancestors_of};
 use super::process::{Handle, caller};
+use super::rights::missing;
 use super::scan::{self, Look, Scanner, pids};
 use super::share::share;
 use crate::socket::SocketId;
@@ -20,6 +22,8 @@ const YOUNG: usize = 64;
 struct Seen {
     pid: u32,
     look: Look,
+    /// As whom it was looked at, if not as the caller.
+    owner: Option<Owner>,
 }
 
 /// Finds the holders of these sockets, which have to be sorted.
@@ -32,12 +36,13 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
     if seen.iter().any(|one| one.look.is_failed) {
         seen = sparingly(&pids, wanted)?;
     }
+    look_as_owners(&mut seen, wanted)?;
     let mut found = Found::default();
     if !is_everyone_visible() {
         found.unreadable.push(1);
     }
     let mut scanner = Scanner::new(wanted)?;
-    for Seen { pid, look } in seen {
+    for Seen { pid, look, owner } in seen {
         if look.denied {
             found.unreadable.push(pid);
         }
@@ -48,10 +53,10 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
             continue;
         };
         // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets.
-        let again = if look.is_partial {
-            scanner.lowest(pid)
-        } else {
-            scanner.look(pid)
+        let again = match owner {
+            Some(owner) => look_as(owner, &[pid], wanted)?.pop().unwrap_or_default(),
+            None if look.is_partial => scanner.lowest(pid),
+            None => scanner.look(pid),
         };
         if again.is_failed {
             return Err(Errno::MFILE.into());
@@ -70,7 +75,42 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
 }
 
 fn note(pid: u32, look: Look) -> Option<Seen> {
-    (look.denied || look.is_failed || !look.held.is_empty()).then_some(Seen { pid, look })
+    (look.denied || look.is_failed || !look.held.is_empty()).then_some(Seen {
+        pid,
+        look,
+        owner: None,
+    })
+}
+
+/// Looks once more at those who are closed to the caller, as their owners, where the caller may do that.
+fn look_as_owners(seen: &mut [Seen], wanted: &[SocketId]) -> io::Result<()> {
+    let mut closed: HashMap<Owner, Vec<&mut Seen>> = HashMap::new();
+    for one in seen.iter_mut().filter(|one| one.look.denied) {
+        if let Some(owner) = Owner::of(one.pid) {
+            closed.entry(owner).or_default().push(one);
+        }
+    }
+    for (owner, mut theirs) in closed {
+        let pids: Vec<u32> = theirs.iter().map(|one| one.pid).collect();
+        for (one, look) in theirs.iter_mut().zip(look_as(owner, &pids, wanted)?) {
+            one.look = look;
+            one.owner = Some(owner);
+        }
+    }
+    Ok(())
+}
+
+/// A complete look at each of these processes, as their owner. Nothing where the caller may not read as them.
+fn look_as(owner: Owner, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Look>> {
+    let looks = owner.read(|| -> io::Result<Vec<Look>> {
+        let mut scanner = Scanner::of_user(wanted, owner.uid)?;
+        Ok(pids.iter().map(|&pid| scanner.look(pid)).collect())
+    });
+    let looks = looks.transpose()?.unwrap_or_default();
+    if looks.iter().any(|look| look.is_failed) {
+        return Err(Errno::MFILE.into());
+    }
+    Ok(looks)
 }
 
 /// A complete look with as few descriptors as possible, where those of several threads at once were too many. Somebody who was not looked
@@ -88,9 +128,22 @@ fn sparingly(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
     Ok(seen)
 }
 
-/// Under `hidepid`, those that can't be read are not even listed.
+/// Under `hidepid`, those that can't be read are not even listed. PID 1 is another user's, as a rule; root sees it, and yet not
+/// everybody, where the right to trace is what counts.
 fn is_everyone_visible() -> bool {
-    rustix::process::geteuid().is_root() || rustix::fs::stat("/proc/1/stat").is_ok()
+    rustix::fs::stat("/proc/1/stat").is_ok() && (missing() != Missing::Capability || !hides())
+}
+
+/// Whether `/proc` is mounted with `hidepid`.
+fn hides() -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let of_proc = mounts
+        .lines()
+        .filter(|mount| mount.split(' ').nth(4) == Some("/proc"));
+    // The last one lies over the others.
+    of_proc
+        .last()
+        .is_some_and(|mount| mount.contains("hidepid=") && !mount.contains("hidepid=off"))
 }
 
 /// Looks completely at those who must not be signalled by mistake (PID 1, the caller and its ancestors, each holder's ancestors),
@@ -136,7 +189,7 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
             }
         }
         if !missing.is_empty() {
-            for Seen { pid, look } in
+            for Seen { pid, look, .. } in
                 share(old, wanted, |scanner, pid| note(pid, scanner.look(pid)))?
             {
                 replace(&mut seen, pid, look);
@@ -162,7 +215,7 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
 fn replace(seen: &mut Vec<Seen>, pid: u32, look: Look) {
     if look.denied || look.is_failed || !look.held.is_empty() {
         seen.retain(|other| other.pid != pid);
-        seen.push(Seen { pid, look });
+        seen.extend(note(pid, look));
     }
 }
 
