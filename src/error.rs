@@ -18,6 +18,7 @@ use crate::signal::Signal;
 use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket};
 use crate::supervisor::depend;
 use crate::target::Target;
+use crate::users::Users;
 
 /// The target could not be freed.
 ///
@@ -360,6 +361,46 @@ impl Error {
             Obstacle::System { error, .. } => Some(error),
             _ => None,
         })
+    }
+}
+
+impl Users for Error {
+    fn each_user(&mut self, visit: &mut dyn FnMut(u32, &mut Option<String>)) {
+        self.0.obstacles.each_user(visit);
+        self.0.holders.each_user(visit);
+    }
+}
+
+impl Users for Obstacle {
+    fn each_user(&mut self, visit: &mut dyn FnMut(u32, &mut Option<String>)) {
+        match self {
+            Self::Spared { holder, .. }
+            | Self::NotPermitted { holder, .. }
+            | Self::Survived { holder, .. }
+            | Self::TimedOut { holder, .. } => holder.each_user(visit),
+            Self::Respawned {
+                holder, supervisor, ..
+            } => {
+                holder.each_user(visit);
+                supervisor.each_user(visit);
+            }
+            Self::Hidden {
+                socket, candidates, ..
+            } => {
+                socket.each_user(visit);
+                candidates.each_user(visit);
+            }
+            Self::Client { process, .. } => process.each_user(visit),
+            Self::Fleeting {
+                process,
+                supervisor,
+                ..
+            } => {
+                process.each_user(visit);
+                supervisor.each_user(visit);
+            }
+            _ => {}
+        }
     }
 }
 

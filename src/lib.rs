@@ -29,6 +29,7 @@ mod stop_signal;
 mod supervisor;
 mod sys;
 mod target;
+mod users;
 mod verbs;
 mod verification;
 

@@ -43,3 +43,7 @@ impl Plan {
                 .any(|supervisor| supervisor.restarts == Restarts::Always && !supervisor.would_end)
     }
 }
+
+crate::users::users_in! {
+    Plan: holders, error, supervisors;
+}

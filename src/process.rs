@@ -30,13 +30,16 @@ pub struct Process {
     pub cwd: Option<PathBuf>,
     /// The user ID that the process acts as (its effective user ID). Always `None` on Windows.
     pub uid: Option<u32>,
-    /// The user's name, where the system's user database has one.
+    /// The user's name, where the system's user database has one and tells it in time. It is looked up for answers: `None` in an
+    /// [`Event`](crate::Event).
     pub user: Option<String>,
     /// When the process started.
     pub started: Option<SystemTime>,
     /// What tells this process from a later one with the same PID: the start time in the system's own unit.
     pub(crate) start_ticks: u64,
 }
+
+crate::users::user_of!(Process);
 
 impl Process {
     /// A process of which nothing but the PID is known.

@@ -149,3 +149,8 @@ impl Freed {
         self.ended.is_empty() && !has_stopped
     }
 }
+
+crate::users::users_in! {
+    HolderReport: holder;
+    Freed: ended, supervisors;
+}

@@ -59,6 +59,13 @@ pub struct Socket {
     pub(crate) id: SocketId,
 }
 
+crate::users::user_of!(Socket);
+crate::users::users_in! {
+    Holder: process, sockets;
+    HiddenSocket: socket, candidates;
+    Survey: sockets, holders, hidden;
+}
+
 /// The system's name of a socket; unique among the sockets that exist at one time.
 pub(crate) type SocketId = u64;
 

@@ -26,6 +26,10 @@ pub struct Supervisor {
     pub advice: Option<Advice>,
 }
 
+crate::users::users_in! {
+    Supervisor: process, others;
+}
+
 /// When a supervisor starts a server again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -1,5 +1,6 @@
 //! What a caller does with options and targets: kill, plan, survey, explain.
 
+use std::collections::HashSet;
 use std::io;
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -15,7 +16,9 @@ use crate::options::KillOptions;
 use crate::plan::Plan;
 use crate::report::Freed;
 use crate::socket::Survey;
+use crate::sys;
 use crate::target::Target;
+use crate::users::Users;
 
 impl KillOptions {
     /// Frees one target. `Ok` means that it can be bound now.
@@ -125,6 +128,10 @@ impl KillOptions {
         callback: escalation::Callback<'_>,
     ) -> Vec<(Target, Result<Freed, Error>)> {
         let mut results = escalation::run(self, targets, callback);
+        name_users(results.iter_mut().map(|(_, result)| match result {
+            Ok(freed) => freed as &mut dyn Users,
+            Err(error) => error,
+        }));
         for (_, result) in &mut results {
             match result {
                 Ok(freed) => advice::advise_on_supervisors(&mut freed.supervisors),
@@ -167,7 +174,9 @@ impl KillOptions {
                 advice::advise_on_plan(&mut plan);
                 plan
             });
-            plans.collect()
+            let mut plans: Vec<Plan> = plans.collect();
+            name_users([&mut plans]);
+            plans
         });
         answers(&targets, planned)
     }
@@ -194,6 +203,9 @@ impl KillOptions {
             .is_ok_and(|all| all.iter().any(Explanation::is_puzzling))
         {
             answer = self.look_and_explain(&targets);
+        }
+        if let Ok(explanations) = &mut answer {
+            name_users([explanations]);
         }
         answers(&targets, answer)
     }
@@ -231,7 +243,7 @@ pub fn survey(target: impl Into<Target>) -> Result<Survey, Error> {
         let mut discovery = Discovery::open()?;
         let sights = discovery.complete(&[target], Extent::Sockets)?;
         let sight = sights.into_iter().next().unwrap_or_default();
-        Ok(discovery.survey(sight))
+        Ok(named(discovery.survey(sight)))
     };
     look().map_err(|error: io::Error| failed(target, &Arc::new(error)))
 }
@@ -252,7 +264,7 @@ pub fn survey_all() -> Result<Survey, Error> {
     let look = || {
         let mut discovery = Discovery::open()?;
         let sight = discovery.everything()?;
-        Ok(discovery.survey(sight))
+        Ok(named(discovery.survey(sight)))
     };
     look().map_err(|error: io::Error| failed(Target::new(0), &Arc::new(error)))
 }
@@ -292,6 +304,29 @@ fn failed(target: Target, error: &Arc<io::Error>) -> Error {
     let mut error = Error::system(target, LOOKING, error);
     advice::advise(&mut error);
     error
+}
+
+fn named(mut survey: Survey) -> Survey {
+    name_users([&mut survey]);
+    survey
+}
+
+/// Gives the users in these answers their names: the last thing, as the system may have to ask a server for them.
+fn name_users<'a, U: Users + ?Sized + 'a>(answers: impl IntoIterator<Item = &'a mut U>) {
+    let mut answers: Vec<&mut U> = answers.into_iter().collect();
+    let mut uids = HashSet::new();
+    for answer in &mut answers {
+        answer.each_user(&mut |uid, _| {
+            uids.insert(uid);
+        });
+    }
+    if uids.is_empty() {
+        return;
+    }
+    let users = sys::users(uids.into_iter().collect());
+    for answer in answers {
+        answer.each_user(&mut |uid, name| *name = users.get(&uid).map(|user| user.name.clone()));
+    }
 }
 
 fn collected<T: Into<Target>>(targets: impl IntoIterator<Item = T>) -> Vec<Target> {

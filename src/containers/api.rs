@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use super::http::Response;
-use super::transport::{Progress, Task, answers, request};
+use super::transport::{answers, request};
 use crate::container::{Compose, Container, Endpoint, EngineError, EngineErrorKind, PublishedPort};
 use crate::protocol::Protocol;
+use crate::sys::{Progress, Task};
 
 /// How long an engine may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -370,17 +370,10 @@ fn own_user() -> Option<u32> {
 
 /// The home of a user, by the user database.
 fn home_of(user: u32) -> Option<PathBuf> {
-    #[cfg(unix)]
-    return nix::unistd::User::from_uid(user.into())
-        .ok()
-        .flatten()
-        .map(|user| user.dir)
-        .filter(|home| home.is_absolute());
-    #[cfg(not(unix))]
-    {
-        let _ = user;
-        None
-    }
+    let known = crate::sys::users(vec![user]).remove(&user);
+    known
+        .map(|user| user.home)
+        .filter(|home| home.is_absolute())
 }
 
 /// The name of the group that may use a socket.
@@ -393,8 +386,7 @@ pub(super) fn group_of(path: &Path) -> Option<String> {
         if metadata.mode() & 0o020 == 0 || metadata.gid() == 0 {
             return None;
         }
-        let group = nix::unistd::Group::from_gid(metadata.gid().into());
-        Some(group.ok()??.name)
+        crate::sys::group_name(metadata.gid())
     }
     #[cfg(not(unix))]
     {

@@ -24,7 +24,6 @@ pub use crate::container::{
 
 pub(crate) use api::{Ending, Stopping, end};
 pub(crate) use engine::Engines;
-pub(crate) use transport::{Progress, Task};
 
 use crate::container::Endpoint;
 use crate::target::Target;

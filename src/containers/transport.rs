@@ -5,65 +5,13 @@
 //! for it stops waiting at the deadline. A thread that hangs in the system ends when the engine does.
 
 use std::io::{self, Read, Write};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::http::{self, HttpError, Response};
 use crate::container::Endpoint;
-
-/// A deadline for those who set none.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Work that goes on in a thread of its own, and is waited for no longer than until its deadline.
-pub(crate) struct Task<T> {
-    answer: mpsc::Receiver<T>,
-    deadline: Instant,
-}
-
-/// What a look at a [`Task`] shows.
-pub(crate) enum Progress<T> {
-    Done(T),
-    Running,
-    /// The deadline is past, or the thread could not be started. No answer will come any more.
-    TimedOut,
-}
-
-impl<T: Send + 'static> Task<T> {
-    pub(crate) fn start(limit: Duration, work: impl FnOnce(Instant) -> T + Send + 'static) -> Self {
-        let now = Instant::now();
-        let deadline = now.checked_add(limit).unwrap_or(now + FAR);
-        let (sender, answer) = mpsc::channel();
-        let thread = std::thread::Builder::new()
-            .name("kill_port engine".to_owned())
-            .spawn(move || {
-                // Nobody listens any more after the deadline, which is fine.
-                let _ = sender.send(work(deadline));
-            });
-        if let Err(error) = thread {
-            log::warn!(target: "kill_port", "no thread could be started to ask a container engine: {error}");
-        }
-        Self { answer, deadline }
-    }
-
-    /// Waits for the answer, at most this long and at most until the deadline.
-    pub(crate) fn wait(&self, at_most: Duration) -> Progress<T> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.answer.recv_timeout(left.min(at_most)) {
-            Ok(answer) => Progress::Done(answer),
-            Err(RecvTimeoutError::Timeout) if Instant::now() < self.deadline => Progress::Running,
-            Err(_) => Progress::TimedOut,
-        }
-    }
-
-    /// Waits for the answer until the deadline.
-    pub(crate) fn finish(&self) -> Option<T> {
-        match self.wait(Duration::MAX) {
-            Progress::Done(answer) => Some(answer),
-            Progress::Running | Progress::TimedOut => None,
-        }
-    }
-}
+use crate::sys::Task;
 
 /// Answers to many questions, a few at a time and all of them before one deadline. `None` for those that came too late.
 pub(super) fn answers<Q, A>(

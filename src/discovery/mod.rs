@@ -105,9 +105,9 @@ impl Discovery {
             return Ok(scan);
         }
         let found = self.table.find(ids, depth)?;
-        for (handle, ids) in found.holders {
-            let id = self.people.meet(handle);
-            for socket in ids {
+        let (handles, held): (Vec<_>, Vec<_>) = found.holders.into_iter().unzip();
+        for (id, sockets) in self.people.meet_all(handles).into_iter().zip(held) {
+            for socket in sockets {
                 scan.owners.entry(socket).or_default().push(id);
             }
         }
@@ -142,7 +142,8 @@ impl Discovery {
             .held
             .sort_by_key(|&(id, _)| self.people.crowd[id].process.pid);
         // A parent that can't be read may hold the same socket: users tell.
-        for (id, sockets) in &mut found.held {
+        let mut parents = Vec::new();
+        for (id, _) in &found.held {
             let facts = &self.people.crowd[*id];
             let parent = facts.ancestors.first().copied();
             let is_unreadable = |parent: &Id| {
@@ -150,14 +151,10 @@ impl Discovery {
                 pid != 1 && found.unreadable.contains(&pid)
             };
             if facts.unseen_parent.is_some() || parent.as_ref().is_some_and(is_unreadable) {
-                for socket in sockets {
-                    socket.user = socket.uid.and_then(sys::user_name);
-                }
-                if let Some(parent) = parent {
-                    self.people.describe(parent);
-                }
+                parents.extend(parent);
             }
         }
+        self.people.describe_all(&parents);
         Ok(found)
     }
 
@@ -165,10 +162,7 @@ impl Discovery {
     pub(crate) fn descendants(&mut self, of: &[Id]) -> io::Result<Vec<Id>> {
         let roots: Vec<&sys::Handle> = of.iter().map(|&id| self.people.handle(id)).collect();
         let handles = sys::descendants(&roots)?;
-        Ok(handles
-            .into_iter()
-            .map(|handle| self.people.meet(handle))
-            .collect())
+        Ok(self.people.meet_all(handles))
     }
 
     /// Those who were started since then, below these processes or anywhere: who is above them is known, and nothing else is read.
@@ -182,8 +176,7 @@ impl Discovery {
     }
 
     /// What is known of a socket whose holder can't be determined.
-    fn hidden(&mut self, mut socket: Socket, unreadable: &[u32]) -> io::Result<HiddenSocket> {
-        socket.user = socket.uid.and_then(sys::user_name);
+    fn hidden(&mut self, socket: Socket, unreadable: &[u32]) -> io::Result<HiddenSocket> {
         let cause = if unreadable.is_empty() {
             HiddenCause::Elsewhere
         } else {
@@ -200,18 +193,17 @@ impl Discovery {
     fn candidates(&mut self, socket: &Socket, unreadable: &[u32]) -> io::Result<Vec<Process>> {
         const FEW: usize = 3;
         let mut few = Vec::new();
-        for &pid in unreadable {
-            let Some(id) = self.people.pass(pid)? else {
-                continue;
-            };
-            if self.people.crowd[id].is_kernel {
-                continue;
+        // Many at a time cost one wait where they keep something back, and all of them would be too many.
+        for unreadable in unreadable.chunks(16) {
+            let mut ids = Vec::new();
+            for &pid in unreadable {
+                ids.extend(self.people.pass(pid)?);
             }
-            self.people.describe(id);
-            let process = &self.people.crowd[id].process;
-            if socket.uid.is_some() && process.uid == socket.uid {
-                few.push(process.clone());
-            }
+            ids.retain(|&id| !self.people.crowd[id].is_kernel);
+            self.people.describe_all(&ids);
+            let processes = ids.iter().map(|&id| &self.people.crowd[id].process);
+            let own = processes.filter(|process| socket.uid.is_some() && process.uid == socket.uid);
+            few.extend(own.cloned());
             if few.len() > FEW {
                 return Ok(Vec::new());
             }
@@ -469,16 +461,8 @@ impl Discovery {
 
     /// What a sight says, for those who asked for it.
     pub(crate) fn survey(&self, sight: Sight) -> Survey {
-        let mut names: HashMap<u32, Option<String>> = HashMap::new();
-        let mut name = |socket: &mut Socket| {
-            let known = socket
-                .uid
-                .map(|uid| names.entry(uid).or_insert_with(|| sys::user_name(uid)));
-            socket.user = known.and_then(|name| name.clone());
-        };
         let order = |socket: &Socket| (socket.port, socket.protocol, socket.address, socket.id);
         let mut sockets = sight.sockets;
-        sockets.iter_mut().for_each(&mut name);
         sockets.sort_by_key(order);
         let found = sight.found.unwrap_or_default();
         let mut holders: Vec<Holder> = found
@@ -490,7 +474,6 @@ impl Discovery {
             })
             .collect();
         for holder in &mut holders {
-            holder.sockets.iter_mut().for_each(&mut name);
             holder.sockets.sort_by_key(order);
         }
         holders.sort_by_key(|holder| holder.process.pid);

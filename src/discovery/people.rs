@@ -10,7 +10,7 @@ use crate::forwarder::forwarder;
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::stop_signal::stop_signal;
-use crate::sys::{Folder, Handle, Place};
+use crate::sys::{self, Folder, Handle, Patience, Place};
 
 /// A process, by the order in which it was met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,6 +103,8 @@ pub(crate) struct People {
     above: HashMap<u32, Vec<Id>>,
     /// Whether children that can't be seen matter.
     pub asks_for_unseen_children: bool,
+    /// What is left of it for those who keep something back.
+    patience: Patience,
 }
 
 impl People {
@@ -122,9 +124,18 @@ impl People {
         known.is_gone
     }
 
-    /// Meets a process by its handle: everything that this user may read of it, and those above it. What was read in passing is read anew,
-    /// for it may be of the program before.
-    pub(crate) fn meet(&mut self, handle: Handle) -> Id {
+    /// Meets processes by their handles: everything that this user may read of them, and those above them. What was read in passing is
+    /// read anew, for it may be of the program before.
+    pub(crate) fn meet_all(&mut self, handles: impl IntoIterator<Item = Handle>) -> Vec<Id> {
+        let met: Vec<Id> = handles
+            .into_iter()
+            .map(|handle| self.meet(handle))
+            .collect();
+        self.describe_all(&met);
+        met
+    }
+
+    fn meet(&mut self, handle: Handle) -> Id {
         let id = match self.known(&handle) {
             Some(id) if !self.acquaintances[id.0].is_met => {
                 let ancestors = std::mem::take(&mut self.crowd.0[id.0].ancestors);
@@ -142,7 +153,6 @@ impl People {
             _ => self.place(handle),
         };
         self.acquaintances[id.0].is_met = true;
-        self.describe(id);
         id
     }
 
@@ -167,22 +177,38 @@ impl People {
 
     /// Reads everything about somebody who was met only in passing.
     pub(crate) fn describe(&mut self, id: Id) {
-        if std::mem::replace(&mut self.acquaintances[id.0].is_described, true) {
+        self.describe_all(&[id]);
+    }
+
+    /// The same for several, with one limit for what they keep back.
+    pub(crate) fn describe_all(&mut self, ids: &[Id]) {
+        let mut unknown = ids.to_vec();
+        unknown.retain(|id| !std::mem::replace(&mut self.acquaintances[id.0].is_described, true));
+        if unknown.is_empty() {
             return;
         }
+        let handles: Vec<&Handle> = unknown
+            .iter()
+            .map(|id| &self.acquaintances[id.0].handle)
+            .collect();
+        let described = sys::describe(&handles, &mut self.patience);
+        for (id, process) in unknown.into_iter().zip(described) {
+            self.learn(id, process);
+        }
+    }
+
+    fn learn(&mut self, id: Id, process: Process) {
         let from_init = match self.crowd[id].ancestors.first() {
             Some(&parent) => self.crowd[parent].is_init,
             None => false,
         };
         let handle = &self.acquaintances[id.0].handle;
-        let process = handle.describe();
         let facts = &mut self.crowd.0[id.0];
         facts.is_forwarder = forwarder(&process).is_some();
         facts.is_editor = editor(&process).is_some();
         facts.stop_signal = stop_signal(&process);
         facts.unit = if from_init { handle.unit() } else { None };
-        facts.has_unseen_child =
-            self.asks_for_unseen_children && crate::sys::has_unseen_child(handle);
+        facts.has_unseen_child = self.asks_for_unseen_children && sys::has_unseen_child(handle);
         // A name that can't be read any more is kept as it was.
         if !process.name.is_empty() {
             facts.process = process;

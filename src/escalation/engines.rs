@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::decide::{Action, Round, obstacles};
 use super::job::Open;
 use crate::container::{Container, Containers, EngineError, EngineErrorKind, StoppedContainer};
-use crate::containers::{Ending, Engines, Progress, Published, Stopping, Task, ask, end};
+use crate::containers::{Ending, Engines, Published, Stopping, ask, end};
 use crate::discovery::Crowd;
 use crate::error::Obstacle;
 use crate::filtration::Permit;
@@ -16,6 +16,7 @@ use crate::options::KillOptions;
 use crate::protocol::Protocol;
 use crate::report::SparedReason;
 use crate::signal::Signal;
+use crate::sys::{Progress, Task};
 use crate::target::Target;
 
 /// How long the engines may take together for an answer: their own two seconds, and some for the threads.

@@ -233,9 +233,7 @@ impl<'o> Shared<'o> {
             .iter()
             .flat_map(|&id| rules.supervisors(&people.crowd, id));
         let above: HashSet<Id> = above.copied().collect();
-        for &id in &above {
-            people.describe(id);
-        }
+        people.describe_all(&above.iter().copied().collect::<Vec<_>>());
         above
     }
 
@@ -447,9 +445,7 @@ impl<'o> Work<'o> {
                 };
                 let mut started = self.shared.discovery.started_since(mark, &supervisors)?;
                 started.retain(|&id| is_related(open, id, &self.shared.round(snapshot)));
-                for &id in &started {
-                    self.shared.discovery.people.describe(id);
-                }
+                self.shared.discovery.people.describe_all(&started);
                 // What one that ended before it could be looked at has left behind, the next look shows.
                 let people = &mut self.shared.discovery.people;
                 let has_ended: HashSet<Id> = started

@@ -14,6 +14,7 @@ use crate::protocol::Protocol;
 use crate::socket::{HiddenCause, Socket, SocketState, Survey};
 use crate::sys;
 use crate::target::Target;
+use crate::users::Users;
 
 /// A reason why a target can't be bound. Each was seen, none is a guess.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -271,6 +272,30 @@ fn busy(
                 .any(|probe| failed(probe, io::ErrorKind::AddrInUse)),
         advice: None,
     });
+}
+
+impl Users for Cause {
+    fn each_user(&mut self, visit: &mut dyn FnMut(u32, &mut Option<String>)) {
+        match self {
+            Self::Lingering { processes, .. } => processes.each_user(visit),
+            Self::BoundOnly {
+                socket, processes, ..
+            }
+            | Self::Unreadable {
+                socket,
+                candidates: processes,
+                ..
+            } => {
+                socket.each_user(visit);
+                processes.each_user(visit);
+            }
+            Self::Client { process, .. } => process.each_user(visit),
+            Self::Kernel { socket, .. } | Self::OutsideNamespace { socket, .. } => {
+                socket.each_user(visit);
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Cause {

@@ -60,6 +60,11 @@ impl Explanation {
     }
 }
 
+crate::users::users_in! {
+    Provenance: ancestry, session_leader;
+    Explanation: survey, plan, provenance, causes;
+}
+
 /// Everything about a target, from one look at it.
 pub(crate) fn explained(
     discovery: &mut Discovery,

@@ -397,9 +397,7 @@ fn of_process(people: &mut People, id: Id, holders: &[Id], systemd: &mut Systemd
 /// Those above a process, nearest first, with all that can be read of them.
 fn chain(people: &mut People, of: Id) -> Vec<Id> {
     let chain = people.crowd[of].ancestors.clone();
-    for &above in &chain {
-        people.describe(above);
-    }
+    people.describe_all(&chain);
     chain
 }
 
@@ -579,7 +577,7 @@ pub(super) fn quoted(word: &str) -> String {
 pub(crate) fn stop_command(process: &Process) -> Option<String> {
     let mut people = People::default();
     let handle = Handle::open(process.pid).ok().flatten()?;
-    let id = people.meet(handle);
+    let id = people.meet_all([handle]).pop()?;
     if people.crowd[id].process != *process {
         return None;
     }

@@ -21,50 +21,70 @@
 //!   - As they were when it was opened: `pid()`, `start_ticks() -> u64` (in the system's own unit, 0 where it isn't told; together they
 //!     are its identity), `started() -> Option<SystemTime>`, `parent_when_opened() -> Option<u32>`, `name() -> String`,
 //!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
-//!   - As they are now: `parent() -> Option<u32>`, `describe() -> Process` (everything that can be read), `unit() -> Option<String>` (the
+//!   - As they are now: `parent() -> Option<u32>`, `unit() -> Option<String>` (the
 //!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `is_exiting() -> bool` (on its way
 //!     out: its sockets may close before it has ended), `is_in(&Folder) -> Option<bool>` (whether its working directory is that folder or
 //!     below; `None`: it can't be told).
 //!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT, if it is stopped.
 //! - `wait(&[&Handle], Duration)` returns when one of them has exited, or when the time is over, or earlier.
+//! - `describe(&[&Handle], &mut Patience) -> Vec<Process>`: everything that can be read of these processes but their users' names. What does
+//!   not come is left out.
 //! - `caller() -> u32`, and `ancestors() -> Ancestors`: those above it.
 //! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes, parents before children, without the processes
 //!   given. By identity: a process that has exited by then has none, and a child is never older than its parent.
 //! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
 //!   started since then and lives, elsewhere those of them who are below these processes.
 //! - `has_unseen_child(&Handle) -> bool`: whether a child of it is hidden from this user. Linux alone tells.
-//! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`, `user_name(u32) -> Option<String>`.
+//! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`.
 //! - `ENDS_TREES: bool`: whether ending a holder always means its descendants as well (Windows).
 //! - In `surroundings`, for explanations and next steps alone: `surroundings(&Handle) -> Surroundings` (the unit, container, job or
 //!   service that it belongs to, and its session), `managed(&Unit) -> Managed`, `socket_unit(u16, Protocol, Option<u32>) ->
 //!   Option<String>`, `excluded_ports(Protocol) -> Vec<RangeInclusive<u16>>`, `first_unprivileged_port() -> u16`,
 //!   `in_first_pid_namespace() -> bool`, `is_wsl() -> bool`.
 //!
+//! `users(Vec<u32>) -> HashMap<u32, User>`: names and homes. The system may have to ask a server, which has a limit here.
 //! `Folder`, `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
 //! `is_superuser() -> bool` are here once for all systems. `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
 
+#[cfg(not(unix))]
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use crate::process::Identity;
+#[cfg(not(target_os = "linux"))]
+use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::SocketId;
 
+#[cfg(any(unix, feature = "containers"))]
+mod aside;
 mod bind;
 mod folder;
 mod lineage;
 mod small_file;
 pub(crate) mod surroundings;
+#[cfg(unix)]
+mod users;
 
+#[cfg(feature = "containers")]
+pub(crate) use aside::{Progress, Task};
 pub(crate) use bind::{Manner, try_bind};
 pub(crate) use folder::Folder;
 pub(crate) use small_file::read_small_file;
+#[cfg(all(unix, feature = "containers"))]
+pub(crate) use users::group_name;
+#[cfg(unix)]
+pub(crate) use users::users;
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, ephemeral_ports,
-    has_unseen_child, is_local, missing, started_since, user_name, wait,
+    ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, describe, ephemeral_ports,
+    has_unseen_child, is_local, missing, started_since, wait,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -78,7 +98,7 @@ pub(crate) use listeners::{Table, is_local};
 mod windows;
 #[cfg(windows)]
 pub(crate) use windows::{
-    ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, user_name, wait,
+    ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, wait,
 };
 #[cfg(windows)]
 use windows::{WILDCARD_IS_DUAL_STACK, complete, start_ticks_now, unreadable};
@@ -96,9 +116,7 @@ mod unix;
     target_os = "netbsd",
     target_os = "openbsd"
 ))]
-pub(crate) use unix::{
-    ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, user_name, wait,
-};
+pub(crate) use unix::{ENDS_TREES, Handle, ancestors, caller, descendants, ephemeral_ports, wait};
 #[cfg(any(
     target_os = "macos",
     target_os = "freebsd",
@@ -118,6 +136,14 @@ use unix::{WILDCARD_IS_DUAL_STACK, complete, start_ticks_now, unreadable};
 compile_error!(
     "kill_port runs on Linux, Windows, macOS, FreeBSD, OpenBSD and NetBSD, not on this operating system"
 );
+
+/// What the system's database tells of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct User {
+    pub name: String,
+    #[cfg_attr(not(feature = "containers"), allow(dead_code))]
+    pub home: PathBuf,
+}
 
 /// What a caller lacks who was refused a look at a process, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,6 +223,53 @@ pub(crate) struct Ancestors {
     pub found: Vec<Identity>,
     /// Whether one of them can't be seen, so that those above it are unknown.
     pub breaks_off: bool,
+}
+
+/// How long one call of the library may wait for what other processes keep from it.
+#[derive(Debug)]
+pub(crate) struct Patience {
+    left: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            left: Duration::from_secs(1),
+        }
+    }
+}
+
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "nothing waits there")
+)]
+impl Patience {
+    /// With one of them: something, however much has been spent.
+    fn for_one(&self) -> Duration {
+        const ONE: Duration = Duration::from_millis(200);
+        const LEAST: Duration = Duration::from_millis(5);
+        self.left.clamp(LEAST, ONE)
+    }
+
+    fn spend(&mut self, time: Duration) {
+        self.left = self.left.saturating_sub(time);
+    }
+
+    fn is_left(&self) -> bool {
+        !self.left.is_zero()
+    }
+}
+
+/// Everything that can be read of these processes, see the contract.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn describe(of: &[&Handle], _: &mut Patience) -> Vec<Process> {
+    of.iter().map(|handle| handle.describe()).collect()
+}
+
+/// The names of these users, and their homes. Windows has no user IDs.
+#[cfg(not(unix))]
+pub(crate) fn users(_: Vec<u32>) -> HashMap<u32, User> {
+    HashMap::new()
 }
 
 /// What became of a signal.

@@ -1,12 +1,19 @@
 //! Files of `/proc`, which have no size that could be asked for.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::{Errno, read};
 
 /// Most files of a process are shorter than this, and then take two calls: one for the content, one for the end. Asking for the size
 /// first and growing from a small buffer, as the standard library does, takes seven.
 const USUAL: usize = 4096;
+
+/// Opens one for reading.
+pub(super) fn open_at(directory: impl AsFd, path: &str) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    openat(directory, path, flags, Mode::empty())
+}
 
 /// The whole content, or `None` if it can't be read: the process has ended, or is another user's.
 pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {

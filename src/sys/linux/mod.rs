@@ -4,7 +4,7 @@ mod borrowed;
 mod cgroup;
 mod files;
 mod lineage;
-mod names;
+mod memory;
 mod namespaces;
 mod netlink;
 mod ports;
@@ -24,7 +24,7 @@ mod table;
 mod unlisted;
 
 pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
-pub(crate) use names::user_name;
+pub(crate) use memory::describe;
 pub(crate) use namespaces::listening_elsewhere;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use rights::missing;

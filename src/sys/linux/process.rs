@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,7 +34,7 @@ use crate::signal::Signal;
 pub(crate) struct Handle {
     pid: u32,
     /// `None` when the caller has no descriptor left; then each use compares the start time first.
-    directory: Option<OwnedFd>,
+    directory: Option<Arc<OwnedFd>>,
     start_ticks: u64,
     /// What follows was read when it was opened.
     parent: u32,
@@ -57,7 +57,7 @@ impl Handle {
     pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = match openat(CWD, proc_path(pid, ""), flags, Mode::empty()) {
-            Ok(directory) => keep(directory),
+            Ok(directory) => keep(directory).map(Arc::new),
             Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => return Ok(None),
             Err(Errno::MFILE | Errno::NFILE) => None,
             Err(error) => return Err(error.into()),
@@ -98,12 +98,16 @@ impl Handle {
 
     /// A file of this process's directory, whole.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match &self.directory {
-            Some(directory) => openat(directory, name, flags, Mode::empty()),
-            None => openat(CWD, proc_path(self.pid, name), flags, Mode::empty()),
+            Some(directory) => files::open_at(directory, name),
+            None => files::open_at(CWD, &proc_path(self.pid, name)),
         };
         files::content(file.ok()?)
+    }
+
+    /// The directory that stands for it, if the caller had a descriptor left.
+    pub(super) fn directory(&self) -> Option<Arc<OwnedFd>> {
+        self.directory.clone()
     }
 
     fn link(&self, name: &str) -> Option<PathBuf> {
@@ -169,24 +173,19 @@ impl Handle {
         Some(cgroup::unit(&self.read("cgroup")?)?.name)
     }
 
-    /// Everything about it that this user may read.
-    pub(crate) fn describe(&self) -> Process {
+    /// Everything about it that this user may read and that does not lie in its memory.
+    pub(super) fn describe(&self) -> Process {
         let mut process = Process::unknown(self.pid);
         process.start_ticks = self.start_ticks;
         process.parent_pid = Some(self.parent);
         process.started = self.started();
-        process.command = self
-            .read("cmdline")
-            .map(|line| arguments(&line))
-            .unwrap_or_default();
         process.executable = self.link("exe").map(without_deleted);
-        process.name = whole_name(&self.name, &process);
+        process.name.clone_from(&self.name);
         process.cwd = self.link("cwd");
         process.uid = self
             .read("status")
             .and_then(|status| ids(&status, "Uid:"))
             .map(|[_, effective, _]| effective);
-        process.user = process.uid.and_then(super::user_name);
         process
     }
 
@@ -349,7 +348,7 @@ pub(super) fn proc_path(pid: u32, name: &str) -> String {
 
 /// The arguments in `/proc/PID/cmdline`, each ended by a NUL. A server that writes a title over its arguments leaves NULs or
 /// blanks behind it; they are cut off.
-fn arguments(line: &[u8]) -> Vec<OsString> {
+pub(super) fn arguments(line: &[u8]) -> Vec<OsString> {
     let end = line
         .iter()
         .rposition(|&byte| byte != 0)
@@ -371,7 +370,7 @@ fn arguments(line: &[u8]) -> Vec<OsString> {
 
 /// The short name, unless it is the beginning of a path: some programs call themselves like their file, and the kernel keeps 15 bytes
 /// of that (`/usr/sbin/munin` of `/usr/sbin/munin-node`). Then it is the name of that file.
-fn whole_name(short: &str, process: &Process) -> String {
+pub(super) fn whole_name(short: &str, process: &Process) -> String {
     if !short.starts_with(['/', '.']) || !short.contains('/') {
         return short.to_owned();
     }

@@ -339,7 +339,7 @@ fn has_run_out(error: Errno) -> bool {
 }
 
 fn read_at(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> {
-    let file = openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    let file = files::open_at(proc, path)
         .inspect_err(|&error| run_out.set(run_out.get() || has_run_out(error)))
         .ok()?;
     files::content(file)

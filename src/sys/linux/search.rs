@@ -137,13 +137,11 @@ fn is_everyone_visible() -> bool {
 /// Whether `/proc` is mounted with `hidepid`.
 fn hides() -> bool {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    // The last one lies over the others.
     let of_proc = mounts
         .lines()
-        .filter(|mount| mount.split(' ').nth(4) == Some("/proc"));
-    // The last one lies over the others.
-    of_proc
-        .last()
-        .is_some_and(|mount| mount.contains("hidepid=") && !mount.contains("hidepid=off"))
+        .rfind(|mount| mount.split(' ').nth(4) == Some("/proc"));
+    of_proc.is_some_and(|mount| mount.contains("hidepid=") && !mount.contains("hidepid=off"))
 }
 
 /// Looks completely at those who must not be signalled by mistake (PID 1, the caller and its ancestors, each holder's ancestors),

@@ -104,7 +104,6 @@ impl Handle {
             process.parent_pid = Some(info.parent);
             process.name = info.name;
             process.uid = Some(info.uid);
-            process.user = super::user_name(info.uid);
             process.command = system::command(self.pid);
             process.executable = system::executable(self.pid);
             process.cwd = system::cwd(self.pid);

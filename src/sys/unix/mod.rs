@@ -61,13 +61,6 @@ pub(super) fn start_ticks_now() -> u64 {
     u64::try_from(now.saturating_sub(BEHIND).as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The name of a user ID, from the system's user database.
-pub(crate) fn user_name(uid: u32) -> Option<String> {
-    use nix::unistd::{Uid, User};
-    let user = User::from_uid(Uid::from_raw(uid)).ok().flatten()?;
-    Some(user.name)
-}
-
 /// The processes whose descriptors this user may not read: everybody else's, unless it is root.
 pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {
     let me = nix::unistd::geteuid();

@@ -49,11 +49,6 @@ pub(crate) fn ephemeral_ports() -> std::ops::RangeInclusive<u16> {
     49152..=65535
 }
 
-/// Windows has no user IDs.
-pub(crate) fn user_name(_uid: u32) -> Option<String> {
-    None
-}
-
 /// The processes of which it can't be told what they hold: Windows keeps nothing back.
 #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
 pub(super) fn unreadable() -> std::io::Result<Vec<u32>> {

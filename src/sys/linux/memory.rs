@@ -1,0 +1,203 @@
+//! What lies in another process's memory: its command line.
+//!
+//! The kernel takes the lock of that memory for it, and a thread that waits for its storage may have that lock for as long as the storage
+//! hangs. So it is read on a thread that can be left behind. The end of this process ends such a thread too: a wait for the lock
+//! gives way to SIGKILL.
+//!
+//! All else that is read of a process (`stat`, `status`, `cgroup`, `fd`, and the links `exe` and `cwd`) does without that lock.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::super::Patience;
+use super::process::{Handle, proc_path};
+use super::stat::Stat;
+use super::{files, process};
+use crate::process::Process;
+
+/// Everything about these processes that this user may read.
+pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> Vec<Process> {
+    let described = of.iter().map(|handle| handle.describe());
+    described
+        .zip(command_lines(of, patience))
+        .map(|(mut process, line)| {
+            process.command = line
+                .map(|line| process::arguments(&line))
+                .unwrap_or_default();
+            process.name = process::whole_name(&process.name, &process);
+            process
+        })
+        .collect()
+}
+
+/// So many readers that are stuck are left behind by one program. Then nothing of the kind is read any more.
+const MOST: usize = 64;
+/// The readers that there are, in all calls together.
+static READERS: AtomicUsize = AtomicUsize::new(0);
+
+type Queue<Q> = Arc<Mutex<std::iter::Enumerate<std::vec::IntoIter<Q>>>>;
+type Read<Q> = fn(&Q) -> Option<Vec<u8>>;
+
+/// Where a command line is read.
+enum Source {
+    Directory(Arc<OwnedFd>),
+    Pid(u32),
+}
+
+/// What a reader tells.
+enum News {
+    /// Its thread has begun.
+    Begun(rustix::thread::Pid),
+    Line(usize, Option<Vec<u8>>),
+}
+
+fn command_lines(of: &[&Handle], patience: &mut Patience) -> Vec<Option<Vec<u8>>> {
+    let sources = of.iter().map(|handle| match handle.directory() {
+        Some(directory) => Source::Directory(directory),
+        None => Source::Pid(handle.pid()),
+    });
+    read_all(sources.collect(), Source::read, patience)
+}
+
+/// What is read of each, without those that are stuck.
+fn read_all<Q: Send + 'static>(
+    of: Vec<Q>,
+    read: Read<Q>,
+    patience: &mut Patience,
+) -> Vec<Option<Vec<u8>>> {
+    let mut lines: Vec<Option<Vec<u8>>> = of.iter().map(|_| None).collect();
+    let queue: Queue<Q> = Arc::new(Mutex::new(of.into_iter().enumerate()));
+    let (sender, news) = mpsc::channel();
+    let mut readers: Vec<rustix::thread::Pid> = Vec::new();
+    let mut at_once = 1;
+    start(at_once, &queue, read, &sender);
+    let mut left = lines.len();
+    while left > 0 {
+        let limit = patience.for_one();
+        match news.recv_timeout(limit) {
+            Ok(News::Begun(thread)) => readers.push(thread),
+            Ok(News::Line(index, line)) => {
+                left -= 1;
+                if let Some(place) = lines.get_mut(index) {
+                    *place = line;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                patience.spend(limit);
+                // One that only waits for a processor will answer.
+                let is_hopeful = readers.iter().any(|&reader| is_runnable(reader));
+                if (is_hopeful || readers.is_empty()) && patience.is_left() {
+                    continue;
+                }
+                let is_begun_all = queue.lock().map_or(true, |queue| queue.len() == 0);
+                if is_begun_all {
+                    break;
+                }
+                // Where many are stuck, more and more are met at a time.
+                at_once = (at_once * 2).min(MOST);
+                readers.clear();
+                if !start(at_once, &queue, read, &sender) {
+                    break;
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    if left > 0 {
+        log::info!("{left} processes do not show their command lines: their memory is locked");
+    }
+    lines
+}
+
+/// Starts so many readers of this queue, at most; tells whether there is one.
+fn start<Q: Send + 'static>(
+    count: usize,
+    queue: &Queue<Q>,
+    read: Read<Q>,
+    sender: &Sender<News>,
+) -> bool {
+    let mut has_started = false;
+    let waiting = queue.lock().map_or(0, |queue| queue.len());
+    for _ in 0..count.min(waiting) {
+        if READERS.fetch_add(1, Ordering::Relaxed) >= MOST {
+            READERS.fetch_sub(1, Ordering::Relaxed);
+            break;
+        }
+        let (queue, sender) = (Arc::clone(queue), sender.clone());
+        let thread = std::thread::Builder::new().spawn(move || {
+            // Whoever asked may have gone.
+            let _ = sender.send(News::Begun(rustix::thread::gettid()));
+            loop {
+                let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                let Some((index, source)) = next else {
+                    break;
+                };
+                let _ = sender.send(News::Line(index, read(&source)));
+            }
+            READERS.fetch_sub(1, Ordering::Relaxed);
+        });
+        if thread.is_err() {
+            READERS.fetch_sub(1, Ordering::Relaxed);
+            break;
+        }
+        has_started = true;
+    }
+    has_started
+}
+
+impl Source {
+    fn read(&self) -> Option<Vec<u8>> {
+        let file = match self {
+            Self::Directory(directory) => files::open_at(directory, "cmdline"),
+            Self::Pid(pid) => files::open_at(rustix::fs::CWD, &proc_path(*pid, "cmdline")),
+        };
+        files::content(file.ok()?)
+    }
+}
+
+/// Whether one of the own threads does not wait for anything but its turn.
+fn is_runnable(thread: rustix::thread::Pid) -> bool {
+    let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
+    let stat = std::fs::read(path).ok().and_then(|line| Stat::parse(&line));
+    stat.is_some_and(|stat| stat.state == b'R')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processes_whose_memory_is_locked_cost_one_limit_together_and_hide_nobody_else() {
+        // Each hundredth is left behind; the one in front is met alone.
+        let lock = Arc::new(Mutex::new(()));
+        let _held = lock.lock().unwrap();
+        let of: Vec<Option<Arc<Mutex<()>>>> = (0..2000)
+            .map(|number| (number % 100 == 0).then(|| Arc::clone(&lock)))
+            .collect();
+        let read = |stuck: &Option<Arc<Mutex<()>>>| {
+            if let Some(lock) = stuck {
+                drop(lock.lock());
+            }
+            Some(b"line".to_vec())
+        };
+        let mut patience = Patience::default();
+        let lines = read_all(of, read, &mut patience);
+        for (number, line) in lines.iter().enumerate() {
+            assert_eq!(line.is_some(), number % 100 != 0, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_own_command_line_is_read() {
+        let own = Handle::open(std::process::id()).unwrap().unwrap();
+        let process = &describe(&[&own], &mut Patience::default())[0];
+        assert!(
+            process
+                .command
+                .iter()
+                .eq(std::env::args_os().collect::<Vec<_>>().iter())
+        );
+    }
+}
