@@ -21,11 +21,13 @@ impl Interrupt {
         }
         self.watching = true;
         let ignored = ignored();
-        for signal in [SIGINT, SIGTERM] {
-            // A job that a shell started in the background ignores Ctrl-C, and has to go on ignoring it.
-            if ignored >> (signal - 1) & 1 == 1 {
-                continue;
-            }
+        // A job that a shell started in the background ignores Ctrl-C, and has to go on ignoring it.
+        let heeded = [SIGINT, SIGTERM]
+            .into_iter()
+            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+        #[cfg(unix)]
+        let _ = end_in_any_case(heeded.clone(), &self.signal);
+        for signal in heeded {
             if let Ok(number) = usize::try_from(signal) {
                 // Without a handler the signal still ends the command, only less tidily.
                 let _ = flag::register_usize(signal, Arc::clone(&self.signal), number);
@@ -40,6 +42,36 @@ impl Interrupt {
             signal => u8::try_from(signal).ok(),
         }
     }
+}
+
+/// Lets a signal end the command whatever it is stuck in, such as a terminal that takes no output: after some time, or when the signal comes
+/// again. The time is for a tidy end.
+#[cfg(unix)]
+fn end_in_any_case(
+    signals: impl Iterator<Item = i32>,
+    came: &Arc<AtomicUsize>,
+) -> std::io::Result<()> {
+    use signal_hook::low_level::{emulate_default_handler, pipe};
+    use std::io::Read as _;
+    use std::os::unix::net::UnixStream;
+
+    let (mut told, tell) = UnixStream::pair()?;
+    for signal in signals {
+        pipe::register(signal, tell.try_clone()?)?;
+    }
+    let came = Arc::clone(came);
+    std::thread::Builder::new().spawn(move || {
+        // Held here, so that the other end is never the last one.
+        let _tell = tell;
+        let mut byte = [0];
+        if told.read_exact(&mut byte).is_ok() {
+            let _ = told.set_read_timeout(Some(std::time::Duration::from_secs(2)));
+            let _ = told.read_exact(&mut byte);
+            let signal = i32::try_from(came.load(Ordering::Relaxed));
+            let _ = emulate_default_handler(signal.unwrap_or(SIGTERM));
+        }
+    })?;
+    Ok(())
 }
 
 /// The mask of the signals that were inherited as ignored. The kernel shows it; elsewhere it can't be asked safely.

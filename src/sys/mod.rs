@@ -141,12 +141,19 @@ compile_error!(
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User {
     pub name: String,
-    #[cfg_attr(not(feature = "containers"), allow(dead_code))]
+    #[cfg_attr(
+        not(feature = "containers"),
+        allow(dead_code, reason = "engines are what is looked for in homes")
+    )]
     pub home: PathBuf,
 }
 
 /// What a caller lacks who was refused a look at a process, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "not every system has all of these")
+)]
 pub(crate) enum Missing {
     /// The rights of the superuser.
     Rights,

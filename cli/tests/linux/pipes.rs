@@ -3,7 +3,7 @@
 use std::process::Stdio;
 
 use crate::command::command;
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Port, eventually};
 
 /// The write end of a pipe whose reader is gone.
 fn closed_pipe() -> Stdio {
@@ -76,5 +76,62 @@ fn a_full_disk_is_an_error() {
             String::from_utf8_lossy(&output.stderr).starts_with("error: standard output: "),
             "{arguments:?}: {output:?}"
         );
+    }
+}
+
+#[test]
+fn ctrl_c_ends_a_command_that_is_stuck_in_its_own_output() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::fd::AsRawFd as _;
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+
+    for interrupts in [1, 2] {
+        let port = Port::claim();
+        let server = Fixture::role("server")
+            .port(&port)
+            .set("on_term", "swallow")
+            .start();
+        let (reader, mut writer) = std::io::pipe().expect("a pipe");
+        let stderr = writer.try_clone().expect("another end");
+        // SIGKILL comes before the next try, which is told of before it is made.
+        let mut command = command(&["-v", "-t", "950ms", &port.to_string()]);
+        // SAFETY: between fork and exec this is one call that only takes numbers. The tests may run where Ctrl-C is ignored.
+        unsafe {
+            command.pre_exec(|| {
+                libc::signal(libc::SIGINT, libc::SIG_DFL);
+                Ok(())
+            });
+        }
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(stderr)
+            .spawn()
+            .expect("the command runs");
+        let told = BufReader::new(&reader)
+            .lines()
+            .map_while(Result::ok)
+            .any(|line| line.contains("SIGTERM"));
+        assert!(told);
+        // From here on nobody reads, and there is no room for one line more.
+        // SAFETY: the descriptor lives through the call, which takes numbers.
+        unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+        for room in [4096, 1] {
+            while writer.write(&vec![b'.'; room]).is_ok() {}
+        }
+        // SAFETY: as above. The command shares this end's flags, and has to wait.
+        unsafe { libc::fcntl(writer.as_raw_fd(), libc::F_SETFL, 0) };
+        // The line about SIGKILL comes after it.
+        assert_eq!(server.ended_by(), Some(libc::SIGKILL));
+        for _ in 0..interrupts {
+            // SAFETY: it takes numbers; the child has not been waited for.
+            unsafe { libc::kill(child.id().cast_signed(), libc::SIGINT) };
+        }
+        let mut status = None;
+        eventually("the command ends", || {
+            status = child.try_wait().expect("a child");
+            status.is_some()
+        });
+        let status = status.expect("it has ended");
+        assert_eq!(status.signal(), Some(libc::SIGINT), "{status:?}");
     }
 }
