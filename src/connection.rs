@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::protocol::Protocol;
@@ -28,6 +29,15 @@ pub struct Connection {
     pub remaining: Option<Duration>,
     /// The inode; 0 where no process has the socket: in TIME_WAIT, orphaned, or not accepted yet.
     pub(crate) id: SocketId,
+}
+
+/// Whether the ports say that this is the server's end: its own is none that the kernel gives to clients, and the other's is one.
+pub(crate) fn is_servers_by_ports(
+    local: SocketAddr,
+    remote: SocketAddr,
+    ephemeral: &RangeInclusive<u16>,
+) -> bool {
+    !ephemeral.contains(&local.port()) && ephemeral.contains(&remote.port())
 }
 
 impl Connection {

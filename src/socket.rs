@@ -17,16 +17,19 @@ pub enum SocketState {
     Bound,
     /// UDP that is bound and not connected to a peer.
     Unconnected,
+    /// UDP that is connected to its client, as a server for one client at a time is (`nc -u -l`, DTLS). Only Linux tells.
+    Connected,
 }
 
 impl SocketState {
-    /// The word for it in JSON and in tables: `listen`, `bound` or `unconnected`.
+    /// The word for it in JSON and in tables: `listen`, `bound`, `unconnected` or `connected`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Listen => "listen",
             Self::Bound => "bound",
             Self::Unconnected => "unconnected",
+            Self::Connected => "connected",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use crate::connection::{Connection, ConnectionState};
+use crate::connection::{Connection, ConnectionState, is_servers_by_ports};
 use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::sys;
@@ -23,9 +23,14 @@ impl Ends {
     }
 
     /// A connection is a client's if a server of this machine is seen at its other end, or if its ports say so: its own is one that the
-    /// kernel gives to clients, and the other's is not. A UDP socket with a peer, or one that is still being connected, always is.
+    /// kernel gives to clients, and the other's is not. One that is still being connected always is; and a UDP socket with a peer, unless the
+    /// ports say that it is the server's.
     pub(super) fn is_clients(&self, connection: &Connection) -> bool {
-        if connection.protocol == Protocol::Udp || connection.state == ConnectionState::SynSent {
+        let (local, remote) = (connection.local, connection.remote);
+        if connection.protocol == Protocol::Udp {
+            return !is_servers_by_ports(local, remote, &self.ephemeral);
+        }
+        if connection.state == ConnectionState::SynSent {
             return true;
         }
         let remote = connection.remote.ip().to_canonical();
@@ -39,8 +44,7 @@ impl Ends {
             remote == connection.local.ip().to_canonical() || sys::is_local(remote).unwrap_or(false)
         };
         let has_server = self.listening.iter().any(is_server) && is_of_this_machine();
-        let by_ports = self.ephemeral.contains(&connection.local.port())
-            && !self.ephemeral.contains(&connection.remote.port());
+        let by_ports = is_servers_by_ports(connection.remote, local, &self.ephemeral);
         has_server || by_ports
     }
 }

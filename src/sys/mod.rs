@@ -7,7 +7,7 @@
 //! - `Table`: the socket table of this network namespace, and the way from its sockets to processes. What it adds to
 //!   a list it appends.
 //!   - `open() -> io::Result<Table>` looks at nothing yet.
-//!   - `listening(Ports, &mut Vec<Socket>) -> io::Result<bool>` is the cheap look: TCP in LISTEN and UDP without a peer. `false`: a
+//!   - `listening(Ports, &mut Vec<Socket>) -> io::Result<bool>` is the cheap look: TCP in LISTEN, UDP without a peer, and UDP that is connected to its client. `false`: a
 //!     table came in several parts, and rows may have been skipped.
 //!   - `bound(Ports, &mut Vec<Socket>) -> io::Result<()>` is the expensive look: TCP sockets that are bound and do not listen.
 //!   - `bound_unlisted(u16, &mut Vec<Socket>) -> io::Result<()>` finds the same for one port by asking processes, where the kernel lists

@@ -69,6 +69,43 @@ fn a_udp_server_is_ended() {
 }
 
 #[test]
+fn a_udp_server_that_is_connected_to_its_client_is_ended() {
+    let families: &[(&str, &str)] = if ipv6_or_skip() {
+        &[
+            ("0.0.0.0", "127.0.0.1"),
+            ("::", "127.0.0.1"),
+            ("::1", "::1"),
+        ]
+    } else {
+        &[("0.0.0.0", "127.0.0.1")]
+    };
+    for (address, from) in families {
+        for protocol in ["", "/udp"] {
+            let port = Port::claim();
+            let server = Fixture::role("udp_for_one")
+                .port(&port)
+                .set("address", address)
+                .start();
+            let from: std::net::IpAddr = from.parse().expect("an address");
+            let client = std::net::UdpSocket::bind((from, 0)).expect("a client");
+            client.connect((from, port.number())).expect("connect");
+            client.send(b"hello").expect("send");
+            server.wait_line("connected");
+            let target = format!("{port}{protocol}");
+            // The client's own port is nobody's server's.
+            let own = client.local_addr().expect("an address").port();
+            assert!(survey(own).expect("a survey").is_free());
+            let seen = survey(target.parse::<kill_port::Target>().expect("a target"));
+            let seen = seen.expect("a survey");
+            assert_eq!(seen.sockets()[0].state, SocketState::Connected);
+            kill(KillOptions::new(), &format!("{port}/tcp")).was_free();
+            kill(KillOptions::new(), &target).freed(&[(server.pid(), "exited", "TERM")]);
+            std::net::UdpSocket::bind(("0.0.0.0", port.number())).expect("it is free");
+        }
+    }
+}
+
+#[test]
 fn a_server_on_tcp_and_udp_is_told_once() {
     is_found_and_ended("tcp/127.0.0.1,udp/127.0.0.1", 2);
 }

@@ -15,7 +15,8 @@ use super::proc_net;
 use super::row::{Row, state};
 use super::sock_diag::{self, Family, Table};
 use super::sockstat;
-use crate::connection::{Connection, ConnectionState};
+use super::table::ephemeral_ports;
+use crate::connection::{Connection, ConnectionState, is_servers_by_ports};
 use crate::protocol::Protocol;
 use crate::socket::{Socket, SocketState};
 
@@ -154,7 +155,7 @@ impl SocketTable {
         }
     }
 
-    /// The cheap look: adds TCP sockets in LISTEN, and UDP sockets without a peer. Tells whether that is all of them: of a table
+    /// The cheap look: adds TCP sockets in LISTEN, and UDP sockets without a peer or with one that is their client. Tells whether that is all of them: of a table
     /// that came in several parts, some may have been skipped.
     ///
     /// # Errors
@@ -166,20 +167,30 @@ impl SocketTable {
     ) -> io::Result<bool> {
         self.has_gaps = false;
         let before = into.len();
-        for (protocol, number, found) in [
-            (Protocol::Tcp, state::LISTEN, SocketState::Listen),
-            (Protocol::Udp, state::CLOSE, SocketState::Unconnected),
+        let mut ephemeral = None;
+        let mut state_of = |row: &Row| match row.state {
+            state::LISTEN => Some(SocketState::Listen),
+            state::CLOSE => Some(SocketState::Unconnected),
+            _ => {
+                let ephemeral = ephemeral.get_or_insert_with(ephemeral_ports);
+                is_servers_by_ports(row.local, row.remote, ephemeral)
+                    .then_some(SocketState::Connected)
+            }
+        };
+        for (protocol, states) in [
+            (Protocol::Tcp, bit(state::LISTEN)),
+            (Protocol::Udp, bit(state::CLOSE) | bit(state::ESTABLISHED)),
         ] {
             let wanted = Wanted::of(protocol, ports);
             self.look(
                 Look {
                     protocol,
-                    states: bit(number),
-                    answers: bit(number),
+                    states,
+                    answers: states,
                     wanted: &wanted,
                     many: MANY_LISTENING,
                 },
-                |row| into.extend(socket(protocol, found, row)),
+                |row| into.extend(state_of(&row).and_then(|state| socket(protocol, state, row))),
             )?;
         }
         once_each(into, before);

@@ -151,7 +151,7 @@ fn an_unconnected_udp_socket_is_listed() {
 }
 
 #[test]
-fn a_connected_udp_socket_is_a_connection_and_not_listed() {
+fn a_udp_clients_socket_is_a_connection_and_not_listed() {
     let server = UdpSocket::bind(any(Ipv4Addr::LOCALHOST)).unwrap();
     let client = UdpSocket::bind(any(Ipv4Addr::LOCALHOST)).unwrap();
     client.connect(server.local_addr().unwrap()).unwrap();
