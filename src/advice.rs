@@ -130,9 +130,15 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
         Obstacle::NotPermitted { holder, .. } => {
             Some(known::remedy(&holder.process, target.port()).map_or(Advice::MoreRights, text))
         }
-        Obstacle::Hidden { socket, cause, .. } => Some(match cause {
+        Obstacle::Hidden {
+            socket,
+            cause,
+            candidates,
+            ..
+        } => Some(match cause {
             HiddenCause::Unreadable => look_with_more_rights(socket),
             HiddenCause::Elsewhere => look_elsewhere(socket),
+            HiddenCause::Closed => end_the_waiting(candidates),
         }),
         Obstacle::Respawned {
             holder,
@@ -374,7 +380,19 @@ fn on_cause(cause: &Cause) -> Advice {
             "look from the host or outside the container: `ss -lnp sport = :{}`",
             socket.port
         )),
+        Cause::Closed { candidates, .. } => end_the_waiting(candidates),
         Cause::Unreadable { socket, .. } => look_with_more_rights(socket),
+    }
+}
+
+/// It is for a person to say that it is this one.
+fn end_the_waiting(candidates: &[Process]) -> Advice {
+    match candidates {
+        [one] => text(format!(
+            "if it is that one, `kill {}` frees the port",
+            one.pid
+        )),
+        _ => text("end the one that served there"),
     }
 }
 

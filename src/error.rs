@@ -67,8 +67,7 @@ pub enum Obstacle {
         socket: Socket,
         /// Why its holder is unknown.
         cause: HiddenCause,
-        /// Processes whose descriptors can't be read and that may hold it: a guess, for a person to follow. None of
-        /// them is signalled.
+        /// Processes that may hold it: a guess, for a person to follow. None of them is signalled.
         candidates: Vec<Process>,
         /// What helps.
         advice: Option<Advice>,
@@ -657,11 +656,25 @@ fn hidden(
             "; no descriptor of any process here leads to it: the holder is outside this PID namespace, it is the kernel itself, or a process keeps it without a descriptor (a thread that waits in accept, a message on its way, a mapping, an io_uring)"
         })?;
     }
+    if cause == HiddenCause::Closed {
+        f.write_str("; ")?;
+        return closed(f, candidates);
+    }
     if candidates.is_empty() {
         return Ok(());
     }
     let names: Vec<String> = candidates.iter().take(3).map(ToString::to_string).collect();
     write!(f, "; perhaps {}", names.join(" or "))
+}
+
+/// Who waits on a descriptor that was closed.
+pub(crate) fn closed(f: &mut fmt::Formatter<'_>, candidates: &[Process]) -> fmt::Result {
+    let names: Vec<String> = candidates.iter().take(3).map(ToString::to_string).collect();
+    write!(
+        f,
+        "no descriptor leads to it; perhaps {} keeps it, where a thread still waits on a descriptor that is closed",
+        names.join(" or ")
+    )
 }
 
 fn client(

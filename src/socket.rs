@@ -157,6 +157,9 @@ pub enum HiddenCause {
     Unreadable,
     /// Every process that is visible here was looked at, and no descriptor leads to it.
     Elsewhere,
+    /// No descriptor was seen to lead to it, and a process has a thread that waits for connections (or datagrams) on a descriptor which was
+    /// closed meanwhile. Such a wait keeps a socket; nothing tells which. Only Linux shows it.
+    Closed,
 }
 
 /// A listening socket whose holder can't be determined.
@@ -167,7 +170,8 @@ pub struct HiddenSocket {
     pub socket: Socket,
     /// Why its holder is unknown.
     pub cause: HiddenCause,
-    /// Processes whose descriptors can't be read and that may hold it: a guess. Empty where too many might.
+    /// Processes that may hold it: a guess. Their descriptors can't be read, or a thread of theirs waits on one that was closed. Empty where
+    /// too many might.
     pub candidates: Vec<Process>,
 }
 

@@ -52,6 +52,8 @@ pub(crate) enum Extent {
 pub(crate) struct Discovery {
     table: Table,
     pub people: People,
+    /// The sockets that had no holder at some look.
+    unheld: HashSet<SocketId>,
 }
 
 impl Discovery {
@@ -59,6 +61,7 @@ impl Discovery {
         Ok(Self {
             table: Table::open()?,
             people: People::default(),
+            unheld: HashSet::new(),
         })
     }
 
@@ -177,6 +180,17 @@ impl Discovery {
 
     /// What is known of a socket whose holder can't be determined.
     fn hidden(&mut self, socket: Socket, unreadable: &[u32]) -> io::Result<HiddenSocket> {
+        // It may only just be closing; and to look at every thread takes time.
+        if !self.unheld.insert(socket.id) {
+            let candidates = self.waiting(socket.protocol)?;
+            if !candidates.is_empty() {
+                return Ok(HiddenSocket {
+                    socket,
+                    cause: HiddenCause::Closed,
+                    candidates,
+                });
+            }
+        }
         let cause = if unreadable.is_empty() {
             HiddenCause::Elsewhere
         } else {
@@ -187,6 +201,17 @@ impl Discovery {
             socket,
             cause,
         })
+    }
+
+    /// Those who may keep a socket without a descriptor for it, as a thread of theirs waits on one that is closed.
+    fn waiting(&mut self, protocol: Protocol) -> io::Result<Vec<Process>> {
+        let mut ids = Vec::new();
+        for pid in sys::waiting_on_closed(protocol) {
+            ids.extend(self.people.pass(pid)?);
+        }
+        self.people.describe_all(&ids);
+        let processes = ids.iter().map(|&id| &self.people.crowd[id].process);
+        Ok(processes.cloned().collect())
     }
 
     /// The processes of the socket's user that can't be read, if they are so few that naming them helps.

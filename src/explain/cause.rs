@@ -101,6 +101,17 @@ pub enum Cause {
         /// What helps.
         advice: Option<Advice>,
     },
+    /// No descriptor leads to the socket, and a process has a thread that waits for connections (or datagrams) on a descriptor which was closed
+    /// meanwhile: such a wait keeps a socket.
+    #[non_exhaustive]
+    Closed {
+        /// The socket.
+        socket: Socket,
+        /// The processes with such a thread: a guess, for a person to follow.
+        candidates: Vec<Process>,
+        /// What helps.
+        advice: Option<Advice>,
+    },
     /// Nobody is seen to hold the socket, and there are processes that the caller may not look at: another user's, as a rule.
     #[non_exhaustive]
     Unreadable {
@@ -217,6 +228,11 @@ fn sockets(survey: &Survey, causes: &mut Vec<Cause>) {
                 candidates: hidden.candidates.clone(),
                 advice,
             },
+            HiddenCause::Closed => Cause::Closed {
+                socket,
+                candidates: hidden.candidates.clone(),
+                advice,
+            },
             HiddenCause::Elsewhere if sys::surroundings::in_first_pid_namespace() => {
                 Cause::Kernel { socket, advice }
             }
@@ -281,6 +297,11 @@ impl Users for Cause {
             Self::BoundOnly {
                 socket, processes, ..
             }
+            | Self::Closed {
+                socket,
+                candidates: processes,
+                ..
+            }
             | Self::Unreadable {
                 socket,
                 candidates: processes,
@@ -300,7 +321,7 @@ impl Users for Cause {
 
 impl Cause {
     /// The word for it in JSON: `lingering`, `bound_only`, `client`, `privileged`, `excluded`, `not_local`, `kernel`,
-    /// `outside_namespace` or `unreadable`.
+    /// `outside_namespace`, `closed` or `unreadable`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -312,6 +333,7 @@ impl Cause {
             Self::NotLocal { .. } => "not_local",
             Self::Kernel { .. } => "kernel",
             Self::OutsideNamespace { .. } => "outside_namespace",
+            Self::Closed { .. } => "closed",
             Self::Unreadable { .. } => "unreadable",
         }
     }
@@ -328,6 +350,7 @@ impl Cause {
             | Self::NotLocal { advice, .. }
             | Self::Kernel { advice, .. }
             | Self::OutsideNamespace { advice, .. }
+            | Self::Closed { advice, .. }
             | Self::Unreadable { advice, .. } => advice.as_ref(),
         }
     }
@@ -343,6 +366,7 @@ impl Cause {
             | Self::NotLocal { advice, .. }
             | Self::Kernel { advice, .. }
             | Self::OutsideNamespace { advice, .. }
+            | Self::Closed { advice, .. }
             | Self::Unreadable { advice, .. } => advice,
         }
     }
@@ -431,7 +455,7 @@ impl fmt::Display for Cause {
             Self::Kernel { socket, .. } => {
                 write!(
                     f,
-                    "no process has {socket}: it is the kernel's own, or on its way from one process to another"
+                    "no process has {socket}: it is the kernel's own, or a process keeps it without a descriptor (a message on its way, a mapping, an io_uring)"
                 )?;
                 match service(socket) {
                     Some((name, _)) => write!(f, " ({name})"),
@@ -440,8 +464,14 @@ impl fmt::Display for Cause {
             }
             Self::OutsideNamespace { socket, .. } => write!(
                 f,
-                "no process that is visible here has {socket}: its holder is outside this PID namespace, or it is the kernel itself"
+                "no process that is visible here has {socket}: its holder is outside this PID namespace, it is the kernel itself, or a process keeps it without a descriptor (a message on its way, a mapping, an io_uring)"
             ),
+            Self::Closed {
+                socket, candidates, ..
+            } => {
+                write!(f, "the holder of {socket} can't be determined: ")?;
+                crate::error::closed(f, candidates)
+            }
             Self::Unreadable {
                 socket, candidates, ..
             } => {

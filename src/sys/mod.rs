@@ -35,6 +35,8 @@
 //! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
 //!   started since then and lives, elsewhere those of them who are below these processes.
 //! - `has_unseen_child(&Handle) -> bool`: whether a child of it is hidden from this user. Linux alone tells.
+//! - `waiting_on_closed(Protocol) -> Vec<u32>`: the processes in which a thread waits for a connection or a datagram on a descriptor that was
+//!   closed meanwhile: a guess at who keeps a socket to which no descriptor leads. Linux alone tells.
 //! - `ephemeral_ports() -> RangeInclusive<u16>`, `is_local(IpAddr) -> io::Result<bool>`.
 //! - `ENDS_TREES: bool`: whether ending a holder always means its descendants as well (Windows).
 //! - In `surroundings`, for explanations and next steps alone: `surroundings(&Handle) -> Surroundings` (the unit, container, job or
@@ -84,7 +86,7 @@ mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, describe, ephemeral_ports,
-    has_unseen_child, is_local, missing, started_since, wait,
+    has_unseen_child, is_local, missing, started_since, wait, waiting_on_closed,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -265,6 +267,12 @@ impl Patience {
     fn is_left(&self) -> bool {
         !self.left.is_zero()
     }
+}
+
+/// Linux alone tells.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn waiting_on_closed(_: Protocol) -> Vec<u32> {
+    Vec::new()
 }
 
 /// Everything that can be read of these processes, see the contract.

@@ -89,6 +89,39 @@ fn a_socket_that_no_process_has_is_not_free() {
 }
 
 #[test]
+fn a_thread_that_waits_on_a_closed_listener_is_named_and_not_ended() {
+    if !root_or_skip() {
+        return;
+    }
+    for listen in ["tcp/127.0.0.1", "udp/127.0.0.1"] {
+        let port = Port::claim();
+        let server = Fixture::role("closed_while_waiting")
+            .port(&port)
+            .listen(listen)
+            .start();
+        let answer = kill_plainly(port.number());
+        answer.held(&[("hidden", 0)]);
+        answer.mentions(&format!("(PID {})", server.pid()));
+        answer.mentions(&format!("`kill {}`", server.pid()));
+        assert!(!answer.display.contains("NFS"), "{answer:#?}");
+        assert!(server.is_alive());
+        let seen = survey(port.number()).expect("a survey");
+        assert_eq!(seen.hidden()[0].cause, HiddenCause::Closed);
+        let explanation = kill_port::explain(port.number()).expect("an explanation");
+        assert_eq!(explanation.causes[0].kind(), "closed");
+    }
+}
+
+#[test]
+fn a_listener_that_is_handed_on_from_process_to_process_is_freed() {
+    let port = Port::claim();
+    let chain = Fixture::role("hands_on").port(&port).start();
+    let answer = kill_plainly(port.number());
+    assert!(answer.free, "{answer:#?}");
+    chain.wait_gone();
+}
+
+#[test]
 fn a_users_worker_under_roots_master_does_not_make_the_port_free() {
     if !root_or_skip() {
         return;

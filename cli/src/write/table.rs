@@ -200,7 +200,7 @@ fn why_hidden(cause: HiddenCause) -> &'static str {
         HiddenCause::Elsewhere if cfg!(windows) => {
             "(its owner has ended, and who inherited it is not told)"
         }
-        HiddenCause::Elsewhere => "(holder outside this PID namespace, or the kernel itself)",
+        HiddenCause::Elsewhere => "(no descriptor leads to it: see --why)",
         _ => "(unknown)",
     }
 }

@@ -22,6 +22,7 @@ mod stat;
 mod surroundings;
 mod table;
 mod unlisted;
+mod waiting;
 
 pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
 pub(crate) use memory::describe;
@@ -33,6 +34,7 @@ pub(crate) use surroundings::{
     first_unprivileged_port, in_first_pid_namespace, is_wsl, managed, socket_unit, surroundings,
 };
 pub(crate) use table::{Table, ephemeral_ports};
+pub(crate) use waiting::waiting_on_closed;
 
 /// A holder is ended alone, unless the caller asks for its descendants.
 pub(crate) const ENDS_TREES: bool = false;

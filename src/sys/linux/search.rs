@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
@@ -28,6 +29,7 @@ struct Seen {
 
 /// Finds the holders of these sockets, which have to be sorted.
 pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
+    let newest = scan::last_pid();
     let pids = pids()?;
     let mut seen = match depth {
         Depth::Complete => share(&pids, wanted, |scanner, pid| note(pid, scanner.look(pid)))?,
@@ -65,6 +67,9 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
             found.holders.push((handle, again.held));
         }
     }
+    if depth == Depth::Complete && scan::last_pid() != newest {
+        chase(wanted, &mut found, &mut scanner)?;
+    }
     found.holders.sort_by_key(|(handle, _)| handle.pid());
     found.unreadable.sort_unstable();
     found.unreadable.dedup();
@@ -72,6 +77,46 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
         found.present = pids;
     }
     Ok(found)
+}
+
+/// How long those who hand a socket on are run after.
+const CHASE: Duration = Duration::from_millis(50);
+
+/// Looks at processes as they are started, for sockets that nobody was seen to hold: each holder may hand its own on to the next process
+/// and end, faster than all processes are looked at.
+fn chase(wanted: &[SocketId], found: &mut Found, scanner: &mut Scanner<'_>) -> io::Result<()> {
+    const PAUSE: Duration = Duration::from_micros(100);
+    let is_missing = |found: &Found| {
+        let held: HashSet<&SocketId> = found.holders.iter().flat_map(|(_, held)| held).collect();
+        held.len() < wanted.len()
+    };
+    let begun = Instant::now();
+    let mut last = scan::last_pid();
+    while begun.elapsed() < CHASE && is_missing(found) {
+        let newest = scan::last_pid();
+        if newest == last {
+            std::thread::sleep(PAUSE);
+            continue;
+        }
+        last = newest;
+        let Some(pid) = newest.filter(|&pid| !is_known(found, pid)) else {
+            continue;
+        };
+        if scanner.look(pid).held.is_empty() {
+            continue;
+        }
+        if let Some(handle) = Handle::open(pid)? {
+            let held = scanner.look(pid).held;
+            if !held.is_empty() && !handle.has_exited() {
+                found.holders.push((handle, held));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_known(found: &Found, pid: u32) -> bool {
+    found.holders.iter().any(|(handle, _)| handle.pid() == pid)
 }
 
 fn note(pid: u32, look: Look) -> Option<Seen> {
