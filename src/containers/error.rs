@@ -7,6 +7,7 @@ use super::engine::group_of;
 use super::http::HttpError;
 use crate::container::{Endpoint, EngineError, EngineErrorKind};
 use crate::next_step::Advice;
+use crate::target::Target;
 
 /// As much of an engine's text as belongs in a message.
 const TEXT_LIMIT: usize = 400;
@@ -61,6 +62,13 @@ impl EngineError {
                 None => "use sudo".to_owned(),
             }
         }));
+        error
+    }
+
+    pub(super) fn not_believed(endpoint: &Endpoint, count: usize, target: Target) -> Self {
+        let what = format!("names {count} containers that publish port {target}, which can't be");
+        let mut error = Self::new(endpoint, EngineErrorKind::NotUnderstood, what);
+        error.help = Some(text("look whether the engine is well, or start it again"));
         error
     }
 

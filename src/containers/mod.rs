@@ -25,6 +25,8 @@ pub use crate::container::{
 pub(crate) use api::{Ending, Stopping, end};
 pub(crate) use engine::Engines;
 
+use std::collections::{HashMap, HashSet};
+
 use crate::container::Endpoint;
 use crate::target::Target;
 
@@ -45,6 +47,8 @@ pub struct Published {
     pub containers: Vec<Container>,
     /// Engines that could not be asked, with the reasons. Their containers are missing above.
     pub errors: Vec<EngineError>,
+    /// The places of the containers that publish a port: an engine may list very many.
+    by_port: HashMap<u16, Vec<usize>>,
 }
 
 /// Asks all container engines of this machine which running containers publish ports, and waits at most two seconds for
@@ -55,21 +59,61 @@ pub struct Published {
 #[must_use]
 pub fn published() -> Published {
     let (containers, errors) = api::list(&Engines::find(&[]).local);
-    Published { containers, errors }
+    Published::new(containers, errors)
 }
 
 impl Published {
+    pub(crate) fn new(containers: Vec<Container>, errors: Vec<EngineError>) -> Self {
+        let mut by_port: HashMap<u16, Vec<usize>> = HashMap::new();
+        for (place, container) in containers.iter().enumerate() {
+            for port in &container.ports {
+                let places = by_port.entry(port.host_port).or_default();
+                if places.last() != Some(&place) {
+                    places.push(place);
+                }
+            }
+        }
+        Self {
+            containers,
+            errors,
+            by_port,
+        }
+    }
+
     /// Those that publish this target.
-    pub(crate) fn publishing(&self, target: Target) -> impl Iterator<Item = &Container> {
-        let all = self.containers.iter();
-        all.filter(move |container| container.publishes(&target))
+    pub fn publishing(&self, target: Target) -> impl Iterator<Item = &Container> {
+        let places = self.by_port.get(&target.port()).into_iter().flatten();
+        places
+            .filter_map(|&place| self.containers.get(place))
+            .filter(move |container| container.publishes(&target))
     }
 }
 
+/// So many containers of one engine may publish a target: each has to have an address for itself. An engine that names more is not
+/// believed.
+const MOST: usize = 64;
+
 /// Asks these engines who publishes one of the targets, with restart policies and stop signals.
 pub(crate) fn ask(engines: &[Endpoint], targets: &[Target]) -> Published {
-    let (mut containers, errors) = api::list(engines);
-    containers.retain(|container| targets.iter().any(|target| container.publishes(target)));
+    let (containers, mut errors) = api::list(engines);
+    let all = Published::new(containers, Vec::new());
+    let mut wanted: Vec<&Container> = Vec::new();
+    let mut seen: HashSet<&str> = HashSet::new();
+    for &target in targets {
+        let mut by_engine: HashMap<&Endpoint, Vec<&Container>> = HashMap::new();
+        for container in all.publishing(target) {
+            let of_engine = by_engine.entry(&container.endpoint).or_default();
+            of_engine.push(container);
+        }
+        for (engine, found) in by_engine {
+            if found.len() > MOST {
+                errors.push(EngineError::not_believed(engine, found.len(), target));
+                continue;
+            }
+            wanted.extend(found.into_iter().filter(|one| seen.insert(&one.id)));
+        }
+    }
+    let mut containers: Vec<Container> = wanted.into_iter().cloned().collect();
     api::inspect(&mut containers);
-    Published { containers, errors }
+    Published::new(containers, errors)
 }

@@ -129,10 +129,10 @@ impl Desk {
 
     fn nobody_answers(&self) -> Published {
         let engines = self.engines.iter().flat_map(|engines| &engines.local);
-        Published {
-            containers: Vec::new(),
-            errors: engines.map(EngineError::not_answering).collect(),
-        }
+        Published::new(
+            Vec::new(),
+            engines.map(EngineError::not_answering).collect(),
+        )
     }
 
     /// Asks the engines, those of these users included, who publishes these targets. Does nothing while an answer is awaited.

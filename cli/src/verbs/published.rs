@@ -1,6 +1,6 @@
 //! Containers in a list: they replace the processes that forward ports to them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use kill_port::containers::{Container, EngineError, forwarder, published};
@@ -15,7 +15,7 @@ pub fn add(listings: &mut Vec<(Target, Listing)>, all: bool) -> Vec<EngineError>
         return Vec::new();
     }
     let published = published();
-    let containers: Vec<Rc<Container>> = published.containers.into_iter().map(Rc::new).collect();
+    let containers = by_port(published.containers);
     if all {
         add_ports_without_a_socket(listings, &containers);
     }
@@ -28,6 +28,26 @@ pub fn add(listings: &mut Vec<(Target, Listing)>, all: bool) -> Vec<EngineError>
     published.errors
 }
 
+/// The containers that publish each port.
+type ByPort = BTreeMap<u16, Vec<Rc<Container>>>;
+
+/// An engine may list very many, so that nobody is to go through all of them for each port.
+fn by_port(containers: Vec<Container>) -> ByPort {
+    let mut ports = ByPort::new();
+    for container in containers.into_iter().map(Rc::new) {
+        for port in &container.ports {
+            let there = ports.entry(port.host_port).or_default();
+            if !there
+                .last()
+                .is_some_and(|last| Rc::ptr_eq(last, &container))
+            {
+                there.push(Rc::clone(&container));
+            }
+        }
+    }
+    ports
+}
+
 /// Whether a container may publish the port: a forwarder holds it, or nobody who can be seen.
 fn may_be_published((_, listing): &(Target, Listing)) -> bool {
     let mut holders = listing.holders.iter();
@@ -36,21 +56,20 @@ fn may_be_published((_, listing): &(Target, Listing)) -> bool {
         || holders.any(|holder| forwarder(&holder.process).is_some())
 }
 
-fn add_ports_without_a_socket(listings: &mut Vec<(Target, Listing)>, containers: &[Rc<Container>]) {
+fn add_ports_without_a_socket(listings: &mut Vec<(Target, Listing)>, containers: &ByPort) {
     let listed: HashSet<Target> = listings.iter().map(|(target, _)| *target).collect();
-    let ports = containers.iter().flat_map(|container| &container.ports);
-    let published: BTreeSet<u16> = ports.map(|port| port.host_port).collect();
-    let targets = published.into_iter().map(Target::new);
+    let targets = containers.keys().copied().map(Target::new);
     let missing = targets.filter(|target| !listed.contains(target));
     listings.extend(missing.map(|target| (target, Listing::default())));
 }
 
 fn put_containers_before_forwarders(
     (target, listing): &mut (Target, Listing),
-    containers: &[Rc<Container>],
+    containers: &ByPort,
 ) {
     let publishes = |container: &&Rc<Container>| container.publishes(target);
-    listing.containers = containers.iter().filter(publishes).cloned().collect();
+    let on_port = containers.get(&target.port()).into_iter().flatten();
+    listing.containers = on_port.filter(publishes).cloned().collect();
     let is_published = |protocol: Protocol| {
         let target = target.with_protocol(protocol);
         let mut containers = listing.containers.iter();

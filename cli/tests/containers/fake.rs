@@ -419,6 +419,71 @@ fn two_engines_that_both_claim_the_port_stop_nothing() {
     }
 }
 
+/// An engine that lists so many containers, each with a port.
+fn listing_many(count: u32, port: impl Fn(u32) -> u16) -> FakeEngine {
+    let one = |number: u32| listed(&format!("{number:064x}"), "many", port(number));
+    let all: Vec<String> = (0..count).map(one).collect();
+    let list = format!("[{}]", all.join(","));
+    FakeEngine::new(move |_| ok(&list))
+}
+
+#[test]
+fn an_engine_that_names_more_containers_than_one_port_can_have_is_not_believed() {
+    let port = Port::claim();
+    let forwarder = forwarder(&port);
+    let engine = listing_many(100, |_| port.number());
+    for options in ["-n", "-q"] {
+        let output = run(kill_port()
+            .env(
+                "DOCKER_HOST",
+                format!("unix://{}", engine.socket().display()),
+            )
+            .args([options, &port.to_string()]));
+        assert_code(&output, 1);
+        if options == "-n" {
+            assert_says(&output, "names 100 containers");
+        }
+    }
+    assert!(forwarder.is_alive());
+    let requests = engine.requests();
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.starts_with("GET /containers/json")),
+        "{requests:?}"
+    );
+}
+
+#[test]
+fn a_list_of_very_many_containers_takes_no_more_work_than_there_is() {
+    use std::os::unix::process::CommandExt as _;
+    let engine = listing_many(30_000, |number| u16::try_from(number + 1).expect("a port"));
+    let mut command = kill_port();
+    command
+        .env(
+            "DOCKER_HOST",
+            format!("unix://{}", engine.socket().display()),
+        )
+        .arg("--list");
+    // All of them for each of their ports would be minutes of work; this is the processor's time, however busy it is.
+    let limit = libc::rlimit {
+        rlim_cur: 20,
+        rlim_max: 20,
+    };
+    // SAFETY: the closure makes one system call and allocates nothing.
+    unsafe {
+        command.pre_exec(move || {
+            libc::setrlimit(libc::RLIMIT_CPU, &raw const limit);
+            Ok(())
+        });
+    }
+    let output = run(&mut command);
+    assert_code(&output, 0);
+    let out = String::from_utf8_lossy(&output.stdout);
+    let is_late = String::from_utf8_lossy(&output.stderr).contains("does not answer");
+    assert!(is_late || out.lines().count() > 30_000, "{}", out.len());
+}
+
 #[test]
 fn no_engine_is_asked_about_an_ordinary_server() {
     let port = Port::claim();

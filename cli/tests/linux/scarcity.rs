@@ -5,18 +5,30 @@ use std::process::Command;
 
 use crate::command::{Run, command, run};
 use crate::fixture::linux::root_or_skip;
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Port, skip};
+
+#[cfg(target_env = "gnu")]
+type Resource = libc::__rlimit_resource_t;
+#[cfg(not(target_env = "gnu"))]
+type Resource = libc::c_int;
 
 /// The command, with so many descriptors and no more.
 fn run_with_descriptors(limit: u64, arguments: &[&str]) -> Run {
+    run_with(libc::RLIMIT_NOFILE, limit, arguments)
+}
+
+/// The command, with so much of a resource and no more.
+fn run_with(resource: Resource, limit: u64, arguments: &[&str]) -> Run {
     let mut command = command(arguments);
+    // Each thread of the C library reserves some of the addresses for itself, so that how many are taken depends on the machine.
+    command.env("MALLOC_ARENA_MAX", "1");
     let limit = libc::rlimit {
         rlim_cur: limit,
         rlim_max: limit,
     };
     let lower = move || {
         // SAFETY: the structure lives through the call, which touches nothing else and may be made after a fork.
-        if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } == 0 {
+        if unsafe { libc::setrlimit(resource, &raw const limit) } == 0 {
             Ok(())
         } else {
             Err(std::io::Error::last_os_error())
@@ -114,4 +126,20 @@ fn a_list_that_could_not_be_made_does_not_say_that_nobody_listens() {
     run(&port.to_string()).exits(0);
     // That a port is free, the kernel tells without it.
     run_without_proc(&mut command(&[port.to_string()])).exits(0);
+}
+
+#[test]
+fn a_process_with_thousands_of_sockets_is_listed_in_little_memory() {
+    let port = Port::claim();
+    let role = Fixture::role("many_sockets").port(&port).set("count", 4000);
+    let server = match role.try_start() {
+        Ok(server) => server,
+        Err(why) => return skip(&why),
+    };
+    // A copy of all its sockets for each of them would be a gigabyte.
+    let run = run_with(libc::RLIMIT_AS, 512 << 20, &["--list"]).exits(0);
+    let pid = format!(" {} ", server.pid());
+    let rows = run.out.lines().filter(|line| line.contains(&pid)).count();
+    assert_eq!(rows, 4000);
+    run_with(libc::RLIMIT_AS, 512 << 20, &["--list", "--json"]).exits(0);
 }
