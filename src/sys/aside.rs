@@ -32,7 +32,7 @@ impl<T: Send + 'static> Task<T> {
                 let _ = sender.send(work(deadline));
             });
         if let Err(error) = thread {
-            log::warn!("no thread could be started to ask somebody else: {error}");
+            log::warn!(target: "kill_port", "no thread could be started to ask somebody else: {error}");
         }
         Self { answer, deadline }
     }

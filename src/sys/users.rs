@@ -78,7 +78,7 @@ fn users_by(
         let (good_for, user) = match told.remove(&uid) {
             Some(user) => (FRESH, user),
             None => {
-                log::info!("the system does not tell in time who the user {uid} is");
+                log::info!(target: "kill_port", "the system does not tell in time who the user {uid} is");
                 (DEAF, None)
             }
         };

@@ -106,7 +106,7 @@ fn read_all<Q: Send + 'static>(
         }
     }
     if left > 0 {
-        log::info!("{left} processes do not show their command lines: their memory is locked");
+        log::info!(target: "kill_port", "{left} processes do not show their command lines: their memory is locked");
     }
     lines
 }
