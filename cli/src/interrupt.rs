@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -10,13 +11,19 @@ use signal_hook::flag;
 #[derive(Debug, Default)]
 pub struct Interrupt {
     signal: Arc<AtomicUsize>,
+    /// Since when there is something to watch for.
+    since: Option<Instant>,
     watching: bool,
 }
 
+/// Most waits are over sooner, and nobody is so quick to press Ctrl-C.
+const SOON: Duration = Duration::from_millis(20);
+
 impl Interrupt {
-    /// Watches from now on. Before the first wait there is nothing to tidy, and the signals simply end the command.
+    /// Watches from now on, if there has been a wait for a while. Before that there is nothing to tidy, and the signals simply end the command.
     pub fn watch(&mut self) {
-        if self.watching {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.watching || since.elapsed() < SOON {
             return;
         }
         self.watching = true;
@@ -25,14 +32,15 @@ impl Interrupt {
         let heeded = [SIGINT, SIGTERM]
             .into_iter()
             .filter(|signal| ignored >> (signal - 1) & 1 == 0);
-        #[cfg(unix)]
-        let _ = end_in_any_case(heeded.clone(), &self.signal);
-        for signal in heeded {
+        for signal in heeded.clone() {
             if let Ok(number) = usize::try_from(signal) {
                 // Without a handler the signal still ends the command, only less tidily.
                 let _ = flag::register_usize(signal, Arc::clone(&self.signal), number);
             }
         }
+        // After that: whoever is told that a signal came finds which.
+        #[cfg(unix)]
+        let _ = end_in_any_case(heeded, &self.signal);
     }
 
     /// The signal, once it has come.
@@ -65,10 +73,10 @@ fn end_in_any_case(
         let _tell = tell;
         let mut byte = [0];
         if told.read_exact(&mut byte).is_ok() {
-            let _ = told.set_read_timeout(Some(std::time::Duration::from_secs(2)));
+            let _ = told.set_read_timeout(Some(Duration::from_secs(2)));
             let _ = told.read_exact(&mut byte);
-            let signal = i32::try_from(came.load(Ordering::Relaxed));
-            let _ = emulate_default_handler(signal.unwrap_or(SIGTERM));
+            let signal = i32::try_from(came.load(Ordering::Relaxed)).unwrap_or(SIGTERM);
+            let _ = emulate_default_handler(signal);
         }
     })?;
     Ok(())
