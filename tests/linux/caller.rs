@@ -43,6 +43,7 @@ const CALL: &[Takes] = takes![
     plan: Flag,
     foresee: Flag,
     include_ancestors: Flag,
+    within: std::path::PathBuf,
 ];
 
 /// What [`open_moved`] takes besides its sockets.
@@ -67,6 +68,9 @@ fn options(params: &Params) -> KillOptions {
     let mut options = KillOptions::new();
     if let Some(grace) = params.get("grace") {
         options = options.grace(Duration::from_millis(grace));
+    }
+    if let Some(folder) = params.get::<std::path::PathBuf>("within") {
+        options = options.within(folder);
     }
     if params.has("include_ancestors") {
         options = options.include(Include::Ancestors);

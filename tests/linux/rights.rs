@@ -4,7 +4,7 @@
 use super::answer::Answer;
 use super::caller::{answer, calling};
 use crate::fixture::linux::root_or_skip;
-use crate::fixture::{Fixture, Params, Port, Role, RoleKind, say, skip, takes};
+use crate::fixture::{Fixture, Folder, Params, Port, Role, RoleKind, say, skip, takes};
 
 pub const ROLES: &[RoleKind] = &[RoleKind::new(
     "tells_holders",
@@ -159,4 +159,23 @@ fn what_is_told_of_another_users_server_does_not_need_the_right_to_trace() {
     let (program, folder) = (link("exe"), link("cwd"));
     assert!(program.is_some() && folder.is_some());
     caller.wait_line(&format!("holder {} {program:?} {folder:?}", server.pid()));
+}
+
+#[test]
+fn where_another_users_server_works_is_seen_without_the_right_to_trace() {
+    if !root_or_skip() {
+        return;
+    }
+    let home = Folder::new();
+    for (folder, is_asked_for) in [("app", true), ("shop", false)] {
+        let port = Port::claim();
+        let server = Fixture::role("server")
+            .port(&port)
+            .cwd(home.below(folder))
+            .set("uid", USER)
+            .start();
+        let answer = answer(root_in_a_container(&port).set("within", home.below("app").display()));
+        assert_eq!(answer.free, is_asked_for, "{answer:#?}");
+        assert_eq!(server.is_alive(), !is_asked_for);
+    }
 }

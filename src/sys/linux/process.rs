@@ -19,6 +19,7 @@ use rustix::process::{
 };
 use rustix::time::{ClockId, clock_gettime};
 
+use super::super::aside::Task;
 use super::super::{Delivery, Folder, Place};
 use super::borrowed::{Owner, ids};
 use super::cgroup;
@@ -189,31 +190,17 @@ impl Handle {
         process
     }
 
-    /// Whether it works in this folder or below. The way up from its working directory is gone step by step: a path may be another's in
-    /// another mount namespace, and tells nothing of a folder that was removed.
+    /// Whether it works in this folder or below. The folder's storage may hang, so that the answer has a limit.
     pub(crate) fn is_in(&self, folder: &Folder) -> Option<bool> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let mut at = match &self.directory {
-            Some(directory) => openat(directory, "cwd", flags, Mode::empty()),
-            None => openat(CWD, proc_path(self.pid, "cwd"), flags, Mode::empty()),
-        }
-        .ok()?;
+        const LIMIT: Duration = Duration::from_millis(200);
+        let (pid, directory, folder) = (self.pid, self.directory.clone(), folder.clone());
+        let look = Task::start(LIMIT, move |_| {
+            leads_to(working_directory(pid, directory.as_deref())?, &folder)
+        });
+        let is_in = look.finish()?;
         // Without a descriptor the PID may have been given to another.
         self.stat()?;
-        let identity = |at: &OwnedFd| fstat(at).ok().map(|stat| (stat.st_dev, stat.st_ino));
-        let mut here = identity(&at)?;
-        for _ in 0..DEEPEST {
-            if folder.is(here) {
-                return Some(true);
-            }
-            let above = openat(&at, "..", flags, Mode::empty()).ok()?;
-            let there = identity(&above)?;
-            if there == here {
-                return Some(false);
-            }
-            (at, here) = (above, there);
-        }
-        None
+        is_in
     }
 
     /// Sends a signal to this process, or to nobody.
@@ -301,6 +288,40 @@ impl Handle {
 
 /// More folders than a path can name are not gone through.
 const DEEPEST: usize = 2048;
+
+/// The working directory of a process, as a descriptor for paths alone. Who may open it without being its owner is told by
+/// [`borrowed`](super::borrowed).
+fn working_directory(pid: u32, directory: Option<&OwnedFd>) -> Option<OwnedFd> {
+    let open = || match directory {
+        Some(directory) => openat(directory, "cwd", FOLDER, Mode::empty()),
+        None => openat(CWD, proc_path(pid, "cwd"), FOLDER, Mode::empty()),
+    };
+    match open() {
+        Err(Errno::ACCESS | Errno::PERM) => Owner::of(pid)?.read(open)?.ok(),
+        opened => opened.ok(),
+    }
+}
+
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Whether this directory is that folder or lies below. The way up is gone step by step: a path may be another's in another mount
+/// namespace, and tells nothing of a folder that was removed.
+fn leads_to(mut at: OwnedFd, folder: &Folder) -> Option<bool> {
+    let identity = |at: &OwnedFd| fstat(at).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let mut here = identity(&at)?;
+    for _ in 0..DEEPEST {
+        if folder.is(here) {
+            return Some(true);
+        }
+        let above = openat(&at, "..", FOLDER, Mode::empty()).ok()?;
+        let there = identity(&above)?;
+        if there == here {
+            return Some(false);
+        }
+        (at, here) = (above, there);
+    }
+    None
+}
 
 /// How many descriptors are left for looking around, however many processes are being dealt with.
 const RESERVE: u64 = 32;
