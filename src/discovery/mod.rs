@@ -346,13 +346,13 @@ impl Discovery {
     }
 
     /// A complete look at some targets, with one scan of the processes for all. It is repeated while a socket has no holder and may just
-    /// have lost its last one.
+    /// have lost its last one, or a bind is refused and nothing is seen that is in its way.
     pub(crate) fn complete(
         &mut self,
         targets: &[Target],
         extent: Extent,
     ) -> io::Result<Vec<Sight>> {
-        let mut before: Option<HashSet<SocketId>> = None;
+        let mut before: (HashSet<SocketId>, HashSet<Target>) = Default::default();
         let mut looks = 0;
         loop {
             let sights = self.complete_once(targets, extent)?;
@@ -368,12 +368,19 @@ impl Discovery {
                 })
                 .map(|socket| socket.id)
                 .collect();
+            // Such a bind may be over, too, before it can be seen.
+            let refused: HashSet<Target> = targets
+                .iter()
+                .zip(&sights)
+                .filter(|(_, sight)| sight.is_refused_by_nobody())
+                .map(|(&target, _)| target)
+                .collect();
             // Those that were in doubt at the last look have been given their time.
-            let has_settled = doubtful.is_subset(before.as_ref().unwrap_or(&HashSet::new()));
+            let has_settled = doubtful.is_subset(&before.0) && refused.is_subset(&before.1);
             if has_settled || looks > LOOKS {
                 return Ok(sights);
             }
-            before = Some(doubtful);
+            before = (doubtful, refused);
             std::thread::sleep(LINGER);
         }
     }

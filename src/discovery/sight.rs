@@ -36,6 +36,11 @@ impl Sight {
             .is_some_and(|refusals| !refusals.is_empty())
     }
 
+    /// The same, though nothing was seen that is in the way.
+    pub(crate) fn is_refused_by_nobody(&self) -> bool {
+        self.is_refused() && self.sockets.is_empty() && self.uses_in_the_way().next().is_none()
+    }
+
     /// What uses the port over a protocol that the kernel does not let be bound.
     pub(crate) fn uses_in_the_way(&self) -> impl Iterator<Item = &Use> {
         let refusals = self.refusals.as_deref().unwrap_or_default();
