@@ -12,7 +12,7 @@ use crate::next_step::Advice;
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::protocol::Protocol;
-use crate::report::{Fate, SparedReason};
+use crate::report::{Fate, HolderReport, SparedReason};
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, Socket, SocketState};
 use crate::supervisor::{Restarts, Supervisor};
@@ -53,6 +53,9 @@ pub(crate) fn advise_on_causes(explanation: &mut Explanation) {
 pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>) {
     supervisors.retain_mut(|supervisor| {
         let Some(unit) = &supervisor.unit else {
+            if !explain::may_supervise(&supervisor.process) {
+                return false;
+            }
             let is_alone = supervisor.others.is_empty();
             supervisor.advice = Some(stop_supervisor(&supervisor.process, is_alone));
             return true;
@@ -72,14 +75,18 @@ pub(crate) fn advise_on_plan(plan: &mut Plan) {
         advise(error);
     }
     advise_on_supervisors(&mut plan.supervisors);
-    let mut supervisors = plan.supervisors.iter_mut();
-    let known = supervisors.find(|one| one.restarts == Restarts::Always && one.unit.is_none());
-    let mut holders = plan.holders.iter();
-    let told = holders.find(|report| report.fate == Fate::WouldSignal);
-    if let (Some(supervisor), Some(told)) = (known, told)
-        && let Some(command) = explain::stop_command(&told.holder.process)
-    {
-        supervisor.advice = Some(run(command));
+    for supervisor in &mut plan.supervisors {
+        let is_its = |report: &&HolderReport| {
+            report.fate == Fate::WouldSignal
+                && report.holder.process.parent_pid == Some(supervisor.process.pid)
+        };
+        let is_known = supervisor.restarts == Restarts::Always && supervisor.unit.is_none();
+        if is_known
+            && let Some(told) = plan.holders.iter().find(is_its)
+            && let Some(command) = explain::stop_command(&told.holder.process)
+        {
+            supervisor.advice = Some(run(command));
+        }
     }
 }
 
@@ -125,7 +132,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
                 "`netsh http show servicestate` shows who is behind it",
             )),
             // A supervisor is no holder.
-            SparedReason::Kernel | SparedReason::Needed => None,
+            SparedReason::Kernel | SparedReason::Shell | SparedReason::Needed => None,
         },
         Obstacle::NotPermitted { holder, .. } => {
             Some(known::remedy(&holder.process, target.port()).map_or(Advice::MoreRights, text))
@@ -145,6 +152,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
             unit,
             supervisor,
             supervisor_spared,
+            supervisor_denied,
             ..
         } => Some(match known::remedy(&holder.process, target.port()) {
             Some(remedy) => text(remedy),
@@ -153,6 +161,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
                 unit.as_deref(),
                 supervisor.as_ref(),
                 *supervisor_spared,
+                *supervisor_denied,
                 was_forced,
             ),
         }),
@@ -209,11 +218,13 @@ fn stop_respawning(
     unit: Option<&str>,
     supervisor: Option<&Process>,
     spared: Option<SparedReason>,
+    is_denied: bool,
     was_forced: bool,
 ) -> Advice {
     let is_watcher = |process: &&Process| Restarts::of(process) == Restarts::OnChange;
     if let Some(watcher) = supervisor.filter(is_watcher)
         && spared.is_none()
+        && !is_denied
     {
         return Advice::Supervisor(Box::new(watcher.clone()));
     }
@@ -227,7 +238,11 @@ fn stop_respawning(
         Some(supervisor) if spared == Some(SparedReason::Needed) => {
             stop_supervisor(supervisor, false)
         }
+        Some(shell) if spared == Some(SparedReason::Shell) => {
+            text(format!("stop the loop in {shell}, by Ctrl-C there"))
+        }
         Some(_) if spared.is_some() => text("stop what starts it first"),
+        Some(_) if is_denied => Advice::MoreRights,
         Some(supervisor) => Advice::Supervisor(Box::new(supervisor.clone())),
         // It may start itself again when it is asked to end.
         None if !was_forced => Advice::Force,

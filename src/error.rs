@@ -81,6 +81,8 @@ pub enum Obstacle {
         supervisor: Option<Process>,
         /// Why that process can't be ended too, if it can't: it is PID 1 or an ancestor of the caller, or others depend on it.
         supervisor_spared: Option<SparedReason>,
+        /// Whether the system does not permit the caller to signal that process.
+        supervisor_denied: bool,
         /// Holders of other ports below that process, if that is why.
         others: Vec<Holder>,
         /// The systemd unit that the holder belongs to, if its control group names one.
@@ -605,6 +607,7 @@ fn spared(f: &mut fmt::Formatter<'_>, holder: &Holder, reason: SparedReason) -> 
         SparedReason::Forwarder => {
             write!(f, "{who} holds it, and it forwards the port to a container")
         }
+        SparedReason::Shell => write!(f, "{who} is a shell that somebody types into"),
         SparedReason::Needed => {
             write!(f, "others that hold ports depend on {who}")
         }

@@ -114,24 +114,6 @@ impl Rules {
         facts.is_init || self.caller_or_above(id, facts).is_some() || facts.is_interactive_shell()
     }
 
-    /// Why this one can't be ended as a supervisor, if it is for who it is.
-    pub(crate) fn why_no_supervisor(&self, crowd: &Crowd, id: Id) -> Option<SparedReason> {
-        if crowd[id].is_init {
-            return Some(SparedReason::Init);
-        }
-        let is_editor = crowd[id].is_editor && !self.include_editors;
-        self.caller_or_above(id, &crowd[id])
-            .or(is_editor.then_some(SparedReason::Editor))
-            .or_else(|| self.outside(&crowd[id]))
-            .or_else(|| self.needed(id))
-    }
-
-    fn needed(&self, id: Id) -> Option<SparedReason> {
-        self.others
-            .contains_key(&id)
-            .then_some(SparedReason::Needed)
-    }
-
     /// Why it is not one of those asked for, if they are asked for by where they work.
     fn outside(&self, facts: &Facts) -> Option<SparedReason> {
         self.within.as_ref()?;
@@ -224,10 +206,19 @@ pub(crate) fn judge(
     if facts.is_forwarder && !rules.include_forwarders {
         return Verdict::Spared(SparedReason::Forwarder);
     }
-    if candidate.part == Part::Supervisor
-        && let Some(reason) = rules.needed(candidate.id)
+    // A container counts by its own folder, not by its forwarder's. What descends from somebody inside belongs to it, wherever it works.
+    if candidate.part != Part::Descendant
+        && let Some(reason) = rules.outside(facts)
     {
         return Verdict::Spared(reason);
+    }
+    if candidate.part == Part::Supervisor {
+        if facts.is_interactive_shell() {
+            return Verdict::Spared(SparedReason::Shell);
+        }
+        if rules.others.contains_key(&candidate.id) {
+            return Verdict::Spared(SparedReason::Needed);
+        }
     }
     let is_client = candidate.part == Part::Client || is_perhaps_a_client(rules, target, candidate);
     if is_client && !rules.include_clients {
@@ -236,12 +227,6 @@ pub(crate) fn judge(
     // To include ancestors is to mean an editor that is one.
     if facts.is_editor && !rules.include_editors && above.is_none() {
         return Verdict::Spared(SparedReason::Editor);
-    }
-    // What descends from somebody inside belongs to it, wherever it works.
-    if candidate.part != Part::Descendant
-        && let Some(reason) = rules.outside(facts)
-    {
-        return Verdict::Spared(reason);
     }
     #[cfg(feature = "containers")]
     if rules.only_containers {
@@ -474,9 +459,30 @@ mod tests {
             let expected = unless_descends(unknown, SparedReason::FolderUnknown);
             assert_eq!(town.judge(unknown, part), expected);
         }
-        let why = |id| town.rules.why_no_supervisor(&town.crowd, id);
-        assert_eq!(why(inside), None);
-        assert_eq!(why(outside), Some(SparedReason::Outside));
+    }
+
+    #[test]
+    fn a_shell_that_somebody_types_into_and_whoever_is_needed_are_spared_as_supervisors_alone() {
+        let mut town = Town::new();
+        let shell = town.add(60, |facts| {
+            facts.process.name = "bash".to_owned();
+            facts.place.terminal = 9;
+            facts.place.session = 60;
+        });
+        let needed = town.add(61, |_| ());
+        town.rules.others.insert(needed, Vec::new());
+        for part in PARTS {
+            let spared = |id, reason| match part {
+                Part::Supervisor => Verdict::Spared(reason),
+                Part::Client => Verdict::Spared(SparedReason::Client),
+                _ => Verdict::Signal(Permit(id)),
+            };
+            assert_eq!(town.judge(shell, part), spared(shell, SparedReason::Shell));
+            assert_eq!(
+                town.judge(needed, part),
+                spared(needed, SparedReason::Needed)
+            );
+        }
     }
 
     #[test]

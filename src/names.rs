@@ -1,6 +1,6 @@
 //! Plain data: the names that a program is known by, from its file, its command line and its title.
 //!
-//! A process can call itself what it likes.
+//! A process can call itself what it likes: a name may spare it, or choose its signal, and ends nobody whom the judge does not permit.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -9,6 +9,10 @@ use crate::process::Process;
 
 /// Interpreters, without the version in their names: the program is named by the first argument that is no option.
 const INTERPRETERS: &str = "node nodejs python ruby perl php bun deno";
+
+/// Shells.
+pub(crate) const SHELLS: &str =
+    "sh bash dash zsh fish ksh ksh93 mksh ash csh tcsh nu elvish xonsh pwsh powershell cmd";
 
 /// Linux cuts the short name of a process after this many bytes.
 const COMM_LENGTH: usize = 15;

@@ -30,6 +30,8 @@ pub enum SparedReason {
     Client,
     /// It forwards the port to a container: ending it would break the container, which would go on without the port.
     Forwarder,
+    /// It is a shell that somebody types into: a terminal would close with it. Only as a supervisor.
+    Shell,
     /// Others that hold ports depend on it, and would end with it: it is a supervisor of more than one server.
     Needed,
     /// It is an editor or an IDE, or its server on this machine, which may forward the port: its windows would end with it.
@@ -58,6 +60,7 @@ impl SparedReason {
             Self::System => "system",
             Self::Client => "client",
             Self::Forwarder => "forwarder",
+            Self::Shell => "shell",
             Self::Needed => "needed",
             Self::Editor => "editor",
             Self::Outside => "outside",

@@ -22,7 +22,10 @@ pub(crate) fn stop_signal(process: &Process) -> Option<Signal> {
         // SIGTERM waits until every client has gone (a "smart" shutdown). After SIGKILL the next start has to recover.
         "postgres" | "postmaster" if is_postmaster() => Some(Signal::Int),
         // SIGTERM loads everything anew, unless it was told to die on it. SIGINT ends it either way.
-        name if name == "uwsgi" || name.starts_with("uwsgi-") || name.starts_with("uwsgi_") => {
+        name if name == "uwsgi"
+            || name.starts_with("uwsgi-core")
+            || name.starts_with("uwsgi_python") =>
+        {
             Some(Signal::Int)
         }
         _ => None,

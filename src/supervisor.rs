@@ -1,8 +1,9 @@
 //! Plain data: who may start an ended holder again.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use crate::names::Names;
+use crate::names::{Names, SHELLS};
 use crate::next_step::Advice;
 use crate::printable::printable;
 use crate::process::Process;
@@ -18,7 +19,9 @@ pub struct Supervisor {
     pub unit: Option<String>,
     /// When it does so, as far as it is known by its name.
     pub restarts: Restarts,
-    /// Whether it would be ended as well: see [`KillOptions::supervisor`](crate::KillOptions::supervisor).
+    /// Whether [`KillOptions::supervisor`](crate::KillOptions::supervisor) would end it as well, in a [`Plan`](crate::Plan).
+    pub may_end: bool,
+    /// The same, if that was asked for.
     pub would_end: bool,
     /// Holders of other ports below it, for whose sake it is not ended. Only looked for where supervisors may be ended.
     pub others: Vec<Holder>,
@@ -63,7 +66,8 @@ impl Restarts {
 const MANAGERS: &str = "supervisord runsv s6-supervise supervise supervise-daemon circusd monit god immortal forever nssm winsw";
 
 /// Programs that start what they watch over again when a file changes.
-const WATCHERS: &str = "nodemon node-dev ts-node-dev watchexec cargo-watch bacon entr air reflex watchmedo fresh gowatch wgo chokidar onchange";
+const WATCHERS: &str =
+    "nodemon node-dev ts-node-dev watchexec cargo-watch bacon entr air watchmedo chokidar onchange";
 
 /// Programs that do so when they are told by an argument, and those arguments.
 const TOLD: &[(&str, &[&str])] = &[
@@ -84,28 +88,66 @@ const TOLD: &[(&str, &[&str])] = &[
 /// The program that starts others again which this process is, if it is known as one.
 pub(crate) fn known(process: &Process) -> Option<(&'static str, Restarts)> {
     let names = Names::of(process);
-    let title = process.command.first()?.to_string_lossy();
-    if title.starts_with("PM2 v") {
+    let title = process.command.first();
+    if title.is_some_and(|title| title.to_string_lossy().starts_with("PM2 v")) {
         return Some(("pm2", Restarts::Always));
     }
-    if let Some(name) = names.first_of(MANAGERS) {
+    // A script of that name in another language is somebody's own.
+    let is_own_script = |name: &str| {
+        let mut words = process.command.iter().map(|word| word.to_string_lossy());
+        words.any(|word| {
+            word.ends_with(&format!("{name}.py")) || word.ends_with(&format!("{name}.rb"))
+        })
+    };
+    if let Some(name) = names.first_of(MANAGERS).filter(|name| !is_own_script(name)) {
         return Some((name, Restarts::Always));
     }
-    if let Some(name) = names.first_of(WATCHERS) {
+    if let Some(name) = names.first_of(WATCHERS).filter(|name| !is_own_script(name)) {
         return Some((name, Restarts::OnChange));
     }
     let is_told = |words: &[&str]| {
-        let mut arguments = process.command.iter().skip(1);
+        let mut arguments = own_arguments(process, &names);
         arguments.any(|argument| {
-            let argument = argument.to_string_lossy();
             let option = argument.split('=').next().unwrap_or_default();
             words.contains(&option)
-        })
+        }) && !own_arguments(process, &names).any(|argument| argument == "--noreload")
     };
     TOLD.iter().find_map(|(programs, words)| {
         let name = names.first_of(programs).filter(|_| is_told(words))?;
         Some((name, Restarts::OnChange))
     })
+}
+
+/// Whether it is a shell that was given one command line without a loop, as `npm run` starts one.
+pub(crate) fn starts_once(process: &Process) -> bool {
+    let words: Vec<_> = process
+        .command
+        .iter()
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let [_, option, line, ..] = words.as_slice() else {
+        return false;
+    };
+    let is_loop = |word: &str| matches!(word, "while" | "until" | "for" | "exec" | "watch");
+    let mut parts = line.split(|character: char| !character.is_ascii_alphanumeric());
+    Names::of(process).first_of(SHELLS).is_some()
+        && option.starts_with('-')
+        && option.ends_with('c')
+        && !parts.any(is_loop)
+}
+
+/// The arguments that are for the program itself and not for what it runs: of an interpreter those before the script, unless the script
+/// is what it is known by.
+fn own_arguments<'p>(process: &'p Process, names: &Names) -> impl Iterator<Item = Cow<'p, str>> {
+    let interprets =
+        names.first_of("node nodejs bun deno").is_some() && names.first_of("tsx").is_none();
+    let arguments = process.command.iter().skip(1);
+    let arguments = arguments.map(|argument| argument.to_string_lossy());
+    // `bun run --hot server.ts`
+    let is_own = |argument: &Cow<'_, str>| {
+        argument.starts_with('-') || argument == "run" || argument == "serve"
+    };
+    arguments.take_while(move |argument| !interprets || is_own(argument))
 }
 
 impl fmt::Display for Supervisor {
@@ -157,6 +199,9 @@ fn with_ports(holder: &Holder) -> String {
     let few: Vec<String> = ports.iter().take(3).map(u16::to_string).collect();
     let rest = if ports.len() > 3 { ", …" } else { "" };
     let process = &holder.process;
+    if ports.is_empty() {
+        return process.to_string();
+    }
     format!(
         "{} (PID {}, {word} {}{rest})",
         printable(&process.name),
@@ -175,6 +220,21 @@ mod tests {
         process.name = name.to_owned();
         process.command = command.iter().map(OsString::from).collect();
         Restarts::of(&process)
+    }
+
+    #[test]
+    fn a_shell_with_one_command_starts_it_once() {
+        let is_once = |command: &[&str]| {
+            let mut process = Process::unknown(4711);
+            process.name = "sh".to_owned();
+            process.command = command.iter().map(OsString::from).collect();
+            starts_once(&process)
+        };
+        assert!(is_once(&["sh", "-c", "node server.js"]));
+        assert!(is_once(&["bash", "-ec", "cd app && node server.js"]));
+        assert!(!is_once(&["sh", "-c", "while :; do node server.js; done"]));
+        assert!(!is_once(&["sh", "run.sh"]));
+        assert!(!is_once(&["sh"]));
     }
 
     #[test]
@@ -245,6 +305,15 @@ mod tests {
             ),
             ("npm run watch", &["npm run watch"], Perhaps),
             ("", &[], Perhaps),
+            ("node", &["node", "manager.js", "watch", "--watch"], Perhaps),
+            ("python3", &["python3", "air.py"], Perhaps),
+            ("bun", &["bun", "run", "--hot", "server.ts"], OnChange),
+            (
+                "python3",
+                &["python3", "manage.py", "runserver", "--noreload"],
+                Perhaps,
+            ),
+            ("nodemon", &[], OnChange),
         ] {
             assert_eq!(restarts(name, command), expected, "{command:?}");
         }

@@ -345,6 +345,10 @@ fn parse_host(host: &str, separator: Separator) -> Result<Option<Address>, Parse
         return Ok(None);
     }
     let (host, has_interface) = without_interface(host).ok_or(wrong)?;
+    // On Linux `eth0.100` is the name of an interface.
+    if has_interface && separator == Separator::Dot && cfg!(target_os = "linux") {
+        return Err(Port);
+    }
     let address = if is_localhost(&host) {
         Some(Address::Localhost)
     } else if matches!(host.as_ref(), "*" | "[*]") {
@@ -423,7 +427,6 @@ mod tests {
             ("*.8080", "8080"),
             ("127.0.0.1.8080", "127.0.0.1:8080"),
             ("::1.8080/udp", "[::1]:8080/udp"),
-            ("fe80::1%lo0.123", "[fe80::1]:123"),
             ("localhost.8080", "localhost:8080"),
             ("Shop.LocalHost:3000", "localhost:3000"),
             ("::1:631", "[::1]:631"),
@@ -451,6 +454,9 @@ mod tests {
             (".8080", Port),
             ("::1", Address),
             ("*:*", Port),
+            // A port, or an interface of that name.
+            #[cfg(target_os = "linux")]
+            ("fe80::1%eth0.100", Port),
         ] {
             let error = text.parse::<Target>().unwrap_err();
             assert_eq!(error.kind(), kind, "{text}");

@@ -92,7 +92,7 @@ pub struct Args {
     #[arg(long)]
     pub no_escalate: bool,
 
-    /// How long a port has to stay free where a supervisor may be at work [default: 200ms]
+    /// How long a port has to stay free where a supervisor may be at work [default: 200ms, with --supervisor 3s]
     #[arg(long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other)]
     pub settle: Option<Duration>,
 
@@ -108,7 +108,9 @@ pub struct Args {
     #[arg(long)]
     pub tree: bool,
 
-    /// Also end a parent that was seen to start them again
+    /// Also end a parent that was seen to start them again, or is known as a watcher such as nodemon
+    ///
+    /// A parent on which other servers depend is spared, and so is a shell that somebody types into.
     #[arg(long)]
     pub supervisor: bool,
 
@@ -116,7 +118,7 @@ pub struct Args {
     ///
     /// Who works elsewhere is spared and named with its folder, and so is who works nobody can see where. A container counts by
     /// the folder of its compose project. Scripts and agents should always say it: on a port that another project's server has
-    /// taken, nothing is ended then. Windows does not tell where a process works, so that nobody is ended there.
+    /// taken, nothing is ended then. With --tree, descendants end wherever they work. Windows does not tell where a process works, so that nobody is ended there.
     #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub within: Option<PathBuf>,
 

@@ -19,7 +19,11 @@ pub fn ask(request: &Request) -> Answers {
     let mut settled: Vec<(Target, Option<Answer>)> = Vec::new();
     for (target, planned) in verbs::plan(request).ports {
         let answer = match planned {
-            Answer::Planned(Ok(plan)) if is_for_a_person(&plan) => {
+            Answer::Planned(Ok(mut plan)) if is_for_a_person(&plan) => {
+                // Whoever it would start again was not shown, and so nobody is ended for that.
+                for supervisor in &mut plan.supervisors {
+                    (supervisor.may_end, supervisor.would_end) = (false, false);
+                }
                 let planned = Answer::Planned(Ok(plan.clone()));
                 output::complain(&text::answer(target, &planned));
                 if is_agreed(target) {

@@ -12,7 +12,7 @@ pub fn close() {
     }
 }
 
-/// No socket is inherited by accident on Windows.
+/// On Windows an inherited socket still counts as its maker's, so that it spares nobody here.
 #[cfg(not(unix))]
 pub fn close() {}
 

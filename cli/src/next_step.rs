@@ -67,12 +67,12 @@ pub fn after_interrupt(error: &Error) -> String {
 
 /// What stops a supervisor that would start the holder again.
 pub fn before(supervisor: &Supervisor, target: Target) -> Option<String> {
-    let is_ended_too = supervisor.unit.is_none() && supervisor.others.is_empty();
+    let line = || to_end("--supervisor", &["supervisor"], target);
     match supervisor.restarts {
         _ if supervisor.would_end => None,
-        Restarts::OnChange | Restarts::Perhaps if is_ended_too => {
-            let line = to_end("--supervisor", &["supervisor"], target);
-            Some(format!("{line} ends it as well"))
+        Restarts::OnChange if supervisor.may_end => Some(format!("{} ends it as well", line())),
+        Restarts::Perhaps if supervisor.may_end => {
+            Some(format!("{} ends it as well if it does", line()))
         }
         _ => beside(supervisor),
     }

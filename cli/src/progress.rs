@@ -33,10 +33,8 @@ fn show(line: &str) {
         return;
     }
     let rest = (shown.width() + ECHO).saturating_sub(line.width());
-    let mut text = format!("\r{line}{}", " ".repeat(rest));
-    if line.is_empty() {
-        text.push('\r');
-    }
+    // The cursor ends right behind the line, where the echo is expected.
+    let text = format!("\r{line}{}\r{line}", " ".repeat(rest));
     line.clone_into(&mut shown);
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());

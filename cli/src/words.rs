@@ -43,6 +43,7 @@ fn spared(reason: SparedReason) -> &'static str {
         SparedReason::Kernel => "a kernel thread",
         SparedReason::System => "a part of Windows",
         SparedReason::Client => "perhaps only a client",
+        SparedReason::Shell => "somebody types into it",
         SparedReason::Needed => "others depend on it",
         SparedReason::Editor => "an editor, whose windows would end with it",
         SparedReason::Outside => "it works outside the folder asked for",

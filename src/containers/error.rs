@@ -129,7 +129,9 @@ impl EngineError {
             engine: String::new(),
             kind: EngineErrorKind::Orphan,
             help: None,
-            message: "its forwarder is an orphan: the engine that started it is gone, and no engine publishes the port".to_owned(),
+            message:
+                "its forwarder is an orphan: no engine is above it, and none publishes the port"
+                    .to_owned(),
         }
     }
 }

@@ -445,28 +445,43 @@ impl Discovery {
         })
     }
 
-    /// Who holds other ports than these targets' below each of these processes. Whoever descends from a holder of the targets depends on that.
+    /// Who holds ports below each of these processes, or is one of them and does so itself, beside those who are `ended` with what they hold,
+    /// and beside whoever has just come in their place. Whoever descends from one who is ended depends on that one. Those who are `kept` hold
+    /// one of the targets, and go on.
     pub(crate) fn others_below(
         &mut self,
         above: &HashSet<Id>,
-        holders: &HashSet<Id>,
+        ended: &HashSet<Id>,
+        kept: &HashSet<Id>,
         targets: &[Target],
     ) -> io::Result<HashMap<Id, Vec<Holder>>> {
         let ephemeral = sys::ephemeral_ports();
-        let is_others = |socket: &Socket| {
-            let is_client = socket.protocol == Protocol::Udp && ephemeral.contains(&socket.port);
-            !is_client && !targets.iter().any(|&target| socket.blocks(target))
-        };
+        let is_client =
+            |socket: &Socket| socket.protocol == Protocol::Udp && ephemeral.contains(&socket.port);
+        let is_targets = |socket: &Socket| targets.iter().any(|&target| socket.blocks(target));
         let sight = self.everything()?;
+        let found = sight.found.unwrap_or_default();
+        let mut holders = found.held;
+        for (id, sockets) in &mut holders {
+            let is_kept = kept.contains(id);
+            sockets.retain(|socket| !is_client(socket) && (is_kept || !is_targets(socket)));
+        }
+        holders.retain(|(_, sockets)| !sockets.is_empty());
+        // Somebody who can't be looked at may hold what nobody is seen to hold.
+        if !found.unheld.is_empty() {
+            for pid in found.unreadable {
+                let handle = sys::Handle::open(pid)?;
+                holders.extend(handle.map(|handle| (self.people.place(handle), Vec::new())));
+            }
+        }
         let mut others: HashMap<Id, Vec<Holder>> = HashMap::new();
-        for (id, mut sockets) in sight.found.unwrap_or_default().held {
-            sockets.retain(is_others);
+        for (id, sockets) in holders {
             let facts = &self.people.crowd[id];
-            let mut line = std::iter::once(&id).chain(&facts.ancestors);
-            if sockets.is_empty() || line.any(|id| holders.contains(id)) {
+            let line = || std::iter::once(&id).chain(&facts.ancestors);
+            if line().any(|id| ended.contains(id)) {
                 continue;
             }
-            for &above in facts.ancestors.iter().filter(|id| above.contains(id)) {
+            for &above in line().filter(|id| above.contains(id)) {
                 others.entry(above).or_default().push(Holder {
                     process: facts.process.clone(),
                     sockets: sockets.clone(),

@@ -7,6 +7,7 @@ use std::ops::Index;
 
 use crate::editor::editor;
 use crate::forwarder::forwarder;
+use crate::names::{Names, SHELLS};
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::stop_signal::stop_signal;
@@ -45,9 +46,25 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// The leader of a session with a terminal: a shell that a person types into does not restart servers.
+    /// Whether a person types into it: a shell with a terminal that was given nothing to run, or that leads its session, as far as no more is known.
     pub(crate) fn is_interactive_shell(&self) -> bool {
-        self.place.session == self.process.pid && self.place.terminal != 0
+        if self.place.terminal == 0 || Names::of(&self.process).first_of(SHELLS).is_none() {
+            return false;
+        }
+        if self.process.command.is_empty() {
+            return self.place.session == self.process.pid;
+        }
+        let mut arguments = self.process.command.iter().skip(1);
+        while let Some(argument) = arguments.next() {
+            match argument.to_string_lossy().as_ref() {
+                // These have a value.
+                "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" => drop(arguments.next()),
+                "-c" => return false,
+                option if option.starts_with(['-', '+']) => {}
+                _ => return false,
+            }
+        }
+        true
     }
 
     /// Whether it comes from that process: by descent, as a fork of it, or in its session or process group.

@@ -365,11 +365,12 @@ pub(super) fn tell_holders(
         if starters.is_refused {
             return vec![Action::GiveUp(respawned(open, round))];
         }
-        let is_waited_for = starters.permits.iter().any(|permit| {
+        let is_waited_for = starters.seen.iter().any(|permit| {
             round.conduct.is_new(permit.id(), signal) || round.conduct.is_pending(permit.id())
         });
+        actions.extend(signals(starters.seen, signal, round));
+        actions.extend(signals(starters.watchers, signal, round));
         if is_waited_for {
-            actions.extend(signals(starters.permits, signal, round));
             return actions;
         }
     }
@@ -561,7 +562,10 @@ fn relation(id: Id, ended: Id, round: &Round<'_>) -> Option<bool> {
     if supervisor.is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
         return Some(true);
     }
-    facts.is_akin(&round.crowd[ended], ended).then_some(false)
+    let before = &round.crowd[ended];
+    // One that starts itself again by forking twice has the parent that it had before.
+    let is_sibling = facts.ancestors.first() == before.ancestors.first();
+    (facts.is_akin(before, ended) || is_sibling).then_some(false)
 }
 
 /// Whether somebody who was started since may take the place of one who has ended, and whether a supervisor started it.
@@ -600,7 +604,8 @@ fn when_possible(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Actio
     open.refused_since = None;
     let since = open.watch.map(|watch| watch.since);
     let is_over = since.is_some_and(|since| round.since(since) >= LONGEST_WATCH);
-    if is_over && sight.life.was_closed_within(WATCH) {
+    // Where no socket was ever seen, it may be an ended server's connections that end one after the other.
+    if is_over && sight.life.was_closed_within(WATCH) && !open.seen.is_empty() {
         return vec![Action::GiveUp(vec![fleeting(open, round)])];
     }
     if !is_over && sight.life.is_within(since.map_or(RECENTLY, |_| WATCH)) {

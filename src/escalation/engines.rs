@@ -426,10 +426,14 @@ fn after_the_end(
 
 /// Why this container is not one of those asked for, if they are asked for by a folder: it has one only by its compose project.
 fn outside(container: &Container, round: &Round<'_>) -> Option<Obstacle> {
-    let within = round.rules.within.as_ref()?;
+    round.options.within.as_ref()?;
+    let within = round.rules.within.as_ref();
     let compose = container.compose.as_ref();
     let folder = compose.and_then(|compose| compose.folder.as_deref());
-    if folder.is_some_and(|folder| within.is_named_by(folder)) {
+    // Without rules, nobody is one of those asked for.
+    let is_inside =
+        |folder: &std::path::Path| within.is_some_and(|within| within.is_named_by(folder));
+    if folder.is_some_and(is_inside) {
         return None;
     }
     let what = match folder {

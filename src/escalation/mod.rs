@@ -26,7 +26,7 @@ use self::job::{Job, Open, State};
 use crate::discovery::{Discovery, Id, Newcomer, Sight};
 use crate::error::{Error, Obstacle};
 use crate::event::Event;
-use crate::filtration::{Permit, Rules};
+use crate::filtration::{Candidate, Part, Permit, Rules, Verdict, judge_holders};
 use crate::options::KillOptions;
 use crate::report::{Fate, Freed};
 use crate::signal::Signal;
@@ -137,6 +137,20 @@ struct Shared<'o> {
     desk: engines::Desk,
 }
 
+/// Who holds a target, and by which sockets.
+type Held = Vec<(Id, Vec<Socket>)>;
+
+/// The holders that were found of each of these targets.
+fn held<'s>(
+    targets: &[Target],
+    sights: impl Iterator<Item = Option<&'s Sight>>,
+) -> Vec<(Target, Held)> {
+    let found = targets.iter().zip(sights);
+    found
+        .filter_map(|(&target, sight)| Some((target, sight?.found.as_ref()?.held.clone())))
+        .collect()
+}
+
 /// What one round has seen.
 struct Snapshot {
     at: Instant,
@@ -194,7 +208,10 @@ impl<'o> Shared<'o> {
         let within = match &self.options.within {
             None => None,
             Some(path) => Some(Folder::open(path).map_err(|error| {
-                io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+                io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("the folder {}: {error}", path.display()),
+                )
             })?),
         };
         self.rules = Rules {
@@ -217,11 +234,37 @@ impl<'o> Shared<'o> {
     }
 
     /// Learns who is above these holders, and who else depends on those.
-    fn learn_others(&mut self, holders: &HashSet<Id>, targets: &[Target]) -> io::Result<()> {
-        let above = self.describe_supervisors(holders);
-        if !above.is_empty() {
-            self.rules.others = self.discovery.others_below(&above, holders, targets)?;
+    fn learn_others(&mut self, targets: &[Target], held: &[(Target, Held)]) -> io::Result<()> {
+        let ids = held.iter().flat_map(|(_, held)| held).map(|(id, _)| *id);
+        let mut kept: HashSet<Id> = ids.collect();
+        let above = self.describe_supervisors(&kept);
+        if above.is_empty() {
+            return Ok(());
         }
+        self.locate();
+        let crowd = &self.discovery.people.crowd;
+        let mut ended: HashSet<Id> = HashSet::new();
+        for (target, held) in held {
+            let candidates: Vec<Candidate<'_>> = held
+                .iter()
+                .map(|(id, sockets)| Candidate {
+                    id: *id,
+                    part: Part::Holder,
+                    sockets,
+                    denied: self.conduct.of(*id).denied,
+                })
+                .collect();
+            let verdicts = judge_holders(&self.rules, crowd, *target, &candidates, &[]);
+            let ids = verdicts.into_iter().filter_map(|verdict| match verdict {
+                Verdict::Signal(permit) => Some(permit.id()),
+                _ => None,
+            });
+            ended.extend(ids);
+        }
+        kept.retain(|id| !ended.contains(id));
+        self.rules.others = self
+            .discovery
+            .others_below(&above, &ended, &kept, targets)?;
         Ok(())
     }
 
@@ -411,6 +454,12 @@ impl<'o> Work<'o> {
                 // The one at which the chain of supervisors ends may start something as well.
                 watched.extend(above.iter().take(supervisors + 1));
             }
+            if open.watch.is_some() {
+                let members = open.members.iter();
+                let above = members
+                    .flat_map(|member| self.shared.rules.supervisors(&people.crowd, member.id));
+                watched.extend(above);
+            }
             let newcomers = open.newcomers.iter().flatten();
             watched.extend(newcomers.map(|newcomer| newcomer.id));
         }
@@ -549,14 +598,9 @@ impl<'o> Work<'o> {
             }
         }
         if self.shared.options.supervisor {
-            let found = snapshot.sights.iter().flatten();
-            let found = found.filter_map(|sight| sight.found.as_ref());
-            let held: HashSet<Id> = found
-                .flat_map(|found| &found.held)
-                .map(|(id, _)| *id)
-                .collect();
             let targets: Vec<Target> = self.jobs.iter().map(|job| job.target).collect();
-            self.shared.learn_others(&held, &targets)?;
+            let held = held(&targets, snapshot.sights.iter().map(Option::as_ref));
+            self.shared.learn_others(&targets, &held)?;
         }
         self.shared.locate();
         Ok(())
@@ -797,9 +841,16 @@ impl<'o> Work<'o> {
             .shared
             .describe_supervisors(&ended.iter().copied().collect());
         left.retain(|&id| !self.shared.discovery.people.is_gone(id));
-        supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
+        let mut named = supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
             left.contains(&id)
-        })
+        });
+        // Nobody is ended any more.
+        for supervisor in &mut named {
+            supervisor.may_end = false;
+            supervisor.would_end = false;
+            supervisor.others.clear();
+        }
+        named
     }
 
     fn give_up(

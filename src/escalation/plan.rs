@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::decide::{Round, choose, choose_descendants, choose_users, in_use, note, obstacles};
 use super::job::Open;
 use super::supervisors::{named, starters};
-use super::{Shared, Snapshot};
+use super::{Shared, Snapshot, held};
 use crate::discovery::{Discovery, Extent, Id, Sight};
 use crate::error::{Error, Obstacle};
 use crate::filtration::Permit;
@@ -33,17 +33,8 @@ pub(crate) fn plan(
             found.descendants = shared.discovery.descendants(&holders)?;
         }
     }
-    let held: HashSet<Id> = sights
-        .iter()
-        .filter_map(|sight| sight.found.as_ref())
-        .flat_map(|found| &found.held)
-        .map(|(id, _)| *id)
-        .collect();
-    if options.supervisor {
-        shared.learn_others(&held, targets)?;
-    } else {
-        shared.describe_supervisors(&held);
-    }
+    let held = held(targets, sights.iter().map(Some));
+    shared.learn_others(targets, &held)?;
     shared.locate();
     let snapshot = Snapshot {
         at: Instant::now(),
@@ -108,7 +99,8 @@ impl Draft {
         let descendants = choose_descendants(&mut open, &chosen, round);
         if round.options.supervisor {
             let starters = starters(&mut open, &chosen, round);
-            chosen.extend(starters.permits);
+            chosen.extend(starters.seen);
+            chosen.extend(starters.watchers);
         }
         chosen.extend(descendants);
         let crowd = round.crowd;

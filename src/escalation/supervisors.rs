@@ -8,12 +8,15 @@ use crate::discovery::Id;
 use crate::error::Obstacle;
 use crate::filtration::{Part, Permit, Verdict};
 use crate::report::SparedReason;
-use crate::supervisor::{Restarts, Supervisor};
+use crate::supervisor::{Restarts, Supervisor, starts_once};
 
 /// Those who are to end with some holders.
 #[derive(Debug, Default)]
 pub(super) struct Starters {
-    pub permits: Vec<Permit>,
+    /// Who was seen to start one again, and ends before them.
+    pub seen: Vec<Permit>,
+    /// Who is known to do so when a file changes.
+    pub watchers: Vec<Permit>,
     /// Whether one that was seen to start a holder again is spared for the sake of others.
     pub is_refused: bool,
 }
@@ -38,7 +41,12 @@ pub(super) fn starters(open: &mut Open, chosen: &[Permit], round: &Round<'_>) ->
             match verdict {
                 Verdict::Signal(permit) => {
                     open.member(id, Part::Supervisor).verdict = Some(verdict);
-                    starters.permits.push(permit);
+                    let starters = if seen == Some(id) {
+                        &mut starters.seen
+                    } else {
+                        &mut starters.watchers
+                    };
+                    starters.push(permit);
                 }
                 Verdict::Spared(SparedReason::Needed) if seen == Some(id) => {
                     starters.is_refused = true;
@@ -75,7 +83,9 @@ fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
     let above = facts.ancestors.iter().take(supervisors.len() + 1);
     above
         .copied()
-        .find(|id| earlier.contains(id) && !round.gone.contains(id))
+        .find(|id| earlier.contains(id))
+        // It has ended since, and whoever is above it has started nothing.
+        .filter(|id| !round.gone.contains(id))
 }
 
 /// What is in the way where holders were ended and others came in their place.
@@ -90,12 +100,16 @@ pub(super) fn respawned(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
             // PID 1 is also the parent of whoever has lost its own, and then it has started nothing.
             let starter = starter(open, member.id, round)
                 .filter(|&id| unit.is_some() || !round.crowd[id].is_init);
+            let verdict = starter.map(|id| round.verdict(open, id, Part::Supervisor));
             let others = starter.and_then(|id| round.rules.others.get(&id));
             Obstacle::Respawned {
                 holder: open.holder(member, round.crowd),
                 supervisor: starter.map(|id| round.crowd[id].process.clone()),
-                supervisor_spared: starter
-                    .and_then(|id| round.rules.why_no_supervisor(round.crowd, id)),
+                supervisor_spared: verdict.and_then(|verdict| match verdict {
+                    Verdict::Spared(reason) => Some(reason),
+                    _ => None,
+                }),
+                supervisor_denied: matches!(verdict, Some(Verdict::Denied)),
                 others: others.cloned().unwrap_or_default(),
                 unit: unit.clone(),
                 generations: open.generations,
@@ -124,32 +138,48 @@ pub(super) fn named(
             continue;
         }
         let left = round.rules.supervisors(round.crowd, of).iter().copied();
-        for (place, id) in left.filter(|&id| is_left(id)).enumerate() {
+        let mut is_nearest = true;
+        for id in left.filter(|&id| is_left(id)) {
             let facts = &round.crowd[id];
             if let (Some(unit), Some(&manager)) = (&facts.unit, facts.ancestors.first()) {
                 named.push((manager, Some(unit.clone())));
             }
+            if starts_once(&facts.process) {
+                continue;
+            }
             let restarts = Restarts::of(&round.crowd[id].process);
-            if place == 0 || restarts != Restarts::Perhaps {
+            if std::mem::take(&mut is_nearest) || restarts != Restarts::Perhaps {
                 named.push((id, None));
             }
         }
     }
     named.sort();
     named.dedup();
-    let supervisors = named.into_iter().map(|(id, unit)| {
-        let process = round.crowd[id].process.clone();
+    let supervisors = named.into_iter().filter_map(|(id, unit)| {
         let verdict = round.verdict(open, id, Part::Supervisor);
-        Supervisor {
+        if unit.is_none() && is_somebody_else(verdict) {
+            return None;
+        }
+        let process = round.crowd[id].process.clone();
+        let may_end = unit.is_none() && matches!(verdict, Verdict::Signal(_));
+        Some(Supervisor {
             restarts: Restarts::of(&process),
-            would_end: round.options.supervisor
-                && unit.is_none()
-                && matches!(verdict, Verdict::Signal(_)),
+            may_end,
+            would_end: round.options.supervisor && may_end,
             others: round.rules.others.get(&id).cloned().unwrap_or_default(),
             process,
             unit,
             advice: None,
-        }
+        })
     });
     supervisors.collect()
+}
+
+/// Whether it is spared for what it is: an editor, a forwarder and the like start no server again.
+fn is_somebody_else(verdict: Verdict) -> bool {
+    use SparedReason::{FolderUnknown, Needed, NotAgreed, Outside};
+    match verdict {
+        Verdict::Spared(reason) => !matches!(reason, Needed | Outside | FolderUnknown | NotAgreed),
+        _ => false,
+    }
 }

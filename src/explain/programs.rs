@@ -1,17 +1,14 @@
 //! Programs that are known for starting others, by their names and command lines.
 //!
-//! A process can call itself what it likes. What comes of a name here is shown to a person, and decides about no signal.
+//! A process can call itself what it likes. What comes of a name here is shown to a person.
 
 use super::origin::{Origin, quoted};
 use crate::editor::editor;
-use crate::names::{Names, base, plain};
+use crate::names::{Names, SHELLS, base, plain};
 use crate::process::Process;
 use crate::supervisor::known;
 
 // Lists of names, each for a reason: who is at work there, what starts it again, or the command that was typed.
-
-const SHELLS: &str =
-    "sh bash dash zsh fish ksh ksh93 mksh ash csh tcsh nu elvish xonsh pwsh powershell cmd";
 
 const EDITORS: &str = "code code-insiders code-server codium cursor windsurf zed zed-editor nvim vim vi emacs hx helix kak subl \
     sublime_text idea webstorm pycharm goland clion rustrover phpstorm rubymine rider fleet eclipse devenv xcode";
@@ -221,6 +218,21 @@ pub(super) fn stop_command(name: &str, app: Option<&str>, process: &Process) -> 
         "daemontools" => Some(format!("svc -d {}", folder()?)),
         _ => None,
     }
+}
+
+/// Whether it may be there to start a server again: not if it is where a person is at work, or where a container is kept.
+pub(crate) fn may_supervise(process: &Process) -> bool {
+    !matches!(
+        origin(process, false, process),
+        Some(
+            Origin::Cron { .. }
+                | Origin::SshSession { .. }
+                | Origin::Multiplexer { .. }
+                | Origin::Terminal { .. }
+                | Origin::Editor { .. }
+                | Origin::Container { .. }
+        )
+    )
 }
 
 /// The command that ends one process, without this library.

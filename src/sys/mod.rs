@@ -33,7 +33,7 @@
 //! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes, parents before children, without the processes
 //!   given. By identity: a process that has exited by then has none, and a child is never older than its parent.
 //! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
-//!   started since then and lives, elsewhere those of them who are below these processes.
+//!   started since then and lived when it was looked for, elsewhere those of them who are below these processes.
 //! - `has_unseen_child(&Handle) -> bool`: whether a child of it is hidden from this user. Linux alone tells.
 //! - `waiting_on_closed(Protocol) -> Vec<u32>`: the processes in which a thread waits for a connection or a datagram on a descriptor that was
 //!   closed meanwhile: a guess at who keeps a socket to which no descriptor leads. Linux alone tells.

@@ -19,6 +19,11 @@ pub const ROLES: &[RoleKind] = &[
         stubborn_supervisor,
     ),
     RoleKind::new(
+        "nested_supervisor",
+        &[sockets::TAKES, server::TAKES],
+        nested_supervisor,
+    ),
+    RoleKind::new(
         "supervising_ancestor",
         &[sockets::TAKES, server::TAKES],
         supervising_ancestor,
@@ -42,6 +47,17 @@ fn shell_loop() {
 fn stubborn_supervisor(params: &Params) {
     signals::ignore(libc::SIGTERM);
     start_for_ever(params);
+}
+
+/// The parent of one who starts one server after the other, and starts nothing again itself.
+fn nested_supervisor(params: &Params) {
+    introduce("parent");
+    signals::fork(|| {
+        introduce("supervisor");
+        start_for_ever(params);
+    });
+    signals::reap(true);
+    signals::pause_for_ever();
 }
 
 /// Does the same as a shell that has started both the servers and the caller.
@@ -251,6 +267,18 @@ fn a_starter_that_is_a_users_own_systemd(is_named_late: bool) {
     drop(group);
 }
 
+#[test]
+fn whoever_is_above_the_one_that_starts_it_again_lives() {
+    let port = Port::claim();
+    let parent = Fixture::role("nested_supervisor").port(&port).start();
+    let answer = kill_both(&port);
+    assert!(answer.free, "{answer:#?}");
+    let is_told = |pid| answer.holders.iter().any(|told| told.pid == pid);
+    assert!(is_told(parent.pid_of("supervisor")), "{answer:#?}");
+    assert!(!is_told(parent.pid_of("parent")), "{answer:#?}");
+    assert!(proc::is_running(parent.pid_of("parent")));
+}
+
 /// Longer than any test takes.
 const NEVER: u64 = 600_000;
 
@@ -326,7 +354,17 @@ fn a_known_watcher_is_ended_though_nobody_saw_it_start_anything_again() {
     );
     assert_eq!(plan.supervisors, [], "{plan:#?}");
     let freed = options.kill(port.number()).expect("it is free");
-    assert_eq!(freed.ended.len(), 2, "{freed:#?}");
+    // The watcher first, so that it starts nothing in the place of the server.
+    let ended: Vec<u32> = freed
+        .ended
+        .iter()
+        .map(|one| one.holder.process.pid)
+        .collect();
+    assert_eq!(
+        ended,
+        [watcher.pid_of("supervisor"), watcher.pid_of("server")],
+        "{freed:#?}"
+    );
     assert_eq!(freed.supervisors, [], "{freed:#?}");
     watcher.wait_gone();
 }

@@ -168,7 +168,7 @@ fn a_folder_that_is_not_there_is_an_error_and_nobody_is_ended() {
     let missing = home.path().join("missing");
     let error = within(&missing).kill(port.number()).expect_err("no folder");
     assert!(
-        matches!(error.obstacles(), [Obstacle::System { error, .. }] if error.kind() == std::io::ErrorKind::NotFound)
+        matches!(error.obstacles(), [Obstacle::System { error, .. }] if error.kind() == std::io::ErrorKind::InvalidInput)
     );
     assert!(within(&missing).plan(port.number()).is_err());
     assert!(server.is_alive());

@@ -39,7 +39,8 @@ fn line_is_answered_with_a_command(line: &str, port: &str) {
         let refused = run_arguments(&arguments).exits(2).prints_nothing();
         let named = command_named(&refused);
         assert!(named.contains(port), "{line}: {refused:#?}");
-        run(&format!("-n {named}"));
+        let found = run(&format!("-n {named}"));
+        assert_ne!(found.code, Some(2), "{line}: {found:#?}");
     }
 }
 

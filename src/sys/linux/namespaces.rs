@@ -15,7 +15,10 @@ use crate::socket::{Socket, SocketState};
 
 /// Those that listen on these ports in each network namespace but the caller's, as far as somebody in it can be looked at.
 pub(crate) fn listening_elsewhere(ports: &HashSet<u16>) -> io::Result<Vec<Socket>> {
-    let own = fs::read_link("/proc/thread-self/ns/net")?;
+    // It is only told beside the answer, so that where it can't be asked nothing fails.
+    let Ok(own) = fs::read_link("/proc/thread-self/ns/net") else {
+        return Ok(Vec::new());
+    };
     let mut others: HashMap<PathBuf, u32> = HashMap::new();
     for pid in pids()? {
         // Another user's is not shown, and that of one who has just ended is not there.
