@@ -8,6 +8,7 @@ use crate::error::{Error, Obstacle};
 use crate::explain::{self, Cause, Explanation};
 use crate::forwarder::{forwarder, is_kept_by_engine};
 use crate::include::Include;
+use crate::names::is_bare_shell;
 use crate::next_step::Advice;
 use crate::plan::Plan;
 use crate::process::Process;
@@ -252,6 +253,9 @@ fn stop_respawning(
 
 /// A supervisor's own command, or how to end it.
 fn stop_supervisor(process: &Process, is_alone: bool) -> Advice {
+    if is_bare_shell(process) {
+        return text("if a loop was typed there, Ctrl-C in its terminal stops it");
+    }
     match explain::supervisor_command(process) {
         Err(words) => text(words),
         Ok(Some(command)) => run(command),

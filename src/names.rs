@@ -14,6 +14,21 @@ const INTERPRETERS: &str = "node nodejs python ruby perl php bun deno";
 pub(crate) const SHELLS: &str =
     "sh bash dash zsh fish ksh ksh93 mksh ash csh tcsh nu elvish xonsh pwsh powershell cmd";
 
+/// Whether it is a shell that was given nothing to run.
+pub(crate) fn is_bare_shell(process: &Process) -> bool {
+    let mut arguments = process.command.iter().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.to_string_lossy().as_ref() {
+            // These have a value.
+            "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" => drop(arguments.next()),
+            "-c" => return false,
+            option if option.starts_with(['-', '+']) => {}
+            _ => return false,
+        }
+    }
+    Names::of(process).first_of(SHELLS).is_some()
+}
+
 /// Linux cuts the short name of a process after this many bytes.
 const COMM_LENGTH: usize = 15;
 

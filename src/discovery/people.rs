@@ -7,7 +7,7 @@ use std::ops::Index;
 
 use crate::editor::editor;
 use crate::forwarder::forwarder;
-use crate::names::{Names, SHELLS};
+use crate::names::{Names, SHELLS, is_bare_shell};
 use crate::process::Process;
 use crate::signal::Signal;
 use crate::stop_signal::stop_signal;
@@ -48,23 +48,19 @@ pub(crate) struct Facts {
 impl Facts {
     /// Whether a person types into it: a shell with a terminal that was given nothing to run, or that leads its session, as far as no more is known.
     pub(crate) fn is_interactive_shell(&self) -> bool {
-        if self.place.terminal == 0 || Names::of(&self.process).first_of(SHELLS).is_none() {
+        let is_shell = || Names::of(&self.process).first_of(SHELLS).is_some();
+        if self.place.terminal == 0 || !is_shell() {
             return false;
         }
         if self.process.command.is_empty() {
             return self.place.session == self.process.pid;
         }
-        let mut arguments = self.process.command.iter().skip(1);
-        while let Some(argument) = arguments.next() {
-            match argument.to_string_lossy().as_ref() {
-                // These have a value.
-                "--rcfile" | "--init-file" | "-o" | "+o" | "-O" | "+O" => drop(arguments.next()),
-                "-c" => return false,
-                option if option.starts_with(['-', '+']) => {}
-                _ => return false,
-            }
-        }
-        true
+        is_bare_shell(&self.process)
+    }
+
+    /// Whether it is what a shell with a terminal makes of each command: the leader of a process group of its own.
+    pub(crate) fn is_job(&self) -> bool {
+        self.place.group == self.process.pid
     }
 
     /// Whether it comes from that process: by descent, as a fork of it, or in its session or process group.

@@ -28,10 +28,11 @@ use crate::error::{Error, Obstacle};
 use crate::event::Event;
 use crate::filtration::{Candidate, Part, Permit, Rules, Verdict, judge_holders};
 use crate::options::KillOptions;
+use crate::process::Process;
 use crate::report::{Fate, Freed};
 use crate::signal::Signal;
 use crate::socket::Socket;
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Restarts, Supervisor};
 use crate::sys::{self, Delivery, Depth, Folder, Mark};
 use crate::target::Target;
 use crate::verification::{Need, proves_free};
@@ -850,7 +851,45 @@ impl<'o> Work<'o> {
             supervisor.would_end = false;
             supervisor.others.clear();
         }
+        let shells = self.shells_that_go_on(&ended);
+        named.extend(shells.into_iter().map(|process| Supervisor {
+            process,
+            unit: None,
+            restarts: Restarts::Perhaps,
+            may_end: false,
+            would_end: false,
+            others: Vec::new(),
+            advice: None,
+        }));
         named
+    }
+
+    /// The shells which somebody types into and in which these were started, if they have started something since: what was typed may be a
+    /// loop. A prompt starts no job.
+    fn shells_that_go_on(&mut self, ended: &[Id]) -> Vec<Process> {
+        let rules = &self.shared.rules;
+        let discovery = &mut self.shared.discovery;
+        let crowd = &discovery.people.crowd;
+        let shells = ended.iter().filter_map(|&id| {
+            let end = rules.supervisors(crowd, id).len();
+            crowd[id].ancestors.get(end).copied()
+        });
+        let mut shells: Vec<Id> = shells
+            .filter(|id| crowd[*id].is_interactive_shell() && !rules.ancestors.contains(id))
+            .collect();
+        shells.sort();
+        shells.dedup();
+        let Some((_, mark)) = self.shared.conduct.since.filter(|_| !shells.is_empty()) else {
+            return Vec::new();
+        };
+        let started = discovery.started_since(mark, &shells).unwrap_or_default();
+        let crowd = &discovery.people.crowd;
+        let is_starting = |shell: &Id| {
+            let mut jobs = started.iter().filter(|&&id| crowd[id].is_job());
+            jobs.any(|&id| crowd[id].ancestors.first() == Some(shell))
+        };
+        let going_on = shells.into_iter().filter(is_starting);
+        going_on.map(|id| crowd[id].process.clone()).collect()
     }
 
     fn give_up(
