@@ -8,7 +8,6 @@ use crate::error::{Error, Obstacle};
 use crate::explain::{self, Cause, Explanation};
 use crate::forwarder::{forwarder, is_kept_by_engine};
 use crate::include::Include;
-use crate::names::is_bare_shell;
 use crate::next_step::Advice;
 use crate::plan::Plan;
 use crate::process::Process;
@@ -58,7 +57,12 @@ pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>) {
                 return false;
             }
             let is_alone = supervisor.others.is_empty();
-            supervisor.advice = Some(stop_supervisor(&supervisor.process, is_alone));
+            supervisor.advice = Some(match supervisor.restarts {
+                Restarts::Typed => {
+                    text("if a loop was typed there, Ctrl-C in its terminal stops it")
+                }
+                _ => stop_supervisor(&supervisor.process, is_alone),
+            });
             return true;
         };
         let Some((restarts, command)) = explain::unit_restarts(unit, &supervisor.process) else {
@@ -253,9 +257,6 @@ fn stop_respawning(
 
 /// A supervisor's own command, or how to end it.
 fn stop_supervisor(process: &Process, is_alone: bool) -> Advice {
-    if is_bare_shell(process) {
-        return text("if a loop was typed there, Ctrl-C in its terminal stops it");
-    }
     match explain::supervisor_command(process) {
         Err(words) => text(words),
         Ok(Some(command)) => run(command),

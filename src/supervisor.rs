@@ -39,6 +39,8 @@ crate::users::users_in! {
 pub enum Restarts {
     /// Perhaps never: it is only known that it lives above the holder.
     Perhaps,
+    /// If a loop was typed into it: a shell in which something else was started as soon as the holder had ended.
+    Typed,
     /// When a file changes: nodemon, cargo-watch, `node --watch`.
     OnChange,
     /// Whenever it ends: pm2, supervisord, a unit with `Restart=always`.
@@ -46,11 +48,12 @@ pub enum Restarts {
 }
 
 impl Restarts {
-    /// The word for it in JSON: `perhaps`, `on_change` or `always`.
+    /// The word for it in JSON: `perhaps`, `typed`, `on_change` or `always`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Perhaps => "perhaps",
+            Self::Typed => "typed",
             Self::OnChange => "on_change",
             Self::Always => "always",
         }
@@ -165,6 +168,7 @@ impl fmt::Display for Supervisor {
             Restarts::Always => " starts it again whenever it ends",
             Restarts::OnChange => " starts it again when a file changes",
             Restarts::Perhaps => " may start it again",
+            Restarts::Typed => " has gone on to another command, and may start it again",
         })?;
         match self.others.as_slice() {
             [] => Ok(()),

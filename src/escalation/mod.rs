@@ -855,7 +855,7 @@ impl<'o> Work<'o> {
         named.extend(shells.into_iter().map(|process| Supervisor {
             process,
             unit: None,
-            restarts: Restarts::Perhaps,
+            restarts: Restarts::Typed,
             may_end: false,
             would_end: false,
             others: Vec::new(),
