@@ -364,7 +364,7 @@ fn not_meant(written: &str) -> Option<String> {
         });
     }
     let address = written.strip_suffix(":*").unwrap_or(written);
-    let with_port = [format!("[{address}]:8080"), format!("{address}:8080")];
+    let with_port = [format!("{address}:8080"), format!("[{address}]:8080")];
     let with_port = with_port.iter().find(|text| text.parse::<Target>().is_ok());
     if let Some(example) = with_port.filter(|_| !address.is_empty()) {
         return Some(format!("names no port; add it, as in `{example}`"));

@@ -42,7 +42,7 @@ fn may_be_process(pid: u16) -> bool {
     !cfg!(target_os = "linux") || std::path::Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// `31509 is the PID of python3, which listens on 31140`
+/// `31509 is the PID of python3, which listens on 31140; …`
 fn note(holder: &Holder) -> String {
     let mut ports: Vec<u16> = holder.sockets.iter().map(|socket| socket.port).collect();
     ports.sort_unstable();
@@ -60,8 +60,12 @@ fn note(holder: &Holder) -> String {
     } else {
         name
     };
+    let step = match ports.as_slice() {
+        [port] => format!("; `kill_port {port}` frees that"),
+        _ => String::new(),
+    };
     format!(
-        "{} is the PID of {name}, which listens on {named}",
+        "{} is the PID of {name}, which listens on {named}{step}",
         process.pid
     )
 }

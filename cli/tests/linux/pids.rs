@@ -30,7 +30,8 @@ fn a_port_that_is_the_pid_of_a_server_is_told_from_its_port() {
         return;
     };
     let pid = server.pid();
-    let note = format!("{pid} is the PID of shop, which listens on {port}");
+    let note =
+        format!("{pid} is the PID of shop, which listens on {port}; `kill_port {port}` frees that");
     // Whoever may have been given that port meanwhile works elsewhere.
     let nowhere = Folder::new();
     let really = format!("--in {}", nowhere.path().display());

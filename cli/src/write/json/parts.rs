@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use kill_port::containers::Container;
-use kill_port::{Error, Fate, HolderReport, Obstacle, Process, Socket, Supervisor};
+use kill_port::{Error, Fate, HolderReport, Obstacle, Process, Socket, SparedReason, Supervisor};
 use serde::Serialize;
 
 use crate::next_step;
@@ -27,9 +27,30 @@ pub fn errors(error: &Error) -> Vec<impl Serialize> {
             help: next_step::after(obstacle, error.target()),
             pid: obstacle.process().map(|process| process.pid),
             supervisor: supervisor.map(parent),
+            supervisor_spared: supervisor_spared(obstacle),
+            others: others(obstacle),
             unit: unit,
         }
     })
+}
+
+/// Why the supervisor is not ended too.
+fn supervisor_spared(obstacle: &Obstacle) -> Option<&'static str> {
+    match obstacle {
+        Obstacle::Respawned {
+            supervisor_spared, ..
+        } => supervisor_spared.map(SparedReason::as_str),
+        _ => None,
+    }
+}
+
+/// Those for whose sake it is not.
+fn others(obstacle: &Obstacle) -> Vec<impl Serialize> {
+    let others = match obstacle {
+        Obstacle::Respawned { others, .. } => others.as_slice(),
+        _ => &[],
+    };
+    all(others, |other| holder(&other.process, &other.sockets, None))
 }
 
 pub fn supervisor(supervisor: &Supervisor) -> impl Serialize {
