@@ -2,6 +2,8 @@
 
 mod known;
 
+use std::collections::HashMap;
+
 use crate::connection::LingeringState;
 use crate::editor::{Editor, editor};
 use crate::error::{Error, Obstacle};
@@ -49,8 +51,11 @@ pub(crate) fn advise_on_causes(explanation: &mut Explanation) {
     }
 }
 
+/// What service managers have told of units, so that each is asked about once: by the unit and the manager's PID.
+pub(crate) type Units = HashMap<(String, u32), Option<(Restarts, Option<String>)>>;
+
 /// Finds what stops each of those who may start a holder again, and leaves out units that nothing starts again.
-pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>) {
+pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>, units: &mut Units) {
     supervisors.retain_mut(|supervisor| {
         let Some(unit) = &supervisor.unit else {
             if !explain::may_supervise(&supervisor.process) {
@@ -65,21 +70,23 @@ pub(crate) fn advise_on_supervisors(supervisors: &mut Vec<Supervisor>) {
             });
             return true;
         };
-        let Some((restarts, command)) = explain::unit_restarts(unit, &supervisor.process) else {
+        let known = units.entry((unit.clone(), supervisor.process.pid));
+        let told = known.or_insert_with(|| explain::unit_restarts(unit, &supervisor.process));
+        let Some((restarts, command)) = told else {
             return false;
         };
-        supervisor.restarts = restarts;
-        supervisor.advice = command.map(run);
+        supervisor.restarts = *restarts;
+        supervisor.advice = command.clone().map(run);
         true
     });
 }
 
 /// The same for a plan: who holds the target lives, so that what it is called by its supervisor can be found.
-pub(crate) fn advise_on_plan(plan: &mut Plan) {
+pub(crate) fn advise_on_plan(plan: &mut Plan, units: &mut Units) {
     if let Some(error) = &mut plan.error {
         advise(error);
     }
-    advise_on_supervisors(&mut plan.supervisors);
+    advise_on_supervisors(&mut plan.supervisors, units);
     for supervisor in &mut plan.supervisors {
         let is_its = |report: &&HolderReport| {
             report.fate == Fate::WouldSignal

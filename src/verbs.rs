@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::advice;
+use crate::advice::{self, Units};
 use crate::discovery::{Discovery, Extent};
 use crate::error::Error;
 use crate::escalation;
@@ -132,9 +132,10 @@ impl KillOptions {
             Ok(freed) => freed as &mut dyn Users,
             Err(error) => error,
         }));
+        let mut units = Units::default();
         for (_, result) in &mut results {
             match result {
-                Ok(freed) => advice::advise_on_supervisors(&mut freed.supervisors),
+                Ok(freed) => advice::advise_on_supervisors(&mut freed.supervisors, &mut units),
                 Err(error) => advice::advise(error),
             }
         }
@@ -170,8 +171,9 @@ impl KillOptions {
     ) -> Vec<(Target, Result<Plan, Error>)> {
         let targets = collected(targets);
         let planned = escalation::plan(self, &targets, Extent::Binds).map(|(_, planned)| {
+            let mut units = Units::default();
             let plans = planned.into_iter().map(|(mut plan, _)| {
-                advice::advise_on_plan(&mut plan);
+                advice::advise_on_plan(&mut plan, &mut units);
                 plan
             });
             let mut plans: Vec<Plan> = plans.collect();
@@ -212,8 +214,9 @@ impl KillOptions {
 
     fn look_and_explain(&self, targets: &[Target]) -> io::Result<Vec<Explanation>> {
         let (mut discovery, planned) = escalation::plan(self, targets, Extent::Uses)?;
+        let mut units = Units::default();
         let explained = planned.into_iter().map(|(mut plan, sight)| {
-            advice::advise_on_plan(&mut plan);
+            advice::advise_on_plan(&mut plan, &mut units);
             let mut explanation = explained(&mut discovery, plan, sight)?;
             advice::advise_on_causes(&mut explanation);
             Ok(explanation)

