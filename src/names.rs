@@ -106,3 +106,36 @@ fn package(script: &str) -> Option<String> {
     let name = parts.get(at + 1)?;
     (*name != ".bin" && at + 2 < parts.len()).then(|| plain(name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsString;
+
+    #[test]
+    fn a_shell_that_was_given_nothing_to_run_is_one_that_is_typed_into() {
+        let is_bare = |name: &str, command: &[&str]| {
+            let mut process = Process::unknown(4711);
+            process.name = name.to_owned();
+            process.command = command.iter().map(OsString::from).collect();
+            is_bare_shell(&process)
+        };
+        for (name, command) in [
+            ("bash", &["bash"][..]),
+            ("bash", &["-bash"]),
+            ("zsh", &["/usr/bin/zsh", "-i", "-l"]),
+            ("bash", &["bash", "--init-file", "/opt/editor/shell.sh"]),
+            ("bash", &["bash", "-o", "vi"]),
+        ] {
+            assert!(is_bare(name, command), "{command:?}");
+        }
+        for (name, command) in [
+            ("sh", &["sh", "run.sh"][..]),
+            ("bash", &["bash", "-c", "node server.js"]),
+            ("node", &["node"]),
+            ("python3", &["python3", "-i"]),
+        ] {
+            assert!(!is_bare(name, command), "{command:?}");
+        }
+    }
+}
