@@ -33,6 +33,21 @@ crate::users::users_in! {
     Supervisor: process, others;
 }
 
+impl Supervisor {
+    /// One of whom no more is known than when it starts something again.
+    pub(crate) fn new(process: Process, unit: Option<String>, restarts: Restarts) -> Self {
+        Self {
+            process,
+            unit,
+            restarts,
+            may_end: false,
+            would_end: false,
+            others: Vec::new(),
+            advice: None,
+        }
+    }
+}
+
 /// When a supervisor starts a server again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -108,13 +123,11 @@ pub(crate) fn known(process: &Process) -> Option<(&'static str, Restarts)> {
     if let Some(name) = names.first_of(WATCHERS).filter(|name| !is_own_script(name)) {
         return Some((name, Restarts::OnChange));
     }
-    let is_told = |words: &[&str]| {
-        let mut arguments = own_arguments(process, &names);
-        arguments.any(|argument| {
-            let option = argument.split('=').next().unwrap_or_default();
-            words.contains(&option)
-        }) && !own_arguments(process, &names).any(|argument| argument == "--noreload")
-    };
+    let options: Vec<String> = own_arguments(process, &names)
+        .map(|argument| argument.split('=').next().unwrap_or_default().to_owned())
+        .collect();
+    let has = |word: &str| options.iter().any(|option| option == word);
+    let is_told = |words: &[&str]| words.iter().any(|word| has(word)) && !has("--noreload");
     TOLD.iter().find_map(|(programs, words)| {
         let name = names.first_of(programs).filter(|_| is_told(words))?;
         Some((name, Restarts::OnChange))

@@ -246,7 +246,6 @@ impl<'o> Shared<'o> {
         if above.is_empty() {
             return Ok(());
         }
-        self.locate();
         let crowd = &self.discovery.people.crowd;
         let mut ended: HashSet<Id> = HashSet::new();
         for (target, held) in held {
@@ -602,12 +601,12 @@ impl<'o> Work<'o> {
                 sight.found = Some(found);
             }
         }
+        self.shared.locate();
         if self.shared.options.supervisor {
             let targets: Vec<Target> = self.jobs.iter().map(|job| job.target).collect();
             let held = held(&targets, snapshot.sights.iter().map(Option::as_ref));
             self.shared.learn_others(&targets, &held)?;
         }
-        self.shared.locate();
         Ok(())
     }
 
@@ -846,26 +845,13 @@ impl<'o> Work<'o> {
             .shared
             .describe_supervisors(&ended.iter().copied().collect());
         left.retain(|&id| !self.shared.discovery.people.is_gone(id));
-        let mut named = supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
+        let named = supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
             left.contains(&id)
         });
-        // Nobody is ended any more.
-        for supervisor in &mut named {
-            supervisor.may_end = false;
-            supervisor.would_end = false;
-            supervisor.others.clear();
-        }
-        let shells = self.shells_that_go_on(&ended);
-        named.extend(shells.into_iter().map(|process| Supervisor {
-            process,
-            unit: None,
-            restarts: Restarts::Typed,
-            may_end: false,
-            would_end: false,
-            others: Vec::new(),
-            advice: None,
-        }));
-        named
+        let shells = self.shells_that_go_on(&ended).into_iter();
+        let typed = shells.map(|process| Supervisor::new(process, None, Restarts::Typed));
+        let named = named.into_iter().map(|named| named.supervisor);
+        named.chain(typed).collect()
     }
 
     /// The shells which somebody types into and in which these were started, if they have started something since: what was typed may be a

@@ -34,8 +34,8 @@ pub(crate) fn plan(
         }
     }
     let held = held(targets, sights.iter().map(Some));
-    shared.learn_others(targets, &held)?;
     shared.locate();
+    shared.learn_others(targets, &held)?;
     let snapshot = Snapshot {
         at: Instant::now(),
         exits: Vec::new(),
@@ -122,7 +122,8 @@ impl Draft {
             holders.retain(|report| report.fate != forwarder);
         }
         let is_left = |id: Id| !chosen.iter().any(|permit| permit.id() == id);
-        let supervisors = named(&open, &told, round, is_left);
+        let named = named(&open, &told, round, is_left).into_iter();
+        let supervisors = named.map(|named| named.foreseen(round)).collect();
         let elapsed = round.since(open.started);
         let error = (!obstacles.is_empty())
             .then(|| Error::new(open.target, obstacles, holders.clone(), elapsed));

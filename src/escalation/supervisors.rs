@@ -129,7 +129,7 @@ pub(super) fn named(
     processes: &[Id],
     round: &Round<'_>,
     is_left: impl Fn(Id) -> bool,
-) -> Vec<Supervisor> {
+) -> Vec<Named> {
     let mut named: Vec<(Id, Option<String>)> = Vec::new();
     for &of in processes {
         let facts = &round.crowd[of];
@@ -161,18 +161,36 @@ pub(super) fn named(
             return None;
         }
         let process = round.crowd[id].process.clone();
-        let may_end = unit.is_none() && matches!(verdict, Verdict::Signal(_));
-        Some(Supervisor {
-            restarts: Restarts::of(&process),
-            may_end,
-            would_end: round.options.supervisor && may_end,
-            others: round.rules.others.get(&id).cloned().unwrap_or_default(),
-            process,
-            unit,
-            advice: None,
+        let restarts = Restarts::of(&process);
+        let supervisor = Supervisor::new(process, unit, restarts);
+        Some(Named {
+            id,
+            verdict,
+            supervisor,
         })
     });
     supervisors.collect()
+}
+
+/// Who may start something again, with the judge's word on it.
+pub(super) struct Named {
+    id: Id,
+    verdict: Verdict,
+    pub supervisor: Supervisor,
+}
+
+impl Named {
+    /// With what would become of it in a plan.
+    pub(super) fn foreseen(self, round: &Round<'_>) -> Supervisor {
+        let others = round.rules.others.get(&self.id);
+        let may_end = self.supervisor.unit.is_none() && matches!(self.verdict, Verdict::Signal(_));
+        Supervisor {
+            may_end,
+            would_end: round.options.supervisor && may_end,
+            others: others.cloned().unwrap_or_default(),
+            ..self.supervisor
+        }
+    }
 }
 
 /// Whether it is spared for what it is: an editor, a forwarder and the like start no server again.

@@ -6,6 +6,7 @@ use kill_port::{Advice, Fate, KillOptions, Restarts, SparedReason};
 
 use super::answer::{Answer, kill, kill_plainly};
 use crate::fixture::linux::cgroup::ControlGroup;
+use crate::fixture::linux::returning::{manager_of, parent_that_waits};
 use crate::fixture::linux::{proc, root_or_skip, server, signals, sockets};
 use crate::fixture::{Fixture, Params, Port, RoleKind, eventually, introduce, skip};
 
@@ -279,18 +280,11 @@ fn whoever_is_above_the_one_that_starts_it_again_lives() {
     assert!(proc::is_running(parent.pid_of("parent")));
 }
 
-/// Longer than any test takes.
-const NEVER: u64 = 600_000;
-
 #[test]
 fn a_parent_that_may_start_it_again_later_is_named_when_the_port_is_freed() {
     for (name, restarts) in [("sh", Restarts::Perhaps), ("nodemon", Restarts::OnChange)] {
         let port = Port::claim();
-        let parent = Fixture::role("supervisor")
-            .port(&port)
-            .set("name", name)
-            .set("delay", NEVER)
-            .start();
+        let parent = parent_that_waits(name, &port);
         let freed = KillOptions::new().kill(port.number()).expect("it is free");
         assert_eq!(freed.ended.len(), 1, "{freed:#?}");
         assert_eq!(freed.supervisors.len(), 1, "{freed:#?}");
@@ -338,11 +332,7 @@ fn a_supervisor_that_waits_for_a_second_is_seen_and_ended() {
 #[test]
 fn a_known_watcher_is_ended_though_nobody_saw_it_start_anything_again() {
     let port = Port::claim();
-    let watcher = Fixture::role("supervisor")
-        .port(&port)
-        .set("name", "cargo-watch")
-        .set("delay", NEVER)
-        .start();
+    let watcher = parent_that_waits("cargo-watch", &port);
     let options = KillOptions::new().supervisor(true);
     let plan = options.plan(port.number()).expect("a plan");
     let planned = plan
@@ -374,12 +364,8 @@ fn a_known_watcher_is_ended_though_nobody_saw_it_start_anything_again() {
 #[test]
 fn a_parent_on_which_another_server_depends_is_spared_and_the_other_is_named() {
     let ports = Port::claim_many(2);
-    let manager = Fixture::role("keeps_two")
-        .port(&ports[0])
-        .set("second", ports[1].number())
-        .spawn();
+    let manager = manager_of(&ports[0], &ports[1]);
     let line = format!("pid server {} ", ports[1]);
-    manager.wait_count("pid server", 2);
     let other: u32 = manager.words(&line)[0].parse().expect("a PID");
 
     let options = KillOptions::new().supervisor(true);

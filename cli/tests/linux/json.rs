@@ -9,7 +9,7 @@ use crate::fixture::{Fixture, Port, linux::root_or_skip};
 
 /// The answer of a run, which has to be one object that the schema describes.
 #[track_caller]
-fn answer(run: &Run) -> Value {
+pub fn answer(run: &Run) -> Value {
     let value: Value =
         serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}: {run:#?}"));
     let schema: Value =

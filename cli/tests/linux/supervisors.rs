@@ -1,19 +1,14 @@
 //! What the command says of those who may start again what it ends.
 
+use super::json::answer;
 use crate::command::run;
+use crate::fixture::linux::returning::{manager_of, parent_that_waits};
 use crate::fixture::{Fixture, Port};
-
-/// Longer than any test takes.
-const NEVER: u64 = 600_000;
 
 #[test]
 fn a_parent_that_may_start_it_again_is_named_in_a_note_with_what_stops_it() {
     let port = Port::claim();
-    let parent = Fixture::role("supervisor")
-        .port(&port)
-        .set("delay", NEVER)
-        .set("name", "looper")
-        .start();
+    let parent = parent_that_waits("looper", &port);
     let pid = parent.pid_of("supervisor");
     run(&format!("-n {port}"))
         .exits(0)
@@ -33,17 +28,13 @@ fn a_parent_that_may_start_it_again_is_named_in_a_note_with_what_stops_it() {
 fn a_note_is_in_json_and_not_where_quiet_is_asked_for() {
     for (options, is_json) in [("--json", true), ("-q", false)] {
         let port = Port::claim();
-        let parent = Fixture::role("supervisor")
-            .port(&port)
-            .set("delay", NEVER)
-            .set("name", "nodemon")
-            .start();
+        let parent = parent_that_waits("nodemon", &port);
         let pid = parent.pid_of("supervisor");
         let run = run(&format!("{options} {port}"))
             .exits(0)
             .has_no_complaint();
         if is_json {
-            let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+            let value = answer(&run);
             let answer = &value["ports"][0];
             assert_eq!(answer["outcome"], "freed", "{value:#}");
             let note = format!("nodemon (PID {pid}) starts it again when a file changes");
@@ -85,11 +76,7 @@ fn what_is_known_to_start_it_again_makes_it_come_back_and_not_be_freed() {
 #[test]
 fn a_dry_run_says_who_would_end_with_a_server_and_who_is_spared_for_the_sake_of_others() {
     let port = Port::claim();
-    let watcher = Fixture::role("supervisor")
-        .port(&port)
-        .set("name", "nodemon")
-        .set("delay", NEVER)
-        .start();
+    let watcher = parent_that_waits("nodemon", &port);
     let pid = watcher.pid_of("supervisor");
     run(&format!("-n --supervisor {port}"))
         .exits(0)
@@ -97,11 +84,7 @@ fn a_dry_run_says_who_would_end_with_a_server_and_who_is_spared_for_the_sake_of_
     assert!(watcher.is_alive());
 
     let ports = Port::claim_many(2);
-    let manager = Fixture::role("keeps_two")
-        .port(&ports[0])
-        .set("second", ports[1].number())
-        .spawn();
-    manager.wait_count("pid server", 2);
+    let manager = manager_of(&ports[0], &ports[1]);
     let pid = manager.pid_of("manager");
     run(&format!("-n --supervisor {}", ports[0]))
         .exits(0)

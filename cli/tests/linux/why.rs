@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 
+use super::json::answer;
 use crate::command::{as_nobody, run, run_role};
 use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port};
@@ -194,7 +195,7 @@ fn a_server_in_another_network_namespace_is_named_where_nobody_holds_the_port_he
         .prints(&format!("(PID {})", server.pid()))
         .prints("is in another network namespace");
     let run = run(&format!("--why --json {port}")).exits(0);
-    let value: serde_json::Value = serde_json::from_str(&run.out).expect("JSON");
+    let value = answer(&run);
     let elsewhere = &value["ports"][0]["why"]["elsewhere"];
     assert_eq!(elsewhere[0]["pid"], server.pid(), "{value:#}");
     assert!(server.is_alive());
