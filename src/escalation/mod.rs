@@ -605,6 +605,9 @@ impl<'o> Work<'o> {
         if self.shared.options.supervisor {
             let targets: Vec<Target> = self.jobs.iter().map(|job| job.target).collect();
             let held = held(&targets, snapshot.sights.iter().map(Option::as_ref));
+            // Who holds a target that was given up goes on, and may depend on somebody like anybody else.
+            let open = self.jobs.iter().filter_map(Job::open);
+            let targets: Vec<Target> = open.map(|open| open.target).collect();
             self.shared.learn_others(&targets, &held)?;
         }
         Ok(())
