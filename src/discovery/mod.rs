@@ -85,7 +85,7 @@ impl Discovery {
 
     /// Who holds these sockets, for each list of them, with one scan of the processes. A quick look becomes a complete one where a socket
     /// has no holder that way.
-    pub(crate) fn holders(&mut self, of: &[&[Socket]], depth: Depth) -> io::Result<Vec<Found>> {
+    pub(crate) fn holders(&mut self, of: &[&[Socket]], depth: Depth<'_>) -> io::Result<Vec<Found>> {
         let ids: Vec<SocketId> = of
             .iter()
             .copied()
@@ -93,7 +93,7 @@ impl Discovery {
             .map(|socket| socket.id)
             .collect();
         let mut scan = self.scan(ids.clone(), depth)?;
-        if depth == Depth::Quick && !ids.iter().all(|id| scan.owners.contains_key(id)) {
+        if depth != Depth::Complete && !ids.iter().all(|id| scan.owners.contains_key(id)) {
             scan = self.scan(ids, Depth::Complete)?;
         }
         of.iter()
@@ -101,7 +101,7 @@ impl Discovery {
             .collect()
     }
 
-    fn scan(&mut self, ids: Vec<SocketId>, depth: Depth) -> io::Result<Scan> {
+    fn scan(&mut self, ids: Vec<SocketId>, depth: Depth<'_>) -> io::Result<Scan> {
         self.people.begin_look();
         let mut scan = Scan::default();
         if ids.is_empty() {
@@ -245,12 +245,33 @@ impl Discovery {
         Ok(())
     }
 
+    /// Whether nothing at all uses the target over TCP, which one bind tells: without `SO_REUSEADDR`, every socket of the port is in its way,
+    /// be it listening, connected, over, or bound and no more. It is in the way of others as well, so it is not for a port at which somebody
+    /// was just ended, and the next server may be starting.
+    pub(crate) fn is_clear(&self, target: Target) -> bool {
+        if !TAKES_BOTH || target.protocol() == Some(Protocol::Udp) {
+            return false;
+        }
+        for address in addresses(target) {
+            match try_bind(Protocol::Tcp, target.port(), address, PLAINLY) {
+                Ok(()) if is_ipv6_wildcard(address) => return true,
+                Ok(()) => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+
     /// Tries to bind the target as servers do it, and adds what the kernel said: the last thing of a look, for a target that nobody holds. UDP
     /// is only tried where it matters: a datagram that comes in between goes astray.
     pub(crate) fn bind(&mut self, target: Target, udp: bool, sight: &mut Sight) -> io::Result<()> {
         let mut refusals = Vec::new();
         for protocol in target.protocols() {
-            if protocol == Protocol::Udp && !udp {
+            let is_told = match protocol {
+                Protocol::Tcp => sight.clear,
+                Protocol::Udp => !udp,
+            };
+            if is_told {
                 continue;
             }
             for address in addresses(target) {
@@ -286,15 +307,11 @@ impl Discovery {
         if target.protocol() == Some(Protocol::Udp) || cfg!(windows) {
             return Ok(Life::default());
         }
-        let plainly = Manner {
-            reuse_address: false,
-            dual_stack: true,
-        };
         // Bound without that option, the port is in the way of everybody, so one bind has to do where one takes both families.
         let is_refused = addresses(target)
             .into_iter()
             .map(|address| {
-                let answer = try_bind(Protocol::Tcp, target.port(), address, plainly);
+                let answer = try_bind(Protocol::Tcp, target.port(), address, PLAINLY);
                 (address, answer)
             })
             .find(|(address, answer)| {
@@ -612,6 +629,12 @@ pub(crate) fn addresses(target: Target) -> Vec<IpAddr> {
         ],
     }
 }
+
+/// Without `SO_REUSEADDR`.
+const PLAINLY: Manner = Manner {
+    reuse_address: false,
+    dual_stack: true,
+};
 
 /// TCP with `SO_REUSEADDR` on Unix, where connections that are over don't matter to it, and exclusively on Windows. UDP without: with it,
 /// two sockets could share the port.

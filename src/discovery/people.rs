@@ -32,6 +32,7 @@ pub(crate) struct Facts {
     pub is_editor: bool,
     /// What it takes for "stop", if that is not SIGTERM.
     pub stop_signal: Option<Signal>,
+    /// Whether the caller may signal it; taken for granted of those who were met only in passing.
     pub may_signal: bool,
     /// Whether it works in the folder that was asked for, as it was at this look: see [`People::locate`].
     pub is_inside: Option<bool>,
@@ -171,7 +172,7 @@ impl People {
 
     /// Learns who is above a process.
     pub(crate) fn place(&mut self, handle: Handle) -> Id {
-        let (id, _) = self.note(handle);
+        let id = self.note(handle);
         self.learn_ancestors(id);
         id
     }
@@ -220,6 +221,7 @@ impl People {
         facts.is_forwarder = forwarder(&process).is_some();
         facts.is_editor = editor(&process).is_some();
         facts.stop_signal = stop_signal(&process);
+        facts.may_signal = handle.may_signal();
         facts.unit = if from_init { handle.unit() } else { None };
         facts.has_unseen_child = self.asks_for_unseen_children && sys::has_unseen_child(handle);
         // A name that can't be read any more is kept as it was.
@@ -237,23 +239,36 @@ impl People {
 
     /// The process of this PID, in passing.
     pub(crate) fn pass(&mut self, pid: u32) -> io::Result<Option<Id>> {
-        Ok(self.pass_by(pid)?.map(|(id, _)| id))
-    }
-
-    /// The same, and whether it was opened just now.
-    fn pass_by(&mut self, pid: u32) -> io::Result<Option<(Id, bool)>> {
         if let Some(&id) = self.by_pid.get(&pid)
             && !self.is_gone(id)
         {
-            return Ok(Some((id, false)));
+            return Ok(Some(id));
         }
         Ok(Handle::open(pid)?.map(|handle| self.note(handle)))
     }
 
-    /// Takes note of a process, and tells whether it was unknown.
-    fn note(&mut self, handle: Handle) -> (Id, bool) {
+    /// The process of this handle, in passing.
+    pub(crate) fn pass_with(&mut self, handle: Handle) -> Id {
+        self.note(handle)
+    }
+
+    /// The process of this PID, in passing, and its parent's PID. That of somebody known is told by one look, and that they live.
+    fn next_above(&mut self, pid: u32) -> Option<(Id, Option<u32>)> {
+        let known = self.by_pid.get(&pid).copied();
+        if let Some(id) = known.filter(|id| !self.acquaintances[id.0].is_gone) {
+            let parent = self.handle(id).parent();
+            if parent.is_some() || !self.is_gone(id) {
+                return Some((id, parent));
+            }
+        }
+        let handle = Handle::open(pid).ok()??;
+        let parent = handle.parent_when_opened();
+        Some((self.note(handle), parent))
+    }
+
+    fn note(&mut self, handle: Handle) -> Id {
         if let Some(id) = self.known(&handle) {
-            return (id, false);
+            return id;
         }
         let id = Id(self.acquaintances.len());
         self.by_pid.insert(handle.pid(), id);
@@ -265,7 +280,7 @@ impl People {
             is_met: false,
             is_gone: false,
         });
-        (id, true)
+        id
     }
 
     fn known(&self, handle: &Handle) -> Option<Id> {
@@ -289,19 +304,14 @@ impl People {
         // The process table changes while it is read, so there is an end to how far it goes up.
         while let Some(pid) = next.filter(|&pid| pid != 0 && found.len() < 64) {
             // Who can't be opened is hidden, or has just ended.
-            let Ok(Some((id, is_new))) = self.pass_by(pid) else {
+            let Some((id, parent)) = self.next_above(pid) else {
                 break;
             };
             if found.contains(&id) {
                 break;
             }
             found.push(id);
-            let handle = self.handle(id);
-            next = if is_new {
-                handle.parent_when_opened()
-            } else {
-                handle.parent()
-            };
+            next = parent;
         }
         self.above.insert(first, found.clone());
         found
@@ -323,7 +333,7 @@ fn facts(handle: &Handle) -> Facts {
         is_forwarder: false,
         is_editor: false,
         stop_signal: None,
-        may_signal: handle.may_signal(),
+        may_signal: true,
         is_inside: None,
         has_unseen_child: false,
         unit: None,

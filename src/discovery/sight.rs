@@ -16,6 +16,8 @@ pub(crate) struct Sight {
     pub sockets: Vec<Socket>,
     /// Whether these are all: sockets that are bound without listening were asked for as well, and nothing was skipped.
     pub whole: bool,
+    /// Whether nothing at all uses the port over TCP: see [`Discovery::is_clear`](super::Discovery::is_clear).
+    pub clear: bool,
     /// Who holds them, if holders were looked for.
     pub found: Option<Found>,
     /// The binds that the kernel refused because the port is in use, if binds were tried.

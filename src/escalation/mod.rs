@@ -28,7 +28,7 @@ use crate::error::{Error, Obstacle};
 use crate::event::Event;
 use crate::filtration::{Candidate, Part, Permit, Rules, Verdict, judge_holders};
 use crate::options::KillOptions;
-use crate::process::Process;
+use crate::process::{Identity, Process};
 use crate::report::{Fate, Freed};
 use crate::signal::Signal;
 use crate::socket::Socket;
@@ -210,15 +210,24 @@ impl<'o> Shared<'o> {
         let people = &mut self.discovery.people;
         let above = sys::ancestors();
         people.asks_for_unseen_children = above.breaks_off;
+        let mut met: HashMap<Identity, Id> = HashMap::new();
+        for handle in above.handles {
+            let id = people.pass_with(handle);
+            met.insert(people.crowd[id].process.identity(), id);
+        }
         let mut ancestors = HashSet::new();
         for identity in above.found {
-            let id = people.pass(identity.pid)?;
-            ancestors.extend(id.filter(|&id| {
-                let found = people.crowd[id].process.identity();
-                found.start_ticks == identity.start_ticks
-            }));
+            let id = match met.get(&identity) {
+                Some(&id) => Some(id),
+                None => people.pass(identity.pid)?,
+            };
+            ancestors.extend(id.filter(|&id| people.crowd[id].process.identity() == identity));
         }
-        let caller = people.pass(sys::caller())?;
+        let caller = sys::caller();
+        let caller = match met.into_iter().find(|(identity, _)| identity.pid == caller) {
+            Some((_, id)) => Some(id),
+            None => people.pass(caller)?,
+        };
         self.rules = Rules {
             caller,
             place: caller.map(|id| people.crowd[id].place).unwrap_or_default(),
@@ -521,8 +530,8 @@ impl<'o> Work<'o> {
         Ok(())
     }
 
-    /// Looks for sockets that are bound without listening: before anybody is judged, and before a target is called free. A port that only a
-    /// table with gaps calls free is asked for by itself.
+    /// Looks for sockets that are bound without listening: before anybody is judged, and before a target is called free. At a port where
+    /// nobody was told to end, one bind may answer that and more. A port that only a table with gaps calls free is asked for by itself.
     fn look_for_bound(&mut self, is_all: bool, snapshot: &mut Snapshot) -> io::Result<()> {
         let places = self.places(snapshot, |open, sight, round| {
             if sight.sockets.is_empty() {
@@ -533,16 +542,36 @@ impl<'o> Work<'o> {
                 wants_holders(open, &sight.sockets, round)
             }
         });
-        if places.is_empty() {
-            return Ok(());
+        let mut asked = Vec::new();
+        for &place in &places {
+            let (Some(open), Some(sight)) = (self.jobs[place].open(), &mut snapshot.sights[place])
+            else {
+                continue;
+            };
+            sight.clear = sight.sockets.is_empty()
+                && !open.has_told(&self.shared.conduct)
+                && self.shared.discovery.is_clear(open.target);
+            if !sight.clear {
+                asked.push(open.target);
+            }
         }
-        let targets = self.targets(&places);
-        let bound = self.shared.discovery.bound(&targets)?;
-        for ((place, target), bound) in places.into_iter().zip(targets).zip(bound) {
+        let mut bound = HashMap::new();
+        if !asked.is_empty() {
+            bound.extend(
+                asked
+                    .iter()
+                    .copied()
+                    .zip(self.shared.discovery.bound(&asked)?),
+            );
+        }
+        for place in places {
             let Some(sight) = &mut snapshot.sights[place] else {
                 continue;
             };
-            sight.sockets.extend(bound);
+            let target = self.jobs[place].target;
+            sight
+                .sockets
+                .extend(bound.remove(&target).unwrap_or_default());
             if self.jobs[place]
                 .open()
                 .is_some_and(|open| open.has_unlisted)
@@ -582,12 +611,15 @@ impl<'o> Work<'o> {
             })
             .collect();
         let lists: Vec<&[Socket]> = sockets.iter().map(Vec::as_slice).collect();
+        let discovery = &mut self.shared.discovery;
+        let closely: Vec<u32> = (self.shared.rules.ancestors.iter())
+            .map(|&id| discovery.people.handle(id).pid())
+            .collect();
         let depth = if is_first {
-            Depth::Quick
+            Depth::Quick { closely: &closely }
         } else {
             Depth::Complete
         };
-        let discovery = &mut self.shared.discovery;
         let found = discovery.holders(&lists, depth)?;
         let took = begun.elapsed();
         for ((place, sockets), mut found) in places.into_iter().zip(sockets).zip(found) {
@@ -620,9 +652,15 @@ impl<'o> Work<'o> {
                 && sight.sockets.is_empty()
                 && aftermath(open, sight, round).needs() == Need::Proof
         });
+        let in_use: Vec<usize> = (places.iter().copied())
+            .filter(|&place| {
+                let sight = snapshot.sights[place].as_ref();
+                sight.is_some_and(|sight| !sight.clear)
+            })
+            .collect();
         // Of many ports, it is cheaper to ask once who was there lately than to bind each once more.
-        let lives = if places.len() > MANY {
-            let targets = self.targets(&places);
+        let lives = if in_use.len() > MANY {
+            let targets = self.targets(&in_use);
             Some(self.shared.discovery.lives(&targets)?)
         } else {
             None
@@ -641,7 +679,8 @@ impl<'o> Work<'o> {
                 self.shared.locate();
             }
             let is_untouched = !open.has_told(&self.shared.conduct);
-            if is_untouched && proves_free(sight) && open.asks_for_life(snapshot.at) {
+            let has_life = is_untouched && !sight.clear && proves_free(sight);
+            if has_life && open.asks_for_life(snapshot.at) {
                 sight.life = match &lives {
                     Some(lives) => lives.get(&target).copied().unwrap_or_default(),
                     None => self.shared.discovery.life(target)?,

@@ -23,7 +23,7 @@ pub(super) struct Birth {
 /// one that does not exist any more hides nobody.
 pub(super) fn above(
     pid: u32,
-    look: impl Fn(u32) -> Option<Birth>,
+    mut look: impl FnMut(u32) -> Option<Birth>,
     exists: impl Fn(u32) -> bool,
 ) -> Ancestors {
     let mut ancestors = Ancestors::default();
@@ -31,16 +31,20 @@ pub(super) fn above(
         ancestors.breaks_off = true;
         return ancestors;
     };
-    climb(own.parent, &mut ancestors, &look);
+    climb(own.parent, &mut ancestors, &mut look);
     // 0 means that the leader is outside this PID namespace, where nobody can be signalled from here anyway.
     if own.session != 0 && own.session != pid && exists(own.session) {
-        climb(own.session, &mut ancestors, &look);
+        climb(own.session, &mut ancestors, &mut look);
     }
     ancestors
 }
 
 /// Adds this process and those above it that are not there yet. A list that already has one has all above it.
-pub(super) fn climb(mut pid: u32, into: &mut Ancestors, look: impl Fn(u32) -> Option<Birth>) {
+pub(super) fn climb(
+    mut pid: u32,
+    into: &mut Ancestors,
+    mut look: impl FnMut(u32) -> Option<Birth>,
+) {
     while pid != 0 && into.found.iter().all(|known| known.pid != pid) {
         let Some(Birth {
             start_ticks,

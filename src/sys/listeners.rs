@@ -135,7 +135,7 @@ impl Table {
     }
 
     /// Every look is a complete one, so that nobody who is there can have been missed.
-    pub(crate) fn find(&mut self, sockets: Vec<SocketId>, _depth: Depth) -> io::Result<Found> {
+    pub(crate) fn find(&mut self, sockets: Vec<SocketId>, _depth: Depth<'_>) -> io::Result<Found> {
         let sockets: HashSet<SocketId> = sockets.into_iter().collect();
         let mut found = Found::default();
         let mut wanted: Vec<(u32, SocketId)> = self.owners(&sockets).collect();

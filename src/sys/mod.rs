@@ -21,7 +21,7 @@
 //!   - As they were when it was opened: `pid()`, `start_ticks() -> u64` (in the system's own unit, 0 where it isn't told; together they
 //!     are its identity), `started() -> Option<SystemTime>`, `parent_when_opened() -> Option<u32>`, `name() -> String`,
 //!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
-//!   - As they are now: `parent() -> Option<u32>`, `unit() -> Option<String>` (the
+//!   - As they are now: `parent() -> Option<u32>` (`None` once it has exited), `unit() -> Option<String>` (the
 //!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `is_exiting() -> bool` (on its way
 //!     out: its sockets may close before it has ended), `is_in(&Folder) -> Option<bool>` (whether its working directory is that folder or
 //!     below; `None`: it can't be told).
@@ -193,10 +193,17 @@ pub(crate) enum Ports<'a> {
 
 /// How thoroughly holders are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Depth {
+pub(crate) enum Depth<'a> {
     /// Where holders most likely are. A holder may be missed, so the caller has to look again, completely, if a socket
     /// outlives the holders found or has none.
-    Quick,
+    Quick {
+        /// Those of whom every descriptor counts, as they must not be signalled by mistake, and all above them.
+        #[cfg_attr(
+            not(target_os = "linux"),
+            allow(dead_code, reason = "every look is complete there")
+        )]
+        closely: &'a [u32],
+    },
     /// Every descriptor of every process that can be read.
     Complete,
 }
@@ -226,10 +233,12 @@ pub(crate) struct Place {
 }
 
 /// Those above the caller.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Ancestors {
     /// Nearest first; then the leader of the caller's session, and those above that.
     pub found: Vec<Identity>,
+    /// Those by whom they were found, the caller among them, where that takes a handle.
+    pub handles: Vec<Handle>,
     /// Whether one of them can't be seen, so that those above it are unknown.
     pub breaks_off: bool,
 }

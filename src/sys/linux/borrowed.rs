@@ -22,8 +22,7 @@ impl Owner {
         if !rustix::process::geteuid().is_root() {
             return None;
         }
-        let file = std::fs::File::open(proc_path(pid, "status")).ok()?;
-        let status = files::content(file)?;
+        let status = files::content_of(&proc_path(pid, "status"))?;
         let only = |kind| match ids(&status, kind)? {
             [real, effective, saved] if real == effective && real == saved => Some(real),
             _ => None,

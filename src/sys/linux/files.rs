@@ -2,11 +2,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, read};
 
-/// Most files of a process are shorter than this, and then take two calls: one for the content, one for the end. Asking for the size
-/// first and growing from a small buffer, as the standard library does, takes seven.
+/// Most files of a process are shorter than this, and then take one call. Asking for the size first and growing from a small buffer, as the
+/// standard library does, takes seven.
 const USUAL: usize = 4096;
 
 /// Opens one for reading.
@@ -24,10 +24,22 @@ pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {
         }
         match read(&file, rustix::buffer::spare_capacity(&mut content)) {
             Ok(0) => return Some(content),
+            Ok(_) if is_whole(&content) => return Some(content),
             Ok(_) | Err(Errno::INTR) => {}
             Err(_) => return None,
         }
     }
+}
+
+/// The same for a small file of this path.
+pub(super) fn content_of(path: &str) -> Option<Vec<u8>> {
+    content(open_at(CWD, path).ok()?)
+}
+
+/// What the kernel writes in one go (`stat`, `status`, `sockstat`) ends with a line, and where there was room for more, nothing more comes.
+/// A read that was cut short ends elsewhere.
+fn is_whole(content: &Vec<u8>) -> bool {
+    content.len() < content.capacity() && content.ends_with(b"\n")
 }
 
 #[cfg(test)]

@@ -12,21 +12,41 @@ use super::files;
 use super::process::{Handle, caller, proc_path, ticks_since_boot};
 use super::scan;
 use super::stat::Stat;
+use crate::process::Identity;
 
 /// The caller's ancestors, see the contract in `sys`.
 pub(crate) fn ancestors() -> Ancestors {
-    above(caller(), birth_of, exists)
+    let mut handles = Vec::new();
+    let open = |pid| {
+        let handle = Handle::open(pid).ok()??;
+        let birth = Birth {
+            start_ticks: handle.start_ticks(),
+            parent: handle.parent_when_opened().unwrap_or_default(),
+            session: handle.place().session,
+        };
+        handles.push(handle);
+        Some(birth)
+    };
+    let found = above(caller(), open, exists);
+    Ancestors { handles, ..found }
 }
 
-/// Everyone above these processes, each once.
-pub(super) fn ancestors_of(pids: &[u32]) -> Vec<u32> {
-    let mut ancestors = Ancestors::default();
+/// Everyone above these processes, each once, but for those who are `known` together with all above them.
+pub(super) fn ancestors_of(pids: &[u32], known: &[u32]) -> Vec<u32> {
+    let identity = |&pid| Identity {
+        pid,
+        start_ticks: 0,
+    };
+    let mut ancestors = Ancestors {
+        found: known.iter().map(identity).collect(),
+        ..Ancestors::default()
+    };
     for &pid in pids {
         if let Some(stat) = stat_of(pid) {
             climb(stat.parent, &mut ancestors, birth_of);
         }
     }
-    let found = ancestors.found.iter();
+    let found = ancestors.found.iter().skip(known.len());
     found.map(|identity| identity.pid).collect()
 }
 
@@ -36,8 +56,7 @@ fn exists(pid: u32) -> bool {
 }
 
 fn stat_of(pid: u32) -> Option<Stat> {
-    let file = std::fs::File::open(proc_path(pid, "stat")).ok()?;
-    Stat::parse(&files::content(file)?)
+    Stat::parse(&files::content_of(&proc_path(pid, "stat"))?)
 }
 
 fn birth_of(pid: u32) -> Option<Birth> {
@@ -147,7 +166,7 @@ mod tests {
                 std::thread::sleep(Duration::from_millis(5));
             }
             let ancestors = ancestors();
-            assert!(!ancestors.breaks_off, "{ancestors:?}");
+            assert!(!ancestors.breaks_off, "{:?}", ancestors.found);
             return;
         }
         // This test once more, in a session whose leader has started it and ended.

@@ -8,7 +8,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Patience;
@@ -19,9 +19,11 @@ use crate::process::Process;
 
 /// Everything about these processes that this user may read.
 pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> Vec<Process> {
-    let described = of.iter().map(|handle| handle.describe());
+    let reading = Reading::start(sources(of), Source::read);
+    let described: Vec<Process> = of.iter().map(|handle| handle.describe()).collect();
     described
-        .zip(command_lines(of, patience))
+        .into_iter()
+        .zip(reading.finish(patience))
         .map(|(mut process, line)| {
             process.command = line
                 .map(|line| process::arguments(&line))
@@ -46,105 +48,119 @@ enum Source {
     Pid(u32),
 }
 
-/// What a reader tells.
-enum News {
-    /// Its thread has begun.
-    Begun(rustix::thread::Pid),
-    Line(usize, Option<Vec<u8>>),
-}
-
-fn command_lines(of: &[&Handle], patience: &mut Patience) -> Vec<Option<Vec<u8>>> {
+fn sources(of: &[&Handle]) -> Vec<Source> {
     let sources = of.iter().map(|handle| match handle.directory() {
         Some(directory) => Source::Directory(directory),
         None => Source::Pid(handle.pid()),
     });
-    read_all(sources.collect(), Source::read, patience)
+    sources.collect()
 }
 
-/// What is read of each, without those that are stuck.
-fn read_all<Q: Send + 'static>(
-    of: Vec<Q>,
+/// The command lines that are being read.
+struct Reading<Q> {
+    queue: Queue<Q>,
     read: Read<Q>,
-    patience: &mut Patience,
-) -> Vec<Option<Vec<u8>>> {
-    let mut lines: Vec<Option<Vec<u8>>> = of.iter().map(|_| None).collect();
-    let queue: Queue<Q> = Arc::new(Mutex::new(of.into_iter().enumerate()));
-    let (sender, news) = mpsc::channel();
-    let mut readers: Vec<rustix::thread::Pid> = Vec::new();
-    let mut at_once = 1;
-    start(at_once, &queue, read, &sender);
-    let mut left = lines.len();
-    while left > 0 {
-        let limit = patience.for_one();
-        match news.recv_timeout(limit) {
-            Ok(News::Begun(thread)) => readers.push(thread),
-            Ok(News::Line(index, line)) => {
-                left -= 1;
-                if let Some(place) = lines.get_mut(index) {
-                    *place = line;
-                }
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                patience.spend(limit);
-                // One that only waits for a processor will answer.
-                let is_hopeful = readers.iter().any(|&reader| is_runnable(reader));
-                if (is_hopeful || readers.is_empty()) && patience.is_left() {
-                    continue;
-                }
-                let is_begun_all = queue.lock().map_or(true, |queue| queue.len() == 0);
-                if is_begun_all {
-                    break;
-                }
-                // Where many are stuck, more and more are met at a time.
-                at_once = (at_once * 2).min(MOST);
-                readers.clear();
-                if !start(at_once, &queue, read, &sender) {
-                    break;
-                }
-            }
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-    }
-    if left > 0 {
-        log::info!(target: "kill_port", "{left} processes do not show their command lines: their memory is locked");
-    }
-    lines
-}
-
-/// Starts so many readers of this queue, at most; tells whether there is one.
-fn start<Q: Send + 'static>(
+    /// How many there are.
     count: usize,
-    queue: &Queue<Q>,
-    read: Read<Q>,
-    sender: &Sender<News>,
-) -> bool {
-    let mut has_started = false;
-    let waiting = queue.lock().map_or(0, |queue| queue.len());
-    for _ in 0..count.min(waiting) {
-        if READERS.fetch_add(1, Ordering::Relaxed) >= MOST {
-            READERS.fetch_sub(1, Ordering::Relaxed);
-            break;
+    /// The threads of the readers that were started last, and have begun.
+    readers: Arc<Mutex<Vec<rustix::thread::Pid>>>,
+    sender: Sender<(usize, Option<Vec<u8>>)>,
+    lines: Receiver<(usize, Option<Vec<u8>>)>,
+}
+
+impl<Q: Send + 'static> Reading<Q> {
+    /// Begins with one reader.
+    fn start(of: Vec<Q>, read: Read<Q>) -> Self {
+        let (sender, lines) = mpsc::channel();
+        let mut reading = Self {
+            count: of.len(),
+            queue: Arc::new(Mutex::new(of.into_iter().enumerate())),
+            read,
+            readers: Arc::default(),
+            sender,
+            lines,
+        };
+        reading.start_readers(1);
+        reading
+    }
+
+    /// What was read of each, without those that are stuck.
+    fn finish(mut self, patience: &mut Patience) -> Vec<Option<Vec<u8>>> {
+        let mut lines: Vec<Option<Vec<u8>>> = vec![None; self.count];
+        let mut at_once = 1;
+        let mut left = self.count;
+        while left > 0 {
+            let limit = patience.for_one();
+            match self.lines.recv_timeout(limit) {
+                Ok((index, line)) => {
+                    left -= 1;
+                    if let Some(place) = lines.get_mut(index) {
+                        *place = line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    patience.spend(limit);
+                    if self.is_hopeful() && patience.is_left() {
+                        continue;
+                    }
+                    let is_begun_all = self.queue.lock().map_or(true, |queue| queue.len() == 0);
+                    if is_begun_all {
+                        break;
+                    }
+                    // Where many are stuck, more and more are met at a time.
+                    at_once = (at_once * 2).min(MOST);
+                    if !self.start_readers(at_once) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
-        let (queue, sender) = (Arc::clone(queue), sender.clone());
-        let thread = std::thread::Builder::new().spawn(move || {
-            // Whoever asked may have gone.
-            let _ = sender.send(News::Begun(rustix::thread::gettid()));
+        if left > 0 {
+            log::info!(target: "kill_port", "{left} processes do not show their command lines: their memory is locked");
+        }
+        lines
+    }
+
+    /// Whether a reader only waits for a processor, and will answer.
+    fn is_hopeful(&self) -> bool {
+        let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        readers.is_empty() || readers.iter().any(|&reader| is_runnable(reader))
+    }
+
+    /// Starts so many readers, at most; tells whether there is one.
+    fn start_readers(&mut self, count: usize) -> bool {
+        self.readers = Arc::default();
+        let waiting = self.queue.lock().map_or(0, |queue| queue.len());
+        let started = (0..count.min(waiting)).take_while(|_| self.start_reader());
+        started.count() > 0
+    }
+
+    fn start_reader(&self) -> bool {
+        let is_room = READERS.fetch_add(1, Ordering::Relaxed) < MOST;
+        let (queue, sender, read) = (Arc::clone(&self.queue), self.sender.clone(), self.read);
+        let readers = Arc::clone(&self.readers);
+        let work = move || {
+            let own = rustix::thread::gettid();
+            let mut readers = readers.lock().unwrap_or_else(PoisonError::into_inner);
+            readers.push(own);
+            drop(readers);
             loop {
                 let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                 let Some((index, source)) = next else {
                     break;
                 };
-                let _ = sender.send(News::Line(index, read(&source)));
+                // Whoever asked may have gone.
+                let _ = sender.send((index, read(&source)));
             }
             READERS.fetch_sub(1, Ordering::Relaxed);
-        });
-        if thread.is_err() {
+        };
+        let is_started = is_room && std::thread::Builder::new().spawn(work).is_ok();
+        if !is_started {
             READERS.fetch_sub(1, Ordering::Relaxed);
-            break;
         }
-        has_started = true;
+        is_started
     }
-    has_started
 }
 
 impl Source {
@@ -160,7 +176,7 @@ impl Source {
 /// Whether one of the own threads does not wait for anything but its turn.
 fn is_runnable(thread: rustix::thread::Pid) -> bool {
     let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
-    let stat = std::fs::read(path).ok().and_then(|line| Stat::parse(&line));
+    let stat = files::content_of(&path).and_then(|line| Stat::parse(&line));
     stat.is_some_and(|stat| stat.state == b'R')
 }
 
@@ -183,7 +199,7 @@ mod tests {
             Some(b"line".to_vec())
         };
         let mut patience = Patience::default();
-        let lines = read_all(of, read, &mut patience);
+        let lines = Reading::start(of, read).finish(&mut patience);
         for (number, line) in lines.iter().enumerate() {
             assert_eq!(line.is_some(), number % 100 != 0, "{number}");
         }

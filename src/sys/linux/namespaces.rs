@@ -1,11 +1,13 @@
 //! Other network namespaces: what listens there. A process has the tables of its own namespace in its folder of `/proc`.
 
-use std::collections::{HashMap, HashSet};
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+
+use rustix::fs::stat;
 
 use super::proc_net;
+use super::process::proc_path;
 use super::row::state;
 use super::scan::pids;
 use super::sock_diag::Family;
@@ -13,23 +15,28 @@ use super::sockets::socket;
 use crate::protocol::Protocol;
 use crate::socket::{Socket, SocketState};
 
-/// Those that listen on these ports in each network namespace but the caller's, as far as somebody in it can be looked at.
-pub(crate) fn listening_elsewhere(ports: &HashSet<u16>) -> io::Result<Vec<Socket>> {
-    // It is only told beside the answer, so that where it can't be asked nothing fails.
-    let Ok(own) = fs::read_link("/proc/thread-self/ns/net") else {
-        return Ok(Vec::new());
+/// One of these processes for each network namespace but the calling thread's.
+///
+/// Each namespace has files of its own in `/proc`. Unlike the links that name it, anybody may look at them.
+pub(super) fn others(among: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    let file = |path: &str| stat(path).ok().map(|stat| stat.st_ino);
+    let Some(own) = file("/proc/thread-self/net/sockstat") else {
+        return Vec::new();
     };
-    let mut others: HashMap<PathBuf, u32> = HashMap::new();
-    for pid in pids()? {
-        // Another user's is not shown, and that of one who has just ended is not there.
-        if let Ok(namespace) = fs::read_link(format!("/proc/{pid}/ns/net"))
-            && namespace != own
-        {
-            others.entry(namespace).or_insert(pid);
+    let mut others: BTreeMap<u64, u32> = BTreeMap::new();
+    for pid in among {
+        // That of one who has just ended is not there.
+        if let Some(other) = file(&proc_path(pid, "net/sockstat")).filter(|&other| other != own) {
+            others.entry(other).or_insert(pid);
         }
     }
+    others.into_values().collect()
+}
+
+/// Those that listen on these ports in each network namespace but the caller's, as far as somebody in it can be looked at.
+pub(crate) fn listening_elsewhere(ports: &HashSet<u16>) -> io::Result<Vec<Socket>> {
     let mut found = Vec::new();
-    for pid in others.into_values() {
+    for pid in others(pids()?) {
         for (protocol, family) in [
             (Protocol::Tcp, Family::V4),
             (Protocol::Tcp, Family::V6),

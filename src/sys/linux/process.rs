@@ -136,7 +136,8 @@ impl Handle {
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {
-        self.stat().map(|stat| stat.parent)
+        let stat = self.stat().filter(|stat| !stat.has_exited());
+        stat.map(|stat| stat.parent)
     }
 
     pub(crate) fn parent_when_opened(&self) -> Option<u32> {
@@ -258,13 +259,15 @@ impl Handle {
     }
 
     /// Whether its last thread has ended. It may not have been collected by its parent yet.
+    ///
+    /// To open something that can be polled costs more than to look once; who has been waited for has it.
     pub(crate) fn has_exited(&self) -> bool {
-        match self.pollable() {
-            Some(pidfd) => {
-                let mut fds = [PollFd::from_borrowed_fd(pidfd, PollFlags::IN)];
+        match self.pidfd.get() {
+            Some(Some(pidfd)) => {
+                let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
                 matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
             }
-            None => self.stat().is_none_or(|stat| stat.has_exited()),
+            _ => self.stat().is_none_or(|stat| stat.has_exited()),
         }
     }
 

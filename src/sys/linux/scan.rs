@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, fstat, openat, readlinkat_raw, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
 use rustix::io::Errno;
 
 use super::files;
@@ -29,13 +29,78 @@ pub(super) struct Look {
 /// How many of the lowest descriptors a quick look takes in.
 const LOWEST: u32 = 16;
 
-/// Reads descriptors, with buffers that are used again from one process to the next.
-pub(super) struct Scanner<'a> {
-    proc: OwnedFd,
-    /// Sorted.
-    wanted: &'a [SocketId],
+/// The directory `/proc`, which all scanners share.
+pub(super) struct Proc {
+    directory: OwnedFd,
     /// Whether the size of a directory of descriptors is their number (Linux 6.2 and later).
     sizes_count: bool,
+    /// As whom the caller looks.
+    user: u32,
+}
+
+impl Proc {
+    pub(super) fn open() -> io::Result<Self> {
+        let directory = openat(CWD, "/proc", directory(), Mode::empty())?;
+        let own = statat(&directory, "self/fd", AtFlags::empty());
+        Ok(Self {
+            directory,
+            sizes_count: own.is_ok_and(|stat| stat.st_size > 0),
+            user: rustix::process::geteuid().as_raw(),
+        })
+    }
+
+    /// The IDs of all processes, in the kernel's order: ascending.
+    fn pids(&self) -> io::Result<Vec<u32>> {
+        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+        let mut pids = Vec::new();
+        let mut entries = RawDir::new(&self.directory, &mut buffer);
+        while let Some(entry) = entries.next() {
+            if let Some(pid) = number(entry?.file_name().to_bytes()) {
+                pids.push(pid);
+            }
+        }
+        Ok(pids)
+    }
+
+    /// The same without the kernel's own threads, which have no descriptors: all of them are children of one.
+    ///
+    /// They are asked for first. A PID in both lists can only be somebody else's if it was given to them in between: to one who was not
+    /// there when the look began.
+    pub(super) fn programs(&self) -> io::Result<Vec<u32>> {
+        let kernel = self.kernel_threads();
+        let mut pids = self.pids()?;
+        if !kernel.is_empty() {
+            pids.retain(|pid| kernel.binary_search(pid).is_err());
+        }
+        Ok(pids)
+    }
+
+    fn kernel_threads(&self) -> Vec<u32> {
+        /// Its PID where it can be seen: in the first PID namespace.
+        const KTHREADD: u32 = 2;
+        let read = |path| files::content(files::open_at(&self.directory, path).ok()?);
+        let is_there = read("2/stat")
+            .and_then(|line| Stat::parse(&line))
+            .is_some_and(|stat| stat.is_kernel());
+        if !is_there {
+            return Vec::new();
+        }
+        let children = read("2/task/2/children").unwrap_or_default();
+        let mut threads: Vec<u32> = children
+            .split(u8::is_ascii_whitespace)
+            .filter_map(number)
+            .collect();
+        threads.push(KTHREADD);
+        threads.sort_unstable();
+        threads
+    }
+}
+
+/// Reads descriptors, with buffers that are used again from one process to the next.
+pub(super) struct Scanner<'a> {
+    proc: &'a Proc,
+    /// Sorted.
+    wanted: &'a [SocketId],
     entries: Vec<MaybeUninit<u8>>,
     /// Whether the caller ran out of descriptors during this look.
     has_run_out: Cell<bool>,
@@ -45,26 +110,13 @@ pub(super) struct Scanner<'a> {
 
 /// The IDs of all processes, in the kernel's order: ascending.
 pub(super) fn pids() -> io::Result<Vec<u32>> {
-    let proc = open_proc()?;
-    let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
-    let mut pids = Vec::new();
-    let mut entries = RawDir::new(&proc, &mut buffer);
-    while let Some(entry) = entries.next() {
-        if let Some(pid) = number(entry?.file_name().to_bytes()) {
-            pids.push(pid);
-        }
-    }
-    Ok(pids)
+    Proc::open()?.pids()
 }
 
 /// The PID that was given out last: the last field of `/proc/loadavg`.
 pub(super) fn last_pid() -> Option<u32> {
-    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
-    text.split_ascii_whitespace().next_back()?.parse().ok()
-}
-
-fn open_proc() -> io::Result<OwnedFd> {
-    Ok(openat(CWD, "/proc", directory(), Mode::empty())?)
+    let text = files::content_of("/proc/loadavg")?;
+    number(text.trim_ascii_end().rsplit(|&byte| byte == b' ').next()?)
 }
 
 fn directory() -> OFlags {
@@ -98,26 +150,23 @@ fn fixed_files(fdinfo: &[u8]) -> impl Iterator<Item = SocketId> {
 
 impl<'a> Scanner<'a> {
     /// A scanner for these sockets, which have to be sorted.
-    pub(super) fn new(wanted: &'a [SocketId]) -> io::Result<Self> {
+    pub(super) fn new(proc: &'a Proc, wanted: &'a [SocketId]) -> Self {
         debug_assert!(wanted.is_sorted());
-        let proc = open_proc()?;
-        let own = statat(&proc, "self/fd", AtFlags::empty());
-        Ok(Self {
+        Self {
             proc,
             wanted,
-            sizes_count: own.is_ok_and(|stat| stat.st_size > 0),
-            entries: vec![MaybeUninit::uninit(); 32 * 1024],
+            entries: Vec::new(),
             has_run_out: Cell::new(false),
-            user: rustix::process::geteuid().as_raw(),
-        })
+            user: proc.user,
+        }
     }
 
     /// The same, where this thread looks as another user.
-    pub(super) fn of_user(wanted: &'a [SocketId], user: u32) -> io::Result<Self> {
-        Ok(Self {
+    pub(super) fn of_user(proc: &'a Proc, wanted: &'a [SocketId], user: u32) -> Self {
+        Self {
             user,
-            ..Self::new(wanted)?
-        })
+            ..Self::new(proc, wanted)
+        }
     }
 
     /// All descriptors of a process, those of threads with a table of their own included.
@@ -125,7 +174,7 @@ impl<'a> Scanner<'a> {
         let mut look = Look::default();
         self.has_run_out.set(false);
         self.read_table(&format!("{pid}/fd"), &format!("{pid}/fdinfo"), &mut look);
-        look.denied &= self.is_closed(pid);
+        look.denied = look.denied && self.is_closed(pid);
         if !look.denied && self.threads(pid) != 1 {
             self.read_private_tables(pid, &mut look);
         }
@@ -139,76 +188,103 @@ impl<'a> Scanner<'a> {
     ///
     /// The links are read by number, without listing the directory: the kernel makes an entry for each descriptor that is
     /// listed, which costs as much as reading its link. How many there are (the size of the directory, since Linux 6.2) tells
-    /// when there are no more to come.
+    /// when there are no more to come. To open the directory first is worth it from a few on.
     pub(super) fn lowest(&mut self, pid: u32) -> Look {
+        const FEW: i64 = 4;
         let mut look = Look {
             is_partial: true,
             ..Look::default()
         };
-        let mut path = Path::new();
+        let mut path = Path::default();
+        let folder = path.of(pid, b"/fd");
+        let count = match statat(&self.proc.directory, folder, AtFlags::empty()) {
+            Ok(stat) if self.proc.sizes_count => stat.st_size,
+            Ok(_) => LOWEST.into(),
+            Err(Errno::ACCESS | Errno::PERM) => {
+                self.note_denial(pid, &mut look);
+                return look;
+            }
+            Err(_) => return look,
+        };
+        if count <= FEW {
+            let mut path = Path::default();
+            let proc = &self.proc.directory;
+            let of = |number| socket_at(proc, path.below(pid, b"/fd/", number));
+            self.read_lowest(pid, count, of, &mut look);
+            return look;
+        }
         // A descriptor for paths alone costs less to open and to close. It is given for any process; whether this one may be looked
         // at shows at the first link.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = match openat(&self.proc, path.of(pid, c"/fd"), flags, Mode::empty()) {
-            Ok(directory) => directory,
-            Err(Errno::ACCESS | Errno::PERM) => {
-                self.has_run_out.set(false);
-                look.denied = self.is_closed(pid);
-                look.is_failed = self.has_run_out.get();
-                return look;
+        match openat(&self.proc.directory, folder, flags, Mode::empty()) {
+            Ok(directory) => {
+                let mut path = Path::default();
+                let of = |number| socket_at(&directory, path.of(number, b""));
+                self.read_lowest(pid, count, of, &mut look);
             }
-            Err(error) => {
-                look.is_failed = has_run_out(error);
-                return look;
-            }
-        };
-        let mut left = match fstat(&directory) {
-            Ok(stat) if self.sizes_count => stat.st_size,
-            _ => LOWEST.into(),
-        };
-        let mut link = [MaybeUninit::uninit(); 64];
+            Err(Errno::ACCESS | Errno::PERM) => self.note_denial(pid, &mut look),
+            Err(error) => look.is_failed = has_run_out(error),
+        }
+        look
+    }
+
+    /// Looks at the lowest of so many descriptors, as `read` tells which socket one of them is.
+    fn read_lowest(
+        &self,
+        pid: u32,
+        count: i64,
+        mut read: impl FnMut(u32) -> Result<Option<SocketId>, Errno>,
+        look: &mut Look,
+    ) {
+        let mut left = count;
         for descriptor in 0..LOWEST {
             if left <= 0 {
                 break;
             }
-            match readlinkat_raw(&directory, path.of(descriptor, c""), &mut link[..]) {
-                Ok((target, _)) => {
+            match read(descriptor) {
+                Ok(socket) => {
                     left -= 1;
-                    let held = socket_in(target)
-                        .filter(|socket| self.wanted.binary_search(socket).is_ok());
-                    look.held.extend(held);
+                    let is_wanted = |socket: &SocketId| self.wanted.binary_search(socket).is_ok();
+                    look.held.extend(socket.filter(is_wanted));
                 }
-                Err(Errno::ACCESS | Errno::PERM) => {
-                    look.denied = self.is_closed(pid);
-                    return look;
-                }
+                Err(Errno::ACCESS | Errno::PERM) => return self.note_denial(pid, look),
                 Err(_) => {}
             }
         }
         look.held.sort_unstable();
         look.held.dedup();
-        look
+    }
+
+    /// A process did not show its descriptors.
+    fn note_denial(&self, pid: u32, look: &mut Look) {
+        self.has_run_out.set(false);
+        look.denied = self.is_closed(pid);
+        look.is_failed = self.has_run_out.get();
     }
 
     /// Whether a process that refused to show its descriptors is another user's, or has closed itself to its own. If not, its main thread
     /// has exited: what is left of that belongs to root, but its other threads can be looked at; or all of it has ended.
     fn is_closed(&self, pid: u32) -> bool {
         // The owner of the directory is the process's user, and costs little to ask for.
-        let Ok(owner) = statat(&self.proc, pid.to_string(), AtFlags::empty()) else {
+        let Ok(owner) = statat(&self.proc.directory, pid.to_string(), AtFlags::empty()) else {
             return false;
         };
         if owner.st_uid != self.user {
             return true;
         }
-        read_at(&self.proc, &format!("{pid}/stat"), &self.has_run_out)
-            .and_then(|line| Stat::parse(&line))
-            .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+        read_at(
+            &self.proc.directory,
+            &format!("{pid}/stat"),
+            &self.has_run_out,
+        )
+        .and_then(|line| Stat::parse(&line))
+        .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
     }
 
     /// The number of threads, from the link count of the directory of threads; 0 if the process is gone.
     fn threads(&self, pid: u32) -> u64 {
         let tasks = format!("{pid}/task");
-        statat(&self.proc, tasks, AtFlags::empty()).map_or(0, |stat| {
+        statat(&self.proc.directory, tasks, AtFlags::empty()).map_or(0, |stat| {
             #[allow(
                 clippy::useless_conversion,
                 reason = "the field's width differs between architectures"
@@ -235,7 +311,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn numbers(&mut self, path: &str) -> Vec<u32> {
-        let directory = match openat(&self.proc, path, directory(), Mode::empty()) {
+        let directory = match openat(&self.proc.directory, path, directory(), Mode::empty()) {
             Ok(directory) => directory,
             Err(error) => {
                 self.has_run_out
@@ -244,7 +320,7 @@ impl<'a> Scanner<'a> {
             }
         };
         let mut numbers = Vec::new();
-        let mut entries = RawDir::new(&directory, &mut self.entries);
+        let mut entries = RawDir::new(&directory, room(&mut self.entries));
         while let Some(Ok(entry)) = entries.next() {
             numbers.extend(number(entry.file_name().to_bytes()));
         }
@@ -252,7 +328,7 @@ impl<'a> Scanner<'a> {
     }
 
     fn read_table(&mut self, fd: &str, fdinfo: &str, look: &mut Look) {
-        let directory = match openat(&self.proc, fd, directory(), Mode::empty()) {
+        let directory = match openat(&self.proc.directory, fd, directory(), Mode::empty()) {
             Ok(directory) => directory,
             Err(Errno::ACCESS | Errno::PERM) => {
                 look.denied = true;
@@ -266,7 +342,7 @@ impl<'a> Scanner<'a> {
             }
         };
         let mut link = [MaybeUninit::uninit(); 64];
-        let mut entries = RawDir::new(&directory, &mut self.entries);
+        let mut entries = RawDir::new(&directory, room(&mut self.entries));
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -283,7 +359,7 @@ impl<'a> Scanner<'a> {
                 Ok((target, _)) => &*target,
                 Err(Errno::ACCESS | Errno::PERM) => {
                     // The links of a process that has ended since its directory was opened answer like this, too.
-                    look.denied = statat(&self.proc, fd, AtFlags::empty()).is_ok();
+                    look.denied = statat(&self.proc.directory, fd, AtFlags::empty()).is_ok();
                     return;
                 }
                 Err(_) => continue,
@@ -295,7 +371,7 @@ impl<'a> Scanner<'a> {
             } else if target == b"anon_inode:[io_uring]" {
                 let path = format!("{fdinfo}/{}", name.to_string_lossy());
                 look.held.extend(
-                    read_ring(&self.proc, &path, &self.has_run_out)
+                    read_ring(&self.proc.directory, &path, &self.has_run_out)
                         .as_deref()
                         .map(fixed_files)
                         .into_iter()
@@ -307,15 +383,43 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// A path of a number and a suffix, made without allocating.
-struct Path([u8; 24]);
+/// The buffer for a directory's entries: a quick look at the lowest descriptors needs none.
+fn room(entries: &mut Vec<MaybeUninit<u8>>) -> &mut [MaybeUninit<u8>] {
+    entries.resize(32 * 1024, MaybeUninit::uninit());
+    entries
+}
+
+/// The socket to which this link leads, if it leads to one.
+fn socket_at(directory: impl AsFd, path: &CStr) -> Result<Option<SocketId>, Errno> {
+    let mut link = [MaybeUninit::uninit(); 64];
+    let (target, _) = readlinkat_raw(directory, path, &mut link[..])?;
+    Ok(socket_in(target))
+}
+
+/// A path of numbers and what is between them, made without allocating.
+#[derive(Default)]
+struct Path {
+    bytes: [u8; 32],
+    length: usize,
+}
 
 impl Path {
-    fn new() -> Self {
-        Self([0; 24])
+    /// A number and a suffix.
+    fn of(&mut self, number: u32, suffix: &[u8]) -> &CStr {
+        self.length = 0;
+        self.push_number(number);
+        self.push(suffix);
+        self.whole()
     }
 
-    fn of(&mut self, number: u32, suffix: &CStr) -> &CStr {
+    /// Two numbers, and what is between them.
+    fn below(&mut self, number: u32, between: &[u8], other: u32) -> &CStr {
+        self.of(number, between);
+        self.push_number(other);
+        self.whole()
+    }
+
+    fn push_number(&mut self, number: u32) {
         let mut digits = [0u8; 10];
         let mut first = digits.len();
         let mut rest = number;
@@ -324,12 +428,19 @@ impl Path {
             digits[first] = b'0' + (rest % 10) as u8;
             rest /= 10;
         }
-        // Ten digits and the longest suffix that is asked for, `/fd`, leave room here.
-        let length = digits.len() - first;
-        self.0[..length].copy_from_slice(&digits[first..]);
-        let suffix = suffix.to_bytes_with_nul();
-        self.0[length..length + suffix.len()].copy_from_slice(suffix);
-        CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
+        self.push(&digits[first..]);
+    }
+
+    /// Two numbers of ten digits each and `/fd/` leave room here.
+    fn push(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        self.bytes[self.length..end].copy_from_slice(part);
+        self.bytes[end] = 0;
+        self.length = end;
+    }
+
+    fn whole(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
     }
 }
 
@@ -393,7 +504,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let copy = listener.try_clone().unwrap();
         let wanted = [inode(&listener)];
-        let look = Scanner::new(&wanted).unwrap().look(std::process::id());
+        let proc = Proc::open().unwrap();
+        let look = Scanner::new(&proc, &wanted).look(std::process::id());
         assert_eq!(
             look,
             Look {
@@ -414,8 +526,19 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_among_all() {
+    fn this_process_is_among_all_and_no_thread_of_the_kernel_is_among_the_programs() {
         assert!(pids().unwrap().contains(&std::process::id()));
+        let proc = Proc::open().unwrap();
+        let programs = proc.programs().unwrap();
+        assert!(programs.contains(&std::process::id()));
+        assert!(programs.is_sorted());
+        for pid in proc.kernel_threads() {
+            assert!(!programs.contains(&pid), "{pid}");
+            let line = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+            if let Some(stat) = Stat::parse(&line) {
+                assert!(stat.is_kernel(), "{pid}");
+            }
+        }
     }
 
     proptest! {

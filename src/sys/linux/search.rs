@@ -8,10 +8,10 @@ use rustix::io::Errno;
 
 use super::super::{Depth, Found, Missing};
 use super::borrowed::Owner;
-use super::lineage::{ancestors, ancestors_of};
+use super::lineage::ancestors_of;
 use super::process::{Handle, caller};
 use super::rights::missing;
-use super::scan::{self, Look, Scanner, pids};
+use super::scan::{self, Look, Proc, Scanner};
 use super::share::share;
 use crate::socket::SocketId;
 
@@ -28,22 +28,28 @@ struct Seen {
 }
 
 /// Finds the holders of these sockets, which have to be sorted.
-pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
-    let newest = scan::last_pid();
-    let pids = pids()?;
+pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
+    let newest = match depth {
+        Depth::Complete => scan::last_pid(),
+        Depth::Quick { .. } => None,
+    };
+    let proc = Proc::open()?;
+    let pids = proc.programs()?;
     let mut seen = match depth {
-        Depth::Complete => share(&pids, wanted, |scanner, pid| note(pid, scanner.look(pid)))?,
-        Depth::Quick => quick(&pids, wanted)?,
+        Depth::Complete => share(&proc, &pids, wanted, |scanner, pid| {
+            note(pid, scanner.look(pid))
+        }),
+        Depth::Quick { closely } => quick(&proc, &pids, wanted, closely),
     };
     if seen.iter().any(|one| one.look.is_failed) {
-        seen = sparingly(&pids, wanted)?;
+        seen = sparingly(&proc, &pids, wanted)?;
     }
-    look_as_owners(&mut seen, wanted)?;
+    look_as_owners(&proc, &mut seen, wanted)?;
     let mut found = Found::default();
     if !is_everyone_visible() {
         found.unreadable.push(1);
     }
-    let mut scanner = Scanner::new(wanted)?;
+    let mut scanner = Scanner::new(&proc, wanted);
     for Seen { pid, look, owner } in seen {
         if look.denied {
             found.unreadable.push(pid);
@@ -56,7 +62,9 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
         };
         // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets.
         let again = match owner {
-            Some(owner) => look_as(owner, &[pid], wanted)?.pop().unwrap_or_default(),
+            Some(owner) => look_as(&proc, owner, &[pid], wanted)?
+                .pop()
+                .unwrap_or_default(),
             None if look.is_partial => scanner.lowest(pid),
             None => scanner.look(pid),
         };
@@ -67,13 +75,15 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth) -> io::Result<Found> {
             found.holders.push((handle, again.held));
         }
     }
-    if depth == Depth::Complete && scan::last_pid() != newest {
+    if let Depth::Complete = depth
+        && scan::last_pid() != newest
+    {
         chase(wanted, &mut found, &mut scanner)?;
     }
     found.holders.sort_by_key(|(handle, _)| handle.pid());
     found.unreadable.sort_unstable();
     found.unreadable.dedup();
-    if depth == Depth::Quick {
+    if let Depth::Quick { .. } = depth {
         found.present = pids;
     }
     Ok(found)
@@ -128,7 +138,7 @@ fn note(pid: u32, look: Look) -> Option<Seen> {
 }
 
 /// Looks once more at those who are closed to the caller, as their owners, where the caller may do that.
-fn look_as_owners(seen: &mut [Seen], wanted: &[SocketId]) -> io::Result<()> {
+fn look_as_owners(proc: &Proc, seen: &mut [Seen], wanted: &[SocketId]) -> io::Result<()> {
     let mut closed: HashMap<Owner, Vec<&mut Seen>> = HashMap::new();
     for one in seen.iter_mut().filter(|one| one.look.denied) {
         if let Some(owner) = Owner::of(one.pid) {
@@ -137,7 +147,7 @@ fn look_as_owners(seen: &mut [Seen], wanted: &[SocketId]) -> io::Result<()> {
     }
     for (owner, mut theirs) in closed {
         let pids: Vec<u32> = theirs.iter().map(|one| one.pid).collect();
-        for (one, look) in theirs.iter_mut().zip(look_as(owner, &pids, wanted)?) {
+        for (one, look) in theirs.iter_mut().zip(look_as(proc, owner, &pids, wanted)?) {
             one.look = look;
             one.owner = Some(owner);
         }
@@ -146,12 +156,12 @@ fn look_as_owners(seen: &mut [Seen], wanted: &[SocketId]) -> io::Result<()> {
 }
 
 /// A complete look at each of these processes, as their owner. Nothing where the caller may not read as them.
-fn look_as(owner: Owner, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Look>> {
-    let looks = owner.read(|| -> io::Result<Vec<Look>> {
-        let mut scanner = Scanner::of_user(wanted, owner.uid)?;
-        Ok(pids.iter().map(|&pid| scanner.look(pid)).collect())
+fn look_as(proc: &Proc, owner: Owner, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Look>> {
+    let looks = owner.read(|| -> Vec<Look> {
+        let mut scanner = Scanner::of_user(proc, wanted, owner.uid);
+        pids.iter().map(|&pid| scanner.look(pid)).collect()
     });
-    let looks = looks.transpose()?.unwrap_or_default();
+    let looks = looks.unwrap_or_default();
     if looks.iter().any(|look| look.is_failed) {
         return Err(Errno::MFILE.into());
     }
@@ -160,8 +170,8 @@ fn look_as(owner: Owner, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Lo
 
 /// A complete look with as few descriptors as possible, where those of several threads at once were too many. Somebody who was not looked
 /// at may be somebody to be spared, so there is no answer if these are too many as well.
-fn sparingly(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
-    let mut scanner = Scanner::new(wanted)?;
+fn sparingly(proc: &Proc, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
+    let mut scanner = Scanner::new(proc, wanted);
     let mut seen = Vec::new();
     for &pid in pids {
         let look = scanner.look(pid);
@@ -189,11 +199,11 @@ fn hides() -> bool {
     of_proc.is_some_and(|mount| mount.contains("hidepid=") && !mount.contains("hidepid=off"))
 }
 
-/// Looks completely at those who must not be signalled by mistake (PID 1, the caller and its ancestors, each holder's ancestors),
-/// and at the lowest descriptors of everybody else: a server opens its listener early. Where that leaves a socket without a
-/// holder, the youngest processes are searched first, until each socket has one.
-fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
-    let mut scanner = Scanner::new(wanted)?;
+/// Looks completely at those who must not be signalled by mistake (PID 1, the caller, those who are to be looked at `closely` and each
+/// holder's ancestors), and at the lowest descriptors of everybody else: a server opens its listener early. Where that leaves a socket
+/// without a holder, the youngest processes are searched first, until each socket has one.
+fn quick(proc: &Proc, pids: &[u32], wanted: &[SocketId], closely: &[u32]) -> Vec<Seen> {
+    let mut scanner = Scanner::new(proc, wanted);
     let mut done: HashSet<u32> = HashSet::new();
     let mut seen: Vec<Seen> = Vec::new();
     let whole =
@@ -202,11 +212,7 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
                 seen.extend(note(pid, scanner.look(pid)));
             }
         };
-    let above = ancestors().found;
-    for pid in [1, caller()]
-        .into_iter()
-        .chain(above.iter().map(|identity| identity.pid))
-    {
+    for pid in [1, caller()].iter().chain(closely).copied() {
         whole(pid, &mut done, &mut seen, &mut scanner);
     }
     let others: Vec<u32> = pids
@@ -214,9 +220,9 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
         .copied()
         .filter(|pid| !done.contains(pid))
         .collect();
-    seen.extend(share(&others, wanted, |scanner, pid| {
+    seen.extend(share(proc, &others, wanted, |scanner, pid| {
         note(pid, scanner.lowest(pid))
-    })?);
+    }));
 
     let mut missing = without_holder(wanted, &seen);
     if !missing.is_empty() {
@@ -232,9 +238,9 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
             }
         }
         if !missing.is_empty() {
-            for Seen { pid, look, .. } in
-                share(old, wanted, |scanner, pid| note(pid, scanner.look(pid)))?
-            {
+            for Seen { pid, look, .. } in share(proc, old, wanted, |scanner, pid| {
+                note(pid, scanner.look(pid))
+            }) {
                 replace(&mut seen, pid, look);
                 done.insert(pid);
             }
@@ -245,13 +251,13 @@ fn quick(pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
         .filter(|one| !one.look.held.is_empty())
         .map(|one| one.pid)
         .collect();
-    for pid in ancestors_of(&holders) {
+    for pid in ancestors_of(&holders, closely) {
         if done.insert(pid) {
             let look = scanner.look(pid);
             replace(&mut seen, pid, look);
         }
     }
-    Ok(seen)
+    seen
 }
 
 /// Replaces a partial look by a complete one.

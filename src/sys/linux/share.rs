@@ -1,11 +1,10 @@
 //! Shares the look at many processes between the cores.
 
-use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use super::scan::Scanner;
+use super::scan::{Proc, Scanner};
 use crate::socket::SocketId;
 
 /// Below this many processes a second thread costs more than it saves: starting one takes about as long as looking at the
@@ -18,18 +17,19 @@ const MOST: usize = 8;
 
 /// Calls `work` for each process, in no order, and collects what it returns.
 pub(super) fn share<T: Send>(
+    proc: &Proc,
     pids: &[u32],
     wanted: &[SocketId],
     work: impl Fn(&mut Scanner<'_>, u32) -> Option<T> + Sync,
-) -> io::Result<Vec<T>> {
+) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
-    let run = || -> io::Result<()> {
-        let mut scanner = Scanner::new(wanted)?;
+    let run = || {
+        let mut scanner = Scanner::new(proc, wanted);
         loop {
             let start = next.fetch_add(BLOCK, Ordering::Relaxed);
             let Some(rest) = pids.get(start..) else {
-                return Ok(());
+                return;
             };
             for &pid in rest.iter().take(BLOCK) {
                 if let Some(one) = work(&mut scanner, pid) {
@@ -45,14 +45,14 @@ pub(super) fn share<T: Send>(
     let threads = if pids.len() < ENOUGH { 1 } else { cores() };
     thread::scope(|scope| {
         for _ in 1..threads {
-            // Without another thread, or without a descriptor for its scanner, the work is done by those that there are.
-            let _ = thread::Builder::new().spawn_scoped(scope, || drop(run()));
+            // Without another thread, the work is done by those that there are.
+            let _ = thread::Builder::new().spawn_scoped(scope, run);
         }
-        run()
-    })?;
-    Ok(found
+        run();
+    });
+    found
         .into_inner()
-        .unwrap_or_else(|error| error.into_inner()))
+        .unwrap_or_else(|error| error.into_inner())
 }
 
 /// The cores that this process may use. The standard library's count also reads control groups, which takes longer.

@@ -4,6 +4,7 @@ use std::io;
 use std::ops::RangeInclusive;
 
 use super::super::{Depth, Found, Ports};
+use super::files;
 use super::search;
 use super::sockets::SocketTable;
 use super::unlisted;
@@ -50,7 +51,11 @@ impl Table {
         self.sockets.connections(ports, into)
     }
 
-    pub(crate) fn find(&mut self, mut wanted: Vec<SocketId>, depth: Depth) -> io::Result<Found> {
+    pub(crate) fn find(
+        &mut self,
+        mut wanted: Vec<SocketId>,
+        depth: Depth<'_>,
+    ) -> io::Result<Found> {
         // Only now: that a port is free, the kernel tells without `/proc`.
         refuse_foreign_proc()?;
         wanted.sort_unstable();
@@ -75,7 +80,8 @@ fn refuse_foreign_proc() -> io::Result<()> {
 /// The range from which the kernel takes local ports for clients, of this network namespace (`ip_local_port_range`).
 pub(crate) fn ephemeral_ports() -> RangeInclusive<u16> {
     let range = || {
-        let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+        let text = files::content_of("/proc/sys/net/ipv4/ip_local_port_range")?;
+        let text = str::from_utf8(&text).ok()?;
         let mut numbers = text.split_ascii_whitespace().map(str::parse);
         Some(numbers.next()?.ok()?..=numbers.next()?.ok()?)
     };

@@ -59,7 +59,8 @@ impl Handle {
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {
-        self.info().map(|info| info.parent)
+        let info = self.info().filter(|info| !info.is_zombie);
+        info.map(|info| info.parent)
     }
 
     pub(crate) fn parent_when_opened(&self) -> Option<u32> {

@@ -102,6 +102,9 @@ impl Handle {
 
     /// The process that started it, if that still lives. A process that has its PID by now but is younger is not it.
     pub(crate) fn parent(&self) -> Option<u32> {
+        if self.has_exited() {
+            return None;
+        }
         let parent = process_info::noted_parent(self.with(PROCESS_QUERY_LIMITED_INFORMATION)?)?;
         let is_older = match process_info::open(parent, PROCESS_QUERY_LIMITED_INFORMATION) {
             Opened::Process(process) => process_info::birth(process.as_handle())
