@@ -51,9 +51,9 @@ impl Proc {
 
     /// The IDs of all processes, in the kernel's order: ascending.
     fn pids(&self) -> io::Result<Vec<u32>> {
-        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
+        let mut room: Vec<u8> = Vec::with_capacity(ROOM);
         let mut pids = Vec::new();
-        let mut entries = RawDir::new(&self.directory, &mut buffer);
+        let mut entries = RawDir::new(&self.directory, room.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             if let Some(pid) = number(entry?.file_name().to_bytes()) {
                 pids.push(pid);
@@ -96,12 +96,16 @@ impl Proc {
     }
 }
 
+/// So many bytes of a directory's entries are asked for at once.
+const ROOM: usize = 32 * 1024;
+
 /// Reads descriptors, with buffers that are used again from one process to the next.
 pub(super) struct Scanner<'a> {
     proc: &'a Proc,
     /// Sorted.
     wanted: &'a [SocketId],
-    entries: Vec<MaybeUninit<u8>>,
+    /// Room for the entries of a directory.
+    entries: Vec<u8>,
     /// Whether the caller ran out of descriptors during this look.
     has_run_out: Cell<bool>,
     /// As whom it looks.
@@ -155,7 +159,7 @@ impl<'a> Scanner<'a> {
         Self {
             proc,
             wanted,
-            entries: Vec::new(),
+            entries: Vec::with_capacity(ROOM),
             has_run_out: Cell::new(false),
             user: proc.user,
         }
@@ -173,93 +177,95 @@ impl<'a> Scanner<'a> {
     pub(super) fn look(&mut self, pid: u32) -> Look {
         let mut look = Look::default();
         self.has_run_out.set(false);
-        self.read_table(&format!("{pid}/fd"), &format!("{pid}/fdinfo"), &mut look);
+        self.read_table(&pid.to_string(), u32::MAX, &mut look);
         look.denied = look.denied && self.is_closed(pid);
         if !look.denied && self.threads(pid) != 1 {
             self.read_private_tables(pid, &mut look);
         }
-        look.is_failed = self.has_run_out.get();
-        look.held.sort_unstable();
-        look.held.dedup();
-        look
+        self.finish(look)
     }
 
     /// The lowest descriptors of a process, without those of threads with a table of their own.
     ///
-    /// The links are read by number, without listing the directory: the kernel makes an entry for each descriptor that is
-    /// listed, which costs as much as reading its link. How many there are (the size of the directory, since Linux 6.2) tells
-    /// when there are no more to come. To open the directory first is worth it from a few on.
+    /// How many it has (the size of the directory, since Linux 6.2) tells how they are read at the least cost. The kernel makes an entry
+    /// for each that is listed, so that of many the lowest are read by their numbers; and a few without a gap need no open directory.
     pub(super) fn lowest(&mut self, pid: u32) -> Look {
-        const FEW: i64 = 4;
+        const FEW: u32 = 4;
         let mut look = Look {
             is_partial: true,
             ..Look::default()
         };
+        self.has_run_out.set(false);
         let mut path = Path::default();
-        let folder = path.of(pid, b"/fd");
-        let count = match statat(&self.proc.directory, folder, AtFlags::empty()) {
-            Ok(stat) if self.proc.sizes_count => stat.st_size,
-            Ok(_) => LOWEST.into(),
-            Err(Errno::ACCESS | Errno::PERM) => {
-                self.note_denial(pid, &mut look);
-                return look;
-            }
-            Err(_) => return look,
+        let size = statat(&self.proc.directory, path.of(pid, b"/fd"), AtFlags::empty())
+            .map(|stat| u32::try_from(stat.st_size).unwrap_or_default());
+        let result = match size {
+            Ok(_) if !self.proc.sizes_count => self.read_numbers(pid, &mut look),
+            Ok(count @ ..=FEW) => self.read_few(pid, count, &mut look),
+            Ok(..=LOWEST) => Err(Errno::NOENT),
+            Ok(_) => self.read_numbers(pid, &mut look),
+            Err(Errno::NOENT | Errno::SRCH) => return look,
+            Err(error) => Err(error),
         };
-        if count <= FEW {
-            let mut path = Path::default();
-            let proc = &self.proc.directory;
-            let of = |number| socket_at(proc, path.below(pid, b"/fd/", number));
-            self.read_lowest(pid, count, of, &mut look);
-            return look;
+        match result {
+            Ok(()) => {}
+            Err(Errno::ACCESS | Errno::PERM) => look.denied = true,
+            // There is a gap.
+            Err(Errno::NOENT) => self.read_table(&pid.to_string(), LOWEST, &mut look),
+            Err(error) => self.note_failure(error),
         }
+        look.denied = look.denied && self.is_closed(pid);
+        self.finish(look)
+    }
+
+    /// Reads the first descriptors by their numbers, and fails at a gap.
+    fn read_few(&self, pid: u32, count: u32, look: &mut Look) -> Result<(), Errno> {
+        let mut path = Path::default();
+        (0..count).try_for_each(|descriptor| {
+            let path = path.below(pid, b"/fd/", descriptor);
+            self.note(socket_at(&self.proc.directory, path)?, look);
+            Ok(())
+        })
+    }
+
+    /// Reads the lowest descriptors by their numbers, whichever there are.
+    fn read_numbers(&self, pid: u32, look: &mut Look) -> Result<(), Errno> {
+        let mut path = Path::default();
         // A descriptor for paths alone costs less to open and to close. It is given for any process; whether this one may be looked
         // at shows at the first link.
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match openat(&self.proc.directory, folder, flags, Mode::empty()) {
-            Ok(directory) => {
-                let mut path = Path::default();
-                let of = |number| socket_at(&directory, path.of(number, b""));
-                self.read_lowest(pid, count, of, &mut look);
-            }
-            Err(Errno::ACCESS | Errno::PERM) => self.note_denial(pid, &mut look),
-            Err(error) => look.is_failed = has_run_out(error),
-        }
-        look
-    }
-
-    /// Looks at the lowest of so many descriptors, as `read` tells which socket one of them is.
-    fn read_lowest(
-        &self,
-        pid: u32,
-        count: i64,
-        mut read: impl FnMut(u32) -> Result<Option<SocketId>, Errno>,
-        look: &mut Look,
-    ) {
-        let mut left = count;
+        let path_of = path.of(pid, b"/fd");
+        let directory = match openat(&self.proc.directory, path_of, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(()),
+            opened => opened?,
+        };
         for descriptor in 0..LOWEST {
-            if left <= 0 {
-                break;
-            }
-            match read(descriptor) {
-                Ok(socket) => {
-                    left -= 1;
-                    let is_wanted = |socket: &SocketId| self.wanted.binary_search(socket).is_ok();
-                    look.held.extend(socket.filter(is_wanted));
-                }
-                Err(Errno::ACCESS | Errno::PERM) => return self.note_denial(pid, look),
+            match socket_at(&directory, path.of(descriptor, b"")) {
+                Ok(socket) => self.note(socket, look),
+                Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(error),
                 Err(_) => {}
             }
         }
-        look.held.sort_unstable();
-        look.held.dedup();
+        Ok(())
     }
 
-    /// A process did not show its descriptors.
-    fn note_denial(&self, pid: u32, look: &mut Look) {
-        self.has_run_out.set(false);
-        look.denied = self.is_closed(pid);
+    fn note(&self, socket: Option<SocketId>, look: &mut Look) {
+        let is_wanted = |socket: &SocketId| self.wanted.binary_search(socket).is_ok();
+        look.held.extend(socket.filter(is_wanted));
+    }
+
+    /// Without a descriptor nothing is known; otherwise the process ended in between.
+    fn note_failure(&self, error: Errno) {
+        if has_run_out(error) {
+            self.has_run_out.set(true);
+        }
+    }
+
+    fn finish(&self, mut look: Look) -> Look {
         look.is_failed = self.has_run_out.get();
+        look.held.sort_unstable();
+        look.held.dedup();
+        look
     }
 
     /// Whether a process that refused to show its descriptors is another user's, or has closed itself to its own. If not, its main thread
@@ -301,8 +307,7 @@ impl<'a> Scanner<'a> {
             if thread == pid || tables.iter().any(|&other| same_table(other, thread)) {
                 continue;
             }
-            let task = format!("{pid}/task/{thread}");
-            self.read_table(&format!("{task}/fd"), &format!("{task}/fdinfo"), look);
+            self.read_table(&format!("{pid}/task/{thread}"), u32::MAX, look);
             // Each table that is kept is compared with every later thread, so there is an end to how many.
             if tables.len() < 16 {
                 tables.push(thread);
@@ -314,79 +319,67 @@ impl<'a> Scanner<'a> {
         let directory = match openat(&self.proc.directory, path, directory(), Mode::empty()) {
             Ok(directory) => directory,
             Err(error) => {
-                self.has_run_out
-                    .set(self.has_run_out.get() || has_run_out(error));
+                self.note_failure(error);
                 return Vec::new();
             }
         };
         let mut numbers = Vec::new();
-        let mut entries = RawDir::new(&directory, room(&mut self.entries));
+        let mut entries = RawDir::new(&directory, self.entries.spare_capacity_mut());
         while let Some(Ok(entry)) = entries.next() {
             numbers.extend(number(entry.file_name().to_bytes()));
         }
         numbers
     }
 
-    fn read_table(&mut self, fd: &str, fdinfo: &str, look: &mut Look) {
-        let directory = match openat(&self.proc.directory, fd, directory(), Mode::empty()) {
+    /// Reads the descriptors below a number of a process or a thread.
+    fn read_table(&mut self, of: &str, below: u32, look: &mut Look) {
+        let fd = format!("{of}/fd");
+        let opened = openat(&self.proc.directory, &*fd, directory(), Mode::empty());
+        let directory = match opened {
             Ok(directory) => directory,
             Err(Errno::ACCESS | Errno::PERM) => {
                 look.denied = true;
                 return;
             }
-            // Without a descriptor nothing is known; otherwise it ended in between.
-            Err(error) => {
-                self.has_run_out
-                    .set(self.has_run_out.get() || has_run_out(error));
-                return;
-            }
+            Err(error) => return self.note_failure(error),
         };
         let mut link = [MaybeUninit::uninit(); 64];
-        let mut entries = RawDir::new(&directory, room(&mut self.entries));
+        let mut room = std::mem::take(&mut self.entries);
+        let mut entries = RawDir::new(&directory, room.spare_capacity_mut());
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
                     look.denied |= matches!(error, Errno::ACCESS | Errno::PERM);
-                    return;
+                    break;
                 }
             };
             let name = entry.file_name();
-            if number(name.to_bytes()).is_none() {
+            if number(name.to_bytes()).is_none_or(|number| number >= below) {
                 continue;
             }
             let target = match readlinkat_raw(&directory, name, &mut link[..]) {
                 Ok((target, _)) => &*target,
                 Err(Errno::ACCESS | Errno::PERM) => {
                     // The links of a process that has ended since its directory was opened answer like this, too.
-                    look.denied = statat(&self.proc.directory, fd, AtFlags::empty()).is_ok();
-                    return;
+                    look.denied = statat(&self.proc.directory, &*fd, AtFlags::empty()).is_ok();
+                    break;
                 }
                 Err(_) => continue,
             };
-            if let Some(socket) = socket_in(target) {
-                if self.wanted.binary_search(&socket).is_ok() {
-                    look.held.push(socket);
+            // To ask a ring takes its lock, for which a quick look has no time.
+            if target == b"anon_inode:[io_uring]" && !look.is_partial {
+                let path = format!("{of}/fdinfo/{}", name.to_string_lossy());
+                let ring = read_ring(&self.proc.directory, &path, &self.has_run_out);
+                for socket in ring.as_deref().map(fixed_files).into_iter().flatten() {
+                    self.note(Some(socket), look);
                 }
-            } else if target == b"anon_inode:[io_uring]" {
-                let path = format!("{fdinfo}/{}", name.to_string_lossy());
-                look.held.extend(
-                    read_ring(&self.proc.directory, &path, &self.has_run_out)
-                        .as_deref()
-                        .map(fixed_files)
-                        .into_iter()
-                        .flatten()
-                        .filter(|socket| self.wanted.binary_search(socket).is_ok()),
-                );
+            } else {
+                self.note(socket_in(target), look);
             }
         }
+        self.entries = room;
     }
-}
-
-/// The buffer for a directory's entries: a quick look at the lowest descriptors needs none.
-fn room(entries: &mut Vec<MaybeUninit<u8>>) -> &mut [MaybeUninit<u8>] {
-    entries.resize(32 * 1024, MaybeUninit::uninit());
-    entries
 }
 
 /// The socket to which this link leads, if it leads to one.
