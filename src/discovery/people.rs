@@ -115,6 +115,8 @@ pub(crate) struct People {
     by_pid: HashMap<u32, Id>,
     /// Those above a process, by its parent's PID, for the length of one look: a thousand workers have one master.
     above: HashMap<u32, Vec<Id>>,
+    /// Whether what is known of that was found out for the look that begins.
+    is_line_new: bool,
     /// Whether children that can't be seen matter.
     pub asks_for_unseen_children: bool,
     /// What is left of it for those who keep something back.
@@ -124,7 +126,28 @@ pub(crate) struct People {
 impl People {
     /// Forgets who descends from whom: processes find new parents when theirs end.
     pub(crate) fn begin_look(&mut self) {
-        self.above.clear();
+        if !std::mem::take(&mut self.is_line_new) {
+            self.above.clear();
+        }
+    }
+
+    /// Takes note of processes that were opened just now, each the parent of the one before it.
+    pub(crate) fn pass_line(&mut self, handles: Vec<Handle>) -> Vec<Id> {
+        let parents: Vec<Option<u32>> = handles.iter().map(Handle::parent_when_opened).collect();
+        let line: Vec<Id> = handles
+            .into_iter()
+            .map(|handle| self.note(handle))
+            .collect();
+        // Another line may follow: that of the leader of a session.
+        let of = |id: &Id| self.handle(*id).pid();
+        let breaks = (1..line.len()).find(|&at| parents[at - 1] != Some(of(&line[at])));
+        let end = breaks.unwrap_or(line.len());
+        for at in 0..end {
+            self.above
+                .insert(self.handle(line[at]).pid(), line[at..end].to_vec());
+        }
+        self.is_line_new = true;
+        line
     }
 
     pub(crate) fn handle(&self, id: Id) -> &Handle {
@@ -245,11 +268,6 @@ impl People {
             return Ok(Some(id));
         }
         Ok(Handle::open(pid)?.map(|handle| self.note(handle)))
-    }
-
-    /// The process of this handle, in passing.
-    pub(crate) fn pass_with(&mut self, handle: Handle) -> Id {
-        self.note(handle)
     }
 
     /// The process of this PID, in passing, and its parent's PID. That of somebody known is told by one look, and that they live.

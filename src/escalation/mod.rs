@@ -210,11 +210,10 @@ impl<'o> Shared<'o> {
         let people = &mut self.discovery.people;
         let above = sys::ancestors();
         people.asks_for_unseen_children = above.breaks_off;
-        let mut met: HashMap<Identity, Id> = HashMap::new();
-        for handle in above.handles {
-            let id = people.pass_with(handle);
-            met.insert(people.crowd[id].process.identity(), id);
-        }
+        let line = people.pass_line(above.handles).into_iter();
+        let met: HashMap<Identity, Id> = line
+            .map(|id| (people.crowd[id].process.identity(), id))
+            .collect();
         let mut ancestors = HashSet::new();
         for identity in above.found {
             let id = match met.get(&identity) {

@@ -13,10 +13,22 @@ pub(crate) fn missing() -> Missing {
     if !is_of_all_users(&map) {
         return Missing::OuterNamespace;
     }
-    match capabilities(None) {
-        Ok(own) if !own.effective.contains(CapabilitySet::SYS_PTRACE) => Missing::Capability,
-        _ => Missing::Nothing,
+    if has_no_right_to_trace() {
+        Missing::Capability
+    } else {
+        Missing::Nothing
     }
+}
+
+/// The same question as to whether it is [`Missing::Capability`].
+pub(super) fn lacks_capability() -> bool {
+    rustix::process::geteuid().is_root()
+        && has_no_right_to_trace()
+        && missing() == Missing::Capability
+}
+
+fn has_no_right_to_trace() -> bool {
+    capabilities(None).is_ok_and(|own| !own.effective.contains(CapabilitySet::SYS_PTRACE))
 }
 
 /// Whether this is the map of the first user namespace, or of one that is as large.

@@ -18,6 +18,9 @@ use crate::socket::SocketId;
 pub(super) struct Look {
     /// Those of the wanted sockets that it holds, each once.
     pub held: Vec<SocketId>,
+    /// By which descriptors it does: all of them, unless it `hides_some` in a thread's own table or in a ring.
+    pub by: Vec<(u32, SocketId)>,
+    pub hides_some: bool,
     /// Whether its descriptors could not be read because they are another user's.
     pub denied: bool,
     /// Whether only its lowest descriptors were looked at.
@@ -177,7 +180,7 @@ impl<'a> Scanner<'a> {
     pub(super) fn look(&mut self, pid: u32) -> Look {
         let mut look = Look::default();
         self.has_run_out.set(false);
-        self.read_table(&pid.to_string(), u32::MAX, &mut look);
+        self.read_table(&pid.to_string(), None, &mut look);
         look.denied = look.denied && self.is_closed(pid);
         if !look.denied && self.threads(pid) != 1 {
             self.read_private_tables(pid, &mut look);
@@ -211,7 +214,7 @@ impl<'a> Scanner<'a> {
             Ok(()) => {}
             Err(Errno::ACCESS | Errno::PERM) => look.denied = true,
             // There is a gap.
-            Err(Errno::NOENT) => self.read_table(&pid.to_string(), LOWEST, &mut look),
+            Err(Errno::NOENT) => self.read_table(&pid.to_string(), size.ok(), &mut look),
             Err(error) => self.note_failure(error),
         }
         look.denied = look.denied && self.is_closed(pid);
@@ -223,7 +226,7 @@ impl<'a> Scanner<'a> {
         let mut path = Path::default();
         (0..count).try_for_each(|descriptor| {
             let path = path.below(pid, b"/fd/", descriptor);
-            self.note(socket_at(&self.proc.directory, path)?, look);
+            self.note(descriptor, socket_at(&self.proc.directory, path)?, look);
             Ok(())
         })
     }
@@ -241,7 +244,7 @@ impl<'a> Scanner<'a> {
         };
         for descriptor in 0..LOWEST {
             match socket_at(&directory, path.of(descriptor, b"")) {
-                Ok(socket) => self.note(socket, look),
+                Ok(socket) => self.note(descriptor, socket, look),
                 Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(error),
                 Err(_) => {}
             }
@@ -249,9 +252,15 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    fn note(&self, socket: Option<SocketId>, look: &mut Look) {
-        let is_wanted = |socket: &SocketId| self.wanted.binary_search(socket).is_ok();
-        look.held.extend(socket.filter(is_wanted));
+    fn note(&self, descriptor: u32, socket: Option<SocketId>, look: &mut Look) {
+        if let Some(socket) = socket.filter(|socket| self.is_wanted(socket)) {
+            look.held.push(socket);
+            look.by.push((descriptor, socket));
+        }
+    }
+
+    fn is_wanted(&self, socket: &SocketId) -> bool {
+        self.wanted.binary_search(socket).is_ok()
     }
 
     /// Without a descriptor nothing is known; otherwise the process ended in between.
@@ -307,7 +316,11 @@ impl<'a> Scanner<'a> {
             if thread == pid || tables.iter().any(|&other| same_table(other, thread)) {
                 continue;
             }
-            self.read_table(&format!("{pid}/task/{thread}"), u32::MAX, look);
+            let mut own = Look::default();
+            self.read_table(&format!("{pid}/task/{thread}"), None, &mut own);
+            look.hides_some |= !own.held.is_empty();
+            look.held.append(&mut own.held);
+            look.denied |= own.denied;
             // Each table that is kept is compared with every later thread, so there is an end to how many.
             if tables.len() < 16 {
                 tables.push(thread);
@@ -331,8 +344,8 @@ impl<'a> Scanner<'a> {
         numbers
     }
 
-    /// Reads the descriptors below a number of a process or a thread.
-    fn read_table(&mut self, of: &str, below: u32, look: &mut Look) {
+    /// Reads the descriptors of a process or a thread: all, or the lowest of so many.
+    fn read_table(&mut self, of: &str, lowest_of: Option<u32>, look: &mut Look) {
         let fd = format!("{of}/fd");
         let opened = openat(&self.proc.directory, &*fd, directory(), Mode::empty());
         let directory = match opened {
@@ -344,9 +357,12 @@ impl<'a> Scanner<'a> {
             Err(error) => return self.note_failure(error),
         };
         let mut link = [MaybeUninit::uninit(); 64];
+        let mut count = 0;
         let mut room = std::mem::take(&mut self.entries);
         let mut entries = RawDir::new(&directory, room.spare_capacity_mut());
-        while let Some(entry) = entries.next() {
+        while lowest_of != Some(count)
+            && let Some(entry) = entries.next()
+        {
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
@@ -355,7 +371,11 @@ impl<'a> Scanner<'a> {
                 }
             };
             let name = entry.file_name();
-            if number(name.to_bytes()).is_none_or(|number| number >= below) {
+            let Some(number) = number(name.to_bytes()) else {
+                continue;
+            };
+            count += 1;
+            if lowest_of.is_some() && number >= LOWEST {
                 continue;
             }
             let target = match readlinkat_raw(&directory, name, &mut link[..]) {
@@ -368,18 +388,30 @@ impl<'a> Scanner<'a> {
                 Err(_) => continue,
             };
             // To ask a ring takes its lock, for which a quick look has no time.
-            if target == b"anon_inode:[io_uring]" && !look.is_partial {
+            if target == b"anon_inode:[io_uring]" && lowest_of.is_none() {
                 let path = format!("{of}/fdinfo/{}", name.to_string_lossy());
                 let ring = read_ring(&self.proc.directory, &path, &self.has_run_out);
-                for socket in ring.as_deref().map(fixed_files).into_iter().flatten() {
-                    self.note(Some(socket), look);
-                }
+                let before = look.held.len();
+                let files = ring.as_deref().map(fixed_files).into_iter().flatten();
+                look.held
+                    .extend(files.filter(|socket| self.is_wanted(socket)));
+                look.hides_some |= look.held.len() > before;
             } else {
-                self.note(socket_in(target), look);
+                self.note(number, socket_in(target), look);
             }
         }
         self.entries = room;
     }
+}
+
+/// Whether the process with this directory still holds what a look has found, by the same descriptors.
+pub(super) fn still_holds(process: &OwnedFd, look: &Look) -> bool {
+    let mut path = Path::default();
+    !look.hides_some
+        && look.by.iter().all(|&(descriptor, socket)| {
+            let path = path.after(b"fd/", descriptor);
+            socket_at(process, path) == Ok(Some(socket))
+        })
 }
 
 /// The socket to which this link leads, if it leads to one.
@@ -402,6 +434,14 @@ impl Path {
         self.length = 0;
         self.push_number(number);
         self.push(suffix);
+        self.whole()
+    }
+
+    /// A prefix and a number.
+    fn after(&mut self, prefix: &[u8], number: u32) -> &CStr {
+        self.length = 0;
+        self.push(prefix);
+        self.push_number(number);
         self.whole()
     }
 
@@ -503,12 +543,18 @@ mod tests {
             look,
             Look {
                 held: wanted.to_vec(),
-                denied: false,
-                is_partial: false,
-                is_failed: false,
+                by: look.by.clone(),
+                ..Look::default()
             }
         );
+        let mut by = vec![listener.as_raw_fd(), copy.as_raw_fd()];
+        by.sort_unstable();
+        let found: Vec<i32> = look.by.iter().map(|(number, _)| *number as i32).collect();
+        assert_eq!(found, by);
+        let process = std::fs::File::open("/proc/self").unwrap().into();
+        assert!(still_holds(&process, &look));
         drop(copy);
+        assert!(!still_holds(&process, &look));
     }
 
     #[test]

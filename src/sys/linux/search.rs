@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 
-use super::super::{Depth, Found, Missing};
+use super::super::{Depth, Found};
 use super::borrowed::Owner;
 use super::lineage::ancestors_of;
 use super::process::{Handle, caller};
-use super::rights::missing;
-use super::scan::{self, Look, Proc, Scanner};
+use super::rights::lacks_capability;
+use super::scan::{self, Look, Proc, Scanner, still_holds};
 use super::share::share;
 use crate::socket::SocketId;
 
@@ -60,7 +60,13 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
         let Some(handle) = Handle::open(pid)? else {
             continue;
         };
-        // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets.
+        // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets. Whose descriptors can
+        // be read has not exited.
+        let directory = handle.directory();
+        if directory.is_some_and(|directory| still_holds(&directory, &look)) {
+            found.holders.push((handle, look.held));
+            continue;
+        }
         let again = match owner {
             Some(owner) => look_as(&proc, owner, &[pid], wanted)?
                 .pop()
@@ -186,7 +192,7 @@ fn sparingly(proc: &Proc, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<S
 /// Under `hidepid`, those that can't be read are not even listed. PID 1 is another user's, as a rule; root sees it, and yet not
 /// everybody, where the right to trace is what counts.
 fn is_everyone_visible() -> bool {
-    rustix::fs::stat("/proc/1/stat").is_ok() && (missing() != Missing::Capability || !hides())
+    rustix::fs::stat("/proc/1/stat").is_ok() && (!lacks_capability() || !hides())
 }
 
 /// Whether `/proc` is mounted with `hidepid`.
