@@ -12,4 +12,7 @@ mod floors;
 mod linux;
 mod portable;
 
-fixture::roles![];
+fixture::roles![
+    #[cfg(target_os = "linux")]
+    &[linux::calls::ROLES],
+];

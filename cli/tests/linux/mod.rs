@@ -2,6 +2,7 @@
 
 mod asking;
 mod bind;
+pub mod calls;
 mod freeing;
 mod generations;
 mod hostile;
