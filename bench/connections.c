@@ -56,8 +56,9 @@ int main(int argc, char **argv)
 
 	for (int i = atoi(argv[1]); i > 0; i--) {
 		int near_end = socket(AF_INET, SOCK_STREAM, 0);
-		/* The port is chosen at connect(), per destination, not at bind(). */
-		setsockopt(near_end, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &on, sizeof on);
+		/* The port is chosen at connect(), per destination; at bind() none that is in TIME_WAIT is taken again. */
+		if (!ended)
+			setsockopt(near_end, IPPROTO_IP, 24 /* IP_BIND_ADDRESS_NO_PORT */, &on, sizeof on);
 		if (near_end < 0 || bind(near_end, (struct sockaddr *)&client, sizeof client) < 0 ||
 		    connect(near_end, (struct sockaddr *)&server, length) < 0)
 			die("connections: connect");
