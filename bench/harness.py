@@ -316,6 +316,7 @@ def beside_time_waits(total, one_round):
             return result
         if renewed:
             raise SystemExit("a round takes longer than TIME_WAIT lasts: use fewer tools")
+        say("some sockets in TIME_WAIT vanished: once more, with new ones")
 
 
 PORTS = itertools.cycle(range(20001, 32001))
@@ -459,7 +460,7 @@ def machine():
             break
     running = engines()
     if running:
-        say(f"{' and '.join(running)} runs here: where nobody holds a port, kill_port asks it too, and its time is in ours")
+        say(f"{' and '.join(running)} runs here: where nobody holds a port or all are listed, kill_port asks it too, and its time is in ours")
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),
@@ -474,7 +475,7 @@ def measured_on(script, results):
     machine = results["machine"]
     text = f"Measured on {machine['date']} with `bench/{script}` on an {machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}"
     running = " and ".join(machine["engines"])
-    return f"{text}; {running} was running, which kill_port asks as well where nobody holds the port" if running else text
+    return f"{text}, with {running} running, which kill_port asks as well where nobody holds a port or all are listed" if running else text
 
 
 def versions(results):
