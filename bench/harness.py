@@ -377,8 +377,8 @@ def summary(runs):
 
 # --- was the machine quiet? -----------------------------------------------------
 
-# What a run that counts has at most. An idle machine of two cores has 0.01, 0.01, 0.3 and 1.4; with one loop that keeps
-# one of them busy it has 0.5 and 0 and, as luck has it, up to 1 and 10.
+# What a run that counts has at most. An idle machine of two cores had 0.004, 0.001, 0.25 and 1.3; with one loop that kept
+# one of them busy 0.5, 0, 0.25 and 7.5; with two 1, 0, 0.65 and 14.
 BUSY, STOLEN, SPREAD, DRIFT = 0.05, 0.05, 0.5, 2.0
 
 
