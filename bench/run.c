@@ -1,4 +1,4 @@
-/* run PORT SECONDS COMMAND [ARGUMENT...]    (or LOW-HIGH for a range of ports)
+/* run PORT SECONDS COMMAND [ARGUMENT...]    (or LOW-HIGH for a range of ports, or - for none)
  *
  * Times one command, from starting it until it has exited and the port is
  * free, and prints: nanoseconds, peak resident memory in KiB (of the command
@@ -39,7 +39,8 @@ int main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* The caller may ignore it; the child would inherit that, and wait4() would have nothing to report. */
 	signal(SIGCHLD, SIG_DFL);
-	struct ports ports = parse_ports(argv[1]);
+	int no_port = strcmp(argv[1], "-") == 0;
+	struct ports ports = no_port ? (struct ports){0, 0} : parse_ports(argv[1]);
 	int seconds = atoi(argv[2]);
 	int netlink = open_sock_diag();
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -69,7 +70,7 @@ int main(int argc, char **argv)
 	long long end;
 	int left;
 	do {
-		left = sockets_on(netlink, ports);
+		left = no_port ? 0 : sockets_on(netlink, ports);
 		end = now();
 	} while (left > 0 && end - start < seconds * 1000000000LL);
 	/* What the command may have left running in its process group. */
