@@ -71,6 +71,20 @@ fn a_far_holder_is_found(far: &[(&str, &str)]) {
 }
 
 #[test]
+fn in_a_crowd_all_who_have_the_socket_among_their_lowest_descriptors_are_found_in_the_first_look() {
+    let crowd = Fixture::role("idle").set("count", 200).start();
+    let port = Port::claim();
+    let both = start_or_panic(shared(&port).set("fd", 15));
+    let mut expected = vec![both.pid_of("near"), both.pid_of("far")];
+    expected.sort_unstable();
+    let (answer, mut first) = kill_and_tell_first(&KillOptions::new(), port.number());
+    first.sort_unstable();
+    assert_eq!(first, expected);
+    assert!(answer.free, "{answer:#?}");
+    drop(crowd);
+}
+
+#[test]
 fn a_descriptor_passed_to_a_high_number_is_found_in_the_second_look() {
     a_far_holder_is_found(&[("fd", "900")]);
 }

@@ -20,6 +20,7 @@ mod sockets;
 mod sockstat;
 mod stat;
 mod surroundings;
+mod sweep;
 mod table;
 mod unlisted;
 mod waiting;

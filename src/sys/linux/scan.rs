@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ffi::CStr;
+use std::ffi::c_long;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
@@ -29,12 +30,36 @@ pub(super) struct Look {
     pub is_failed: bool,
 }
 
+impl Look {
+    /// Whether it is worth keeping.
+    pub(super) fn tells_something(&self) -> bool {
+        self.denied || self.is_failed || !self.held.is_empty()
+    }
+
+    /// Where this process was seen to hold what it holds.
+    pub(super) fn references(&self, pid: u32) -> impl Iterator<Item = Reference> {
+        self.by.iter().map(move |&(descriptor, socket)| Reference {
+            socket,
+            pid,
+            descriptor,
+        })
+    }
+}
+
+/// A descriptor that leads to a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reference {
+    pub socket: SocketId,
+    pub pid: u32,
+    pub descriptor: u32,
+}
+
 /// How many of the lowest descriptors a quick look takes in.
 const LOWEST: u32 = 16;
 
 /// The directory `/proc`, which all scanners share.
 pub(super) struct Proc {
-    directory: OwnedFd,
+    pub directory: OwnedFd,
     /// Whether the size of a directory of descriptors is their number (Linux 6.2 and later).
     sizes_count: bool,
     /// As whom the caller looks.
@@ -221,6 +246,27 @@ impl<'a> Scanner<'a> {
         self.finish(look)
     }
 
+    /// The same, by comparing them with these. `None` where the kernel does not compare, or there is less to read than to compare.
+    pub(super) fn lowest_like(&self, pid: u32, references: &[Reference]) -> Option<Look> {
+        let mut look = Look {
+            is_partial: true,
+            ..Look::default()
+        };
+        self.has_run_out.set(false);
+        for reference in references {
+            for descriptor in 0..LOWEST {
+                match compare(reference, pid, descriptor) {
+                    Ok(true) => self.note(descriptor, Some(reference.socket), &mut look),
+                    Ok(false) | Err(Errno::BADF) => {}
+                    // It has ended.
+                    Err(Errno::SRCH) => break,
+                    Err(_) => return None,
+                }
+            }
+        }
+        Some(self.finish(look))
+    }
+
     /// Reads the first descriptors by their numbers, and fails at a gap.
     fn read_few(&self, pid: u32, count: u32, look: &mut Look) -> Result<(), Errno> {
         let mut path = Path::default();
@@ -404,6 +450,13 @@ impl<'a> Scanner<'a> {
     }
 }
 
+/// Whether this descriptor leads to this socket now.
+pub(super) fn holds(proc: &OwnedFd, reference: &Reference) -> bool {
+    let mut path = Path::default();
+    let path = path.below(reference.pid, b"/fd/", reference.descriptor);
+    socket_at(proc, path) == Ok(Some(reference.socket))
+}
+
 /// Whether the process with this directory still holds what a look has found, by the same descriptors.
 pub(super) fn still_holds(process: &OwnedFd, look: &Look) -> bool {
     let mut path = Path::default();
@@ -506,17 +559,31 @@ fn read_ring(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>
 /// Whether two threads use the same table of descriptors, as kcmp(2) with `KCMP_FILES` tells. `false` where the kernel doesn't say:
 /// then both are read.
 fn same_table(one: u32, other: u32) -> bool {
-    const KCMP_FILES: libc::c_long = 2;
+    const KCMP_FILES: u32 = 2;
+    kcmp(one, other, KCMP_FILES, 0, 0) == Ok(true)
+}
+
+/// Whether a descriptor leads to the same socket, as kcmp(2) with `KCMP_FILE` tells. EBADF where one of the two does not exist.
+fn compare(reference: &Reference, pid: u32, descriptor: u32) -> Result<bool, Errno> {
+    const KCMP_FILE: u32 = 0;
+    kcmp(
+        reference.pid,
+        pid,
+        KCMP_FILE,
+        reference.descriptor,
+        descriptor,
+    )
+}
+
+fn kcmp(one: u32, other: u32, kind: u32, first: u32, second: u32) -> Result<bool, Errno> {
+    let [one, other, kind, first, second] = [one, other, kind, first, second].map(c_long::from);
     // SAFETY: kcmp takes five integers and touches no memory of this process.
-    unsafe {
-        libc::syscall(
-            libc::SYS_kcmp,
-            libc::c_long::from(one),
-            libc::c_long::from(other),
-            KCMP_FILES,
-            0 as libc::c_long,
-            0 as libc::c_long,
-        ) == 0
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, kind, first, second) } {
+        -1 => {
+            let error = io::Error::last_os_error();
+            Err(Errno::from_io_error(&error).unwrap_or(Errno::NOSYS))
+        }
+        order => Ok(order == 0),
     }
 }
 

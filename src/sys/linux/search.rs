@@ -13,6 +13,7 @@ use super::process::{Handle, caller};
 use super::rights::lacks_capability;
 use super::scan::{self, Look, Proc, Scanner, still_holds};
 use super::share::share;
+use super::sweep::lowest_of;
 use crate::socket::SocketId;
 
 /// So many of the youngest processes are looked at one by one, since the holder is likely among them; the rest is shared between
@@ -136,7 +137,7 @@ fn is_known(found: &Found, pid: u32) -> bool {
 }
 
 fn note(pid: u32, look: Look) -> Option<Seen> {
-    (look.denied || look.is_failed || !look.held.is_empty()).then_some(Seen {
+    look.tells_something().then_some(Seen {
         pid,
         look,
         owner: None,
@@ -221,14 +222,11 @@ fn quick(proc: &Proc, pids: &[u32], wanted: &[SocketId], closely: &[u32]) -> Vec
     for pid in [1, caller()].iter().chain(closely).copied() {
         whole(pid, &mut done, &mut seen, &mut scanner);
     }
-    let others: Vec<u32> = pids
-        .iter()
-        .copied()
-        .filter(|pid| !done.contains(pid))
-        .collect();
-    seen.extend(share(proc, &others, wanted, |scanner, pid| {
-        note(pid, scanner.lowest(pid))
-    }));
+    let others = pids.iter().copied().filter(|pid| !done.contains(pid));
+    let others: Vec<u32> = others.collect();
+    let known = seen.iter().flat_map(|one| one.look.references(one.pid));
+    let found = lowest_of(proc, &others, wanted, known.collect());
+    seen.extend(found.into_iter().filter_map(|(pid, look)| note(pid, look)));
 
     let mut missing = without_holder(wanted, &seen);
     if !missing.is_empty() {
@@ -268,7 +266,7 @@ fn quick(proc: &Proc, pids: &[u32], wanted: &[SocketId], closely: &[u32]) -> Vec
 
 /// Replaces a partial look by a complete one.
 fn replace(seen: &mut Vec<Seen>, pid: u32, look: Look) {
-    if look.denied || look.is_failed || !look.held.is_empty() {
+    if look.tells_something() {
         seen.retain(|other| other.pid != pid);
         seen.extend(note(pid, look));
     }

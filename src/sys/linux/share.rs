@@ -9,7 +9,7 @@ use crate::socket::SocketId;
 
 /// Below this many processes a second thread costs more than it saves: starting one takes about as long as looking at the
 /// lowest descriptors of 50 processes.
-const ENOUGH: usize = 128;
+pub(super) const ENOUGH: usize = 128;
 /// How many processes a thread takes at a time.
 const BLOCK: usize = 16;
 /// More threads than this only get into each other's way in the kernel's locks.
