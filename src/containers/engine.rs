@@ -190,6 +190,12 @@ const DOCKER_FOLDER: &str = ".docker";
 /// Docker without root and Docker Desktop.
 const IN_DOCKER_FOLDER: [&str; 2] = ["run/docker.sock", "desktop/docker.sock"];
 
+/// The folders that are there: one look tells that there is none, in place of one for everything below.
+fn docker_folders(homes: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = homes.iter().map(|home| home.join(DOCKER_FOLDER));
+    folders.filter(|folder| !is_missing(folder)).collect()
+}
+
 /// The sockets of other engines in a home.
 const IN_HOME: &[&str] = &[
     #[cfg(target_os = "macos")]
@@ -235,12 +241,7 @@ impl Environment {
                 homes.push(home);
             }
         }
-        // One look tells that there is none, in place of one for everything below.
-        let docker_folders: Vec<PathBuf> = homes
-            .iter()
-            .map(|home| home.join(DOCKER_FOLDER))
-            .filter(|folder| !is_missing(folder))
-            .collect();
+        let docker_folders = docker_folders(&homes);
         let docker_config = path("DOCKER_CONFIG").or_else(|| {
             let own = homes.first()?.join(DOCKER_FOLDER);
             docker_folders.contains(&own).then_some(own)
@@ -477,6 +478,31 @@ mod tests {
         });
         assert_eq!(engines.local, [Endpoint::Unix(socket)]);
         assert_eq!(engines.remote, None);
+    }
+
+    #[test]
+    fn engines_in_a_home_are_found() {
+        let folder = Folder::new();
+        let home = folder.path().to_owned();
+        let in_docker_folder = IN_DOCKER_FOLDER.map(|path| home.join(DOCKER_FOLDER).join(path));
+        let others = IN_HOME.iter().map(|path| home.join(path));
+        let sockets: Vec<PathBuf> = in_docker_folder.into_iter().chain(others).collect();
+        let find = || {
+            let homes = vec![home.clone()];
+            Engines::find_in(&Environment {
+                docker_folders: docker_folders(&homes),
+                homes,
+                ..bare()
+            })
+        };
+        assert!(find().local.is_empty());
+        let listen = |socket: &PathBuf| {
+            fs::create_dir_all(socket.parent().expect("a folder")).expect("a folder");
+            UnixListener::bind(socket).expect("a socket")
+        };
+        let _engines: Vec<UnixListener> = sockets.iter().map(listen).collect();
+        let found: Vec<Endpoint> = sockets.into_iter().map(Endpoint::Unix).collect();
+        assert_eq!(find().local, found);
     }
 
     #[test]
