@@ -6,6 +6,9 @@
 /// Closes every inherited descriptor but the three standard ones. To be called first in `main`: nothing else is open then.
 #[cfg(unix)]
 pub fn close() {
+    if are_standard_alone() {
+        return;
+    }
     for descriptor in open() {
         // It may have been the list's own.
         let _ = nix::unistd::close(descriptor);
@@ -16,17 +19,31 @@ pub fn close() {
 #[cfg(not(unix))]
 pub fn close() {}
 
+/// Whether nothing was inherited but the three standard ones, which are open in every `main`: Linux tells how many there are as the
+/// folder's size, since 6.2, and before that a size of 0.
+#[cfg(unix)]
+fn are_standard_alone() -> bool {
+    cfg!(target_os = "linux")
+        && std::fs::metadata(LISTED).is_ok_and(|folder| folder.len() == STANDARD)
+}
+
+#[cfg(unix)]
+const LISTED: &str = if cfg!(target_os = "linux") {
+    "/proc/self/fd"
+} else {
+    "/dev/fd"
+};
+
 #[cfg(unix)]
 const FIRST: i32 = 3;
 
+/// How many the standard ones are.
+#[cfg(unix)]
+const STANDARD: u64 = 3;
+
 #[cfg(unix)]
 fn open() -> Vec<i32> {
-    let folder = if cfg!(target_os = "linux") {
-        "/proc/self/fd"
-    } else {
-        "/dev/fd"
-    };
-    let Ok(entries) = std::fs::read_dir(folder) else {
+    let Ok(entries) = std::fs::read_dir(LISTED) else {
         return all();
     };
     let names = entries.flatten().map(|entry| entry.file_name());

@@ -4,7 +4,7 @@
 //! counts whose socket is found: `DOCKER_HOST`, the contexts of the Docker command, and the usual places. Under sudo the
 //! places of the user who called sudo count as well, and for a forwarder the places of the user whom it runs as.
 //!
-//! Looking costs one `stat` for each place and opens no connection. A socket of somebody else is no engine: whoever may make
+//! Looking costs one `stat` for each place, or for a folder of several that is not there, and opens no connection. A socket of somebody else is no engine: whoever may make
 //! one in a shared place could answer in an engine's name.
 
 use std::collections::HashSet;
@@ -94,6 +94,11 @@ fn is_seen_closed(endpoint: &Endpoint) -> bool {
         .is_some_and(|directory| fs::metadata(directory).is_ok())
 }
 
+/// Whether it is certain that there is nothing of this name.
+fn is_missing(path: &Path) -> bool {
+    fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
 /// What tells two sockets apart, however many paths lead to them.
 #[derive(Debug, PartialEq, Eq, Hash)]
 enum Identity {
@@ -168,14 +173,38 @@ pub(super) struct Environment {
     pub(super) users: Vec<u32>,
     pub(super) docker_host: Option<OsString>,
     pub(super) docker_context: Option<OsString>,
-    /// Folders of the Docker command's settings, the first being the caller's own.
-    pub(super) docker_configs: Vec<PathBuf>,
+    /// The folder where the caller's own Docker command has its settings.
+    pub(super) docker_config: Option<PathBuf>,
     pub(super) homes: Vec<PathBuf>,
+    /// Docker's folders in these homes: settings, and sockets.
+    pub(super) docker_folders: Vec<PathBuf>,
     pub(super) runtime_dirs: Vec<PathBuf>,
     /// Sockets that belong to the machine.
     pub(super) system: Vec<PathBuf>,
     pub(super) pipes: Vec<String>,
 }
+
+/// In a home.
+const DOCKER_FOLDER: &str = ".docker";
+
+/// Docker without root and Docker Desktop.
+const IN_DOCKER_FOLDER: [&str; 2] = ["run/docker.sock", "desktop/docker.sock"];
+
+/// The folders that are there: one look tells that there is none, in place of one for everything below.
+fn docker_folders(homes: &[PathBuf]) -> Vec<PathBuf> {
+    let folders = homes.iter().map(|home| home.join(DOCKER_FOLDER));
+    folders.filter(|folder| !is_missing(folder)).collect()
+}
+
+/// The sockets of other engines in a home.
+const IN_HOME: &[&str] = &[
+    #[cfg(target_os = "macos")]
+    ".orbstack/run/docker.sock",
+    ".colima/default/docker.sock",
+    ".config/colima/default/docker.sock",
+    ".rd/docker.sock",
+    ".local/share/containers/podman/machine/podman.sock",
+];
 
 impl Environment {
     fn of_this_process(users: &[u32]) -> Self {
@@ -188,7 +217,6 @@ impl Environment {
             .into_iter()
             .flatten()
             .collect();
-        let mut docker_configs: Vec<PathBuf> = path("DOCKER_CONFIG").into_iter().collect();
         let mut runtime_dirs: Vec<PathBuf> = path("XDG_RUNTIME_DIR").into_iter().collect();
 
         let me = own_user();
@@ -213,23 +241,25 @@ impl Environment {
                 homes.push(home);
             }
         }
-        docker_configs.extend(homes.iter().map(|home| home.join(".docker")));
+        let docker_folders = docker_folders(&homes);
+        let docker_config = path("DOCKER_CONFIG").or_else(|| {
+            let own = homes.first()?.join(DOCKER_FOLDER);
+            docker_folders.contains(&own).then_some(own)
+        });
 
         Self {
             users,
             docker_host: env::var_os("DOCKER_HOST"),
             docker_context: env::var_os("DOCKER_CONTEXT"),
-            docker_configs,
+            docker_config,
             homes,
+            docker_folders,
             runtime_dirs,
             system: if cfg!(unix) {
-                [
-                    "/var/run/docker.sock",
-                    "/run/docker.sock",
-                    "/run/podman/podman.sock",
-                ]
-                .map(PathBuf::from)
-                .to_vec()
+                // `/var/run` is `/run` by another name wherever Docker makes its socket in the latter.
+                ["/var/run/docker.sock", "/run/podman/podman.sock"]
+                    .map(PathBuf::from)
+                    .to_vec()
             } else {
                 Vec::new()
             },
@@ -258,7 +288,7 @@ impl Environment {
         if let Some(host) = text(&self.docker_host) {
             return Some(host);
         }
-        let config = self.docker_configs.first()?;
+        let config = self.docker_config.as_ref()?;
         let name = text(&self.docker_context)
             .or_else(|| read_json::<Config>(&config.join("config.json"))?.current_context)
             .filter(|name| name != "default")?;
@@ -270,8 +300,10 @@ impl Environment {
 
     /// The addresses of all contexts.
     fn contexts(&self) -> Vec<String> {
-        self.docker_configs
-            .iter()
+        let own = &self.docker_config;
+        let others = self.docker_folders.iter();
+        own.iter()
+            .chain(others.filter(|folder| own.as_ref() != Some(*folder)))
             .flat_map(|config| contexts_in(config))
             .filter_map(Context::host)
             .collect()
@@ -284,19 +316,11 @@ impl Environment {
             sockets.push(directory.join("podman/podman.sock"));
         }
         if cfg!(unix) {
+            for folder in &self.docker_folders {
+                sockets.extend(IN_DOCKER_FOLDER.map(|path| folder.join(path)));
+            }
             for home in &self.homes {
-                sockets.extend(
-                    [
-                        ".docker/run/docker.sock",
-                        ".docker/desktop/docker.sock",
-                        ".orbstack/run/docker.sock",
-                        ".colima/default/docker.sock",
-                        ".config/colima/default/docker.sock",
-                        ".rd/docker.sock",
-                        ".local/share/containers/podman/machine/podman.sock",
-                    ]
-                    .map(|path| home.join(path)),
-                );
+                sockets.extend(IN_HOME.iter().map(|path| home.join(path)));
             }
         }
         sockets
@@ -457,6 +481,31 @@ mod tests {
     }
 
     #[test]
+    fn engines_in_a_home_are_found() {
+        let folder = Folder::new();
+        let home = folder.path().to_owned();
+        let in_docker_folder = IN_DOCKER_FOLDER.map(|path| home.join(DOCKER_FOLDER).join(path));
+        let others = IN_HOME.iter().map(|path| home.join(path));
+        let sockets: Vec<PathBuf> = in_docker_folder.into_iter().chain(others).collect();
+        let find = || {
+            let homes = vec![home.clone()];
+            Engines::find_in(&Environment {
+                docker_folders: docker_folders(&homes),
+                homes,
+                ..bare()
+            })
+        };
+        assert!(find().local.is_empty());
+        let listen = |socket: &PathBuf| {
+            fs::create_dir_all(socket.parent().expect("a folder")).expect("a folder");
+            UnixListener::bind(socket).expect("a socket")
+        };
+        let _engines: Vec<UnixListener> = sockets.iter().map(listen).collect();
+        let found: Vec<Endpoint> = sockets.into_iter().map(Endpoint::Unix).collect();
+        assert_eq!(find().local, found);
+    }
+
+    #[test]
     fn remote_engines_are_reported_and_not_contacted() {
         for address in ["tcp://192.0.2.1:2375", "ssh://dev@example.org", "nonsense"] {
             let engines = Engines::find_in(&Environment {
@@ -483,7 +532,7 @@ mod tests {
         context(&config, "4567", "far", "tcp://192.0.2.1:2376");
         let environment = |context: Option<&str>| Environment {
             docker_context: context.map(OsString::from),
-            docker_configs: vec![config.clone()],
+            docker_config: Some(config.clone()),
             ..bare()
         };
         let engines = Engines::find_in(&environment(Some("mine")));
@@ -509,7 +558,7 @@ mod tests {
         fs::create_dir_all(config.join("contexts/meta/dir/meta.json")).expect("a folder");
         fs::write(config.join("config.json"), "{").expect("a file");
         let engines = Engines::find_in(&Environment {
-            docker_configs: vec![config],
+            docker_config: Some(config),
             system: vec![folder.path().to_owned(), folder.path().join("nothing")],
             ..bare()
         });
