@@ -545,6 +545,7 @@ impl<'o> Work<'o> {
         }
         let targets = self.targets(&places);
         let bound = self.shared.discovery.bound(&targets)?;
+        let mut doubtful: Vec<(usize, Target)> = Vec::new();
         for ((place, target), bound) in places.into_iter().zip(targets).zip(bound) {
             let Some(sight) = &mut snapshot.sights[place] else {
                 continue;
@@ -557,10 +558,19 @@ impl<'o> Work<'o> {
                 self.shared.discovery.add_unlisted(target, sight)?;
             }
             if sight.sockets.is_empty() && !is_all {
-                let (single, _) = self.shared.discovery.listening(&[target])?;
-                sight.sockets.extend(single.into_iter().flatten());
+                doubtful.push((place, target));
             }
             sight.whole = true;
+        }
+        let targets: Vec<Target> = doubtful.iter().map(|(_, target)| *target).collect();
+        let sockets = match targets.as_slice() {
+            [] => Vec::new(),
+            targets => self.shared.discovery.listening_surely(targets)?,
+        };
+        for ((place, _), sockets) in doubtful.into_iter().zip(sockets) {
+            if let Some(sight) = &mut snapshot.sights[place] {
+                sight.sockets.extend(sockets);
+            }
         }
         Ok(())
     }
