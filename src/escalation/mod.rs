@@ -132,6 +132,9 @@ struct Work<'o> {
     gone: HashSet<Id>,
     /// The shells that were asked about in this round, and whether they have started something since.
     going_on: HashMap<Id, bool>,
+    /// Whether a target of this round wants to know what the container engines publish.
+    #[cfg(feature = "containers")]
+    asks: bool,
 }
 
 /// What all targets have in common.
@@ -325,6 +328,8 @@ impl<'o> Work<'o> {
             jobs,
             gone: HashSet::new(),
             going_on: HashMap::new(),
+            #[cfg(feature = "containers")]
+            asks: false,
         })
     }
 
@@ -387,8 +392,23 @@ impl<'o> Work<'o> {
                 }
             }
         }
+        #[cfg(feature = "containers")]
+        if std::mem::take(&mut self.asks) {
+            self.ask_engines();
+        }
         self.gone = snapshot.gone;
         Ok(ControlFlow::Continue(has_changed))
+    }
+
+    /// Asks the engines for all targets.
+    #[cfg(feature = "containers")]
+    fn ask_engines(&mut self) {
+        let crowd = &self.shared.discovery.people.crowd;
+        let open = self.jobs.iter().filter_map(Job::open);
+        let users = open.flat_map(|open| engines::users_of_forwarders(open, crowd));
+        let users: HashSet<u32> = users.collect();
+        let targets = self.jobs.iter().map(|job| job.target).collect();
+        self.shared.desk.ask(users, targets, Instant::now());
     }
 
     /// The look: all that the decisions of this round are made of.
@@ -748,12 +768,7 @@ impl<'o> Work<'o> {
                     let obstacle = Obstacle::system("asking for the caller", &Arc::new(error));
                     return self.give_up(place, vec![obstacle], snapshot.at, callback);
                 }
-                let crowd = &self.shared.discovery.people.crowd;
-                let open = self.jobs.iter().filter_map(Job::open);
-                let users = open.flat_map(|open| engines::users_of_forwarders(open, crowd));
-                let users: HashSet<u32> = users.collect();
-                let targets = self.jobs.iter().map(|job| job.target).collect();
-                self.shared.desk.ask(users, targets, Instant::now());
+                self.asks = true;
                 ControlFlow::Continue(())
             }
             #[cfg(feature = "containers")]
