@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::next_step::Advice;
 use crate::protocol::Protocol;
@@ -21,8 +22,8 @@ pub struct Container {
     pub name: String,
     /// The image that it was started from.
     pub image: String,
-    /// The ports that it publishes, TCP and UDP, sorted.
-    pub ports: Vec<PublishedPort>,
+    /// The ports that it publishes, TCP and UDP, sorted. Its clones share them: there may be thousands, and an answer about each.
+    pub ports: Arc<[PublishedPort]>,
     /// The compose project and service that it belongs to.
     pub compose: Option<Compose>,
     /// The restart policy: `always`, `unless-stopped`, `on-failure`. `None` if it has none, or the engine was not asked.
@@ -61,7 +62,7 @@ impl Container {
     }
 
     /// The ports that serve the target. They are sorted, and a container may publish all that there are.
-    fn ports_for(&self, target: &Target) -> impl Iterator<Item = &PublishedPort> {
+    pub fn ports_for(&self, target: &Target) -> impl Iterator<Item = &PublishedPort> {
         let start = self
             .ports
             .partition_point(|port| port.host_port < target.port());

@@ -266,14 +266,12 @@ pub(crate) fn judge_holders(
             blocked.extend(candidate.sockets);
         }
     }
-    if !blocked.is_empty() {
-        spread(&mut blocked, candidates, target.address().is_none());
-    }
+    let blocked = spread(blocked, candidates, target.address().is_none());
     candidates
         .iter()
         .zip(own)
         .map(|(candidate, verdict)| {
-            let can_be_freed = |socket| !blocked.contains(&socket);
+            let can_be_freed = |socket| !blocked.contains(socket);
             match verdict {
                 Verdict::Signal(_) if !candidate.sockets.iter().any(can_be_freed) => {
                     Verdict::Withheld
@@ -284,25 +282,34 @@ pub(crate) fn judge_holders(
         .collect()
 }
 
-/// Adds every socket that overlaps a blocked one, and those that overlap these.
-fn spread<'a>(blocked: &mut Vec<&'a Socket>, candidates: &[Candidate<'a>], all_meet: bool) {
-    let mut free: Vec<&Socket> = candidates
+/// These sockets and every one that overlaps one of them, and those that overlap these.
+fn spread<'a>(
+    mut blocked: Vec<&'a Socket>,
+    candidates: &[Candidate<'a>],
+    all_meet: bool,
+) -> HashSet<&'a Socket> {
+    let mut known: HashSet<&Socket> = blocked.iter().copied().collect();
+    if blocked.is_empty() {
+        return known;
+    }
+    // Workers have the same socket by the thousand.
+    let mut free: HashSet<&Socket> = candidates
         .iter()
         .flat_map(|candidate| candidate.sockets)
-        .filter(|socket| !blocked.contains(socket))
+        .filter(|socket| !known.contains(socket))
         .collect();
-    let mut next = 0;
-    while let Some(&blocker) = blocked.get(next) {
-        next += 1;
+    while let Some(blocker) = blocked.pop().filter(|_| !free.is_empty()) {
         free.retain(|socket| {
             let meets =
                 blocker.overlaps(socket) || (all_meet && blocker.protocol == socket.protocol);
             if meets {
                 blocked.push(socket);
+                known.insert(socket);
             }
             !meets
         });
     }
+    known
 }
 
 /// A UDP socket that only sends looks to the kernel like a server. On an ephemeral port it counts as a client, unless UDP was

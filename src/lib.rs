@@ -49,7 +49,7 @@ pub use signal::{ParseSignalError, Signal};
 pub use socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketState, Survey};
 pub use supervisor::{Restarts, Supervisor};
 pub use target::{Address, ParseTargetError, ParseTargetErrorKind, Target};
-pub use verbs::{explain, is_local, survey, survey_all};
+pub use verbs::{explain, is_local, survey, survey_all, survey_each};
 
 /// Frees a port: ends every process that listens on it, over TCP and UDP, on any address.
 ///

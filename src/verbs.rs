@@ -242,13 +242,29 @@ impl KillOptions {
 /// Where the system can't be asked: see [`Obstacle::System`](crate::Obstacle::System).
 pub fn survey(target: impl Into<Target>) -> Result<Survey, Error> {
     let target = target.into();
+    one(target, survey_each([target]))
+}
+
+/// [`survey`] for several targets, with one look at the process table for all.
+///
+/// ```no_run
+/// for (target, survey) in kill_port::survey_each([3000, 5173]) {
+///     println!("{target}: {} holders", survey?.holders().len());
+/// }
+/// # Ok::<(), kill_port::Error>(())
+/// ```
+pub fn survey_each<T: Into<Target>>(
+    targets: impl IntoIterator<Item = T>,
+) -> Vec<(Target, Result<Survey, Error>)> {
+    let targets = collected(targets);
     let look = || {
         let mut discovery = Discovery::open()?;
-        let sights = discovery.complete(&[target], Extent::Sockets)?;
-        let sight = sights.into_iter().next().unwrap_or_default();
-        Ok(named(discovery.survey(sight)))
+        let sights = discovery.complete(&targets, Extent::Sockets)?.into_iter();
+        let mut surveys: Vec<Survey> = sights.map(|sight| discovery.survey(sight)).collect();
+        name_users([&mut surveys]);
+        Ok(surveys)
     };
-    look().map_err(|error: io::Error| failed(target, &Arc::new(error)))
+    answers(&targets, look())
 }
 
 /// Who holds anything: every listening socket of this network namespace.
@@ -267,7 +283,9 @@ pub fn survey_all() -> Result<Survey, Error> {
     let look = || {
         let mut discovery = Discovery::open()?;
         let sight = discovery.everything()?;
-        Ok(named(discovery.survey(sight)))
+        let mut survey = discovery.survey(sight);
+        name_users([&mut survey]);
+        Ok(survey)
     };
     look().map_err(|error: io::Error| failed(Target::new(0), &Arc::new(error)))
 }
@@ -307,11 +325,6 @@ fn failed(target: Target, error: &Arc<io::Error>) -> Error {
     let mut error = Error::system(target, LOOKING, error);
     advice::advise(&mut error);
     error
-}
-
-fn named(mut survey: Survey) -> Survey {
-    name_users([&mut survey]);
-    survey
 }
 
 /// Gives the users in these answers their names: the last thing, as the system may have to ask a server for them.

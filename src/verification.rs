@@ -89,6 +89,8 @@ pub(crate) fn is_in_place_of(newcomer: &Process, ended: &Process) -> bool {
         words.join(" ")
     };
     let same_program = newcomer.executable.is_some() && newcomer.executable == ended.executable;
-    let wanted = line(ended);
-    same_program || (!wanted.is_empty() && line(newcomer).contains(&wanted))
+    same_program || {
+        let wanted = line(ended);
+        !wanted.is_empty() && line(newcomer).contains(&wanted)
+    }
 }

@@ -8,6 +8,9 @@ use terminal_size::{Height, Width, terminal_size_of};
 use crate::exit::Exit;
 use crate::style::{BAD, paint};
 
+/// So much text is written at a time.
+const ENOUGH: usize = 64 * 1024;
+
 /// Results and errors in the order in which they are given, so that on a terminal errors stand below their port.
 #[derive(Debug)]
 pub struct Output {
@@ -32,6 +35,14 @@ impl Output {
         if self.open {
             self.pending.push_str(text);
         }
+        if self.pending.len() >= ENOUGH {
+            self.flush();
+        }
+    }
+
+    /// Whether nobody can read results any more, or nobody wants them.
+    pub fn is_closed(&self) -> bool {
+        !self.open
     }
 
     /// Adds text to the errors.

@@ -1,6 +1,6 @@
 //! The line that tells, after a second, who is being waited for. Only on a terminal, and it leaves no trace.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -52,8 +52,8 @@ pub struct Progress {
     long: HashSet<Target>,
     /// The one of them that the line is about.
     shown: Option<Target>,
-    /// The containers that are being stopped.
-    containers: Vec<(Target, String)>,
+    /// The containers that are being stopped: one may be that for thousands of targets.
+    containers: HashMap<Target, Vec<String>>,
 }
 
 /// What the line says of one target.
@@ -72,7 +72,7 @@ impl Progress {
             visible: wanted && output::width_of_stderr().is_some(),
             long: HashSet::new(),
             shown: None,
-            containers: Vec::new(),
+            containers: HashMap::new(),
         }
     }
 
@@ -96,16 +96,20 @@ impl Progress {
             }
             Event::Stopping {
                 target, container, ..
-            } => self.containers.push((target, container::name(container))),
+            } => {
+                let own = self.containers.entry(target).or_default();
+                own.push(container::name(container));
+            }
             Event::Stopped {
                 target, container, ..
             } => {
-                let stopped = (target, container::name(container));
-                self.containers.retain(|container| *container != stopped);
+                let stopped = container::name(container);
+                let own = self.containers.entry(target).or_default();
+                own.retain(|container| *container != stopped);
             }
             Event::Freed { target, .. } | Event::GaveUp { target, .. } => {
                 self.long.remove(&target);
-                self.containers.retain(|(of, _)| *of != target);
+                self.containers.remove(&target);
                 if self.shown == Some(target) {
                     self.shown = None;
                     clear();
@@ -118,8 +122,8 @@ impl Progress {
     fn draw(&self, target: Target, processes: &[&Process], until_kill: Option<Duration>) {
         let names = || {
             let processes = processes.iter().map(ToString::to_string);
-            let own = self.containers.iter().filter(|(of, _)| *of == target);
-            processes.chain(own.map(|(_, name)| name.clone()))
+            let own = self.containers.get(&target).into_iter().flatten();
+            processes.chain(own.cloned())
         };
         let wait = Wait {
             target,

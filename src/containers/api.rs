@@ -362,7 +362,7 @@ fn container(endpoint: &Endpoint, listed: Listed, left: &mut usize) -> Option<Co
             .map(|name| name.trim_start_matches('/').to_owned())
             .unwrap_or_default(),
         image: listed.image.unwrap_or_default(),
-        ports,
+        ports: ports.into(),
         compose,
         restart_policy: None,
         state: listed.state.unwrap_or_default(),

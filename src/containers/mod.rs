@@ -66,7 +66,7 @@ impl Published {
     pub(crate) fn new(containers: Vec<Container>, errors: Vec<EngineError>) -> Self {
         let mut by_port: HashMap<u16, Vec<usize>> = HashMap::new();
         for (place, container) in containers.iter().enumerate() {
-            for port in &container.ports {
+            for port in container.ports.iter() {
                 let places = by_port.entry(port.host_port).or_default();
                 if places.last() != Some(&place) {
                     places.push(place);

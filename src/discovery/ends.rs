@@ -1,5 +1,7 @@
 //! Which end of a connection this is: the server's or the client's.
 
+use std::collections::{HashMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::RangeInclusive;
 
 use crate::connection::{Connection, ConnectionState, is_servers_by_ports};
@@ -10,22 +12,27 @@ use crate::sys;
 /// Tells the client's end of a connection from the server's.
 pub(super) struct Ends {
     ephemeral: RangeInclusive<u16>,
-    listening: Vec<Socket>,
+    /// The addresses at which this machine's servers listen. There may be thousands of them, and of connections.
+    servers: HashSet<(Protocol, u16, IpAddr)>,
+    /// Whether these addresses are this machine's, as far as that was asked.
+    local: HashMap<IpAddr, bool>,
 }
 
 impl Ends {
     /// By the servers of this machine.
     pub(super) fn new(listening: Vec<Socket>) -> Self {
+        let at = |socket: Socket| (socket.protocol, socket.port, socket.address.to_canonical());
         Self {
             ephemeral: sys::ephemeral_ports(),
-            listening,
+            servers: listening.into_iter().map(at).collect(),
+            local: HashMap::new(),
         }
     }
 
     /// A connection is a client's if a server of this machine is seen at its other end, or if its ports say so: its own is one that the
     /// kernel gives to clients, and the other's is not. One that is still being connected always is; and a UDP socket with a peer, unless the
     /// ports say that it is the server's.
-    pub(super) fn is_clients(&self, connection: &Connection) -> bool {
+    pub(super) fn is_clients(&mut self, connection: &Connection) -> bool {
         let (local, remote) = (connection.local, connection.remote);
         if connection.protocol == Protocol::Udp {
             return !is_servers_by_ports(local, remote, &self.ephemeral);
@@ -33,18 +40,23 @@ impl Ends {
         if connection.state == ConnectionState::SynSent {
             return true;
         }
-        let remote = connection.remote.ip().to_canonical();
-        let is_server = |socket: &Socket| {
-            let address = socket.address.to_canonical();
-            socket.protocol == connection.protocol
-                && socket.port == connection.remote.port()
-                && (address == remote || address.is_unspecified())
-        };
-        let is_of_this_machine = || {
-            remote == connection.local.ip().to_canonical() || sys::is_local(remote).unwrap_or(false)
-        };
-        let has_server = self.listening.iter().any(is_server) && is_of_this_machine();
-        let by_ports = is_servers_by_ports(connection.remote, local, &self.ephemeral);
-        has_server || by_ports
+        let by_ports = is_servers_by_ports(remote, local, &self.ephemeral);
+        by_ports || self.has_server(connection)
+    }
+
+    /// Whether a server of this machine is seen at its other end.
+    fn has_server(&mut self, connection: &Connection) -> bool {
+        let port = connection.remote.port();
+        let address = connection.remote.ip().to_canonical();
+        let wildcards = [Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()];
+        let mut listening = wildcards.into_iter().chain([address]);
+        let is_seen =
+            listening.any(|address| self.servers.contains(&(connection.protocol, port, address)));
+        is_seen && (address == connection.local.ip().to_canonical() || self.is_local(address))
+    }
+
+    fn is_local(&mut self, address: IpAddr) -> bool {
+        let local = self.local.entry(address);
+        *local.or_insert_with(|| sys::is_local(address).unwrap_or(false))
     }
 }

@@ -9,7 +9,7 @@ mod sight;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -54,6 +54,14 @@ pub(crate) struct Discovery {
     pub people: People,
     /// The sockets that had no holder at some look.
     unheld: HashSet<SocketId>,
+    guesses: Guesses,
+}
+
+/// Who may hold what nobody was seen to hold, for the length of one look: of thousands of sockets the answers are few.
+#[derive(Default)]
+struct Guesses {
+    waiting: HashMap<Protocol, Vec<Process>>,
+    by_user: HashMap<Option<u32>, Vec<Process>>,
 }
 
 impl Discovery {
@@ -62,6 +70,7 @@ impl Discovery {
             table: Table::open()?,
             people: People::default(),
             unheld: HashSet::new(),
+            guesses: Guesses::default(),
         })
     }
 
@@ -73,6 +82,30 @@ impl Discovery {
             .table
             .listening(Ports::These(&ports(targets)), &mut sockets)?;
         Ok((by_target(targets, sockets), is_all))
+    }
+
+    /// The same, so that a port that is called free had no row that could be skipped. A question about fewer ports has a shorter answer, until
+    /// it comes in one part: where nobody listens at any of these, the first one does.
+    pub(crate) fn listening_surely(&mut self, targets: &[Target]) -> io::Result<Vec<Vec<Socket>>> {
+        let (mut found, is_all) = self.listening(targets)?;
+        if is_all {
+            return Ok(found);
+        }
+        let mut places: Vec<usize> = (0..targets.len())
+            .filter(|&place| found[place].is_empty())
+            .collect();
+        places.sort_by_key(|&place| targets[place].port());
+        if targets.len() == 1 {
+            return Ok(found);
+        }
+        let (low, high) = places.split_at(places.len() / 2);
+        for places in [low, high].into_iter().filter(|places| !places.is_empty()) {
+            let targets: Vec<Target> = places.iter().map(|&place| targets[place]).collect();
+            for (&place, sockets) in places.iter().zip(self.listening_surely(&targets)?) {
+                found[place] = sockets;
+            }
+        }
+        Ok(found)
     }
 
     /// The sockets of these targets that are bound without listening, for each target.
@@ -103,25 +136,27 @@ impl Discovery {
 
     fn scan(&mut self, ids: Vec<SocketId>, depth: Depth<'_>) -> io::Result<Scan> {
         self.people.begin_look();
+        self.guesses = Guesses::default();
         let mut scan = Scan::default();
         if ids.is_empty() {
             return Ok(scan);
         }
-        let found = self.table.find(ids, depth)?;
+        let mut found = self.table.find(ids, depth)?;
         let (handles, held): (Vec<_>, Vec<_>) = found.holders.into_iter().unzip();
         for (id, sockets) in self.people.meet_all(handles).into_iter().zip(held) {
             for socket in sockets {
                 scan.owners.entry(socket).or_default().push(id);
             }
         }
-        scan.unreadable = found.unreadable;
+        found.unreadable.sort_unstable();
+        scan.unreadable = found.unreadable.into();
         scan.present = found.present.into();
         Ok(scan)
     }
 
     fn found_in(&mut self, scan: &Scan, sockets: &[Socket]) -> io::Result<Found> {
         let mut found = Found {
-            unreadable: scan.unreadable.clone(),
+            unreadable: Rc::clone(&scan.unreadable),
             present: Rc::clone(&scan.present),
             ..Found::default()
         };
@@ -151,7 +186,7 @@ impl Discovery {
             let parent = facts.ancestors.first().copied();
             let is_unreadable = |parent: &Id| {
                 let pid = self.people.crowd[*parent].process.pid;
-                pid != 1 && found.unreadable.contains(&pid)
+                pid != 1 && found.unreadable.binary_search(&pid).is_ok()
             };
             if facts.unseen_parent.is_some() || parent.as_ref().is_some_and(is_unreadable) {
                 parents.extend(parent);
@@ -161,11 +196,36 @@ impl Discovery {
         Ok(found)
     }
 
-    /// Everybody below these processes.
-    pub(crate) fn descendants(&mut self, of: &[Id]) -> io::Result<Vec<Id>> {
-        let roots: Vec<&sys::Handle> = of.iter().map(|&id| self.people.handle(id)).collect();
+    /// Adds everybody below the holders of each target, with one look at who descends from whom.
+    pub(crate) fn add_descendants<'f>(
+        &mut self,
+        to: impl Iterator<Item = &'f mut Found>,
+    ) -> io::Result<()> {
+        let mut to: Vec<&mut Found> = to.collect();
+        let mut places: HashMap<Id, Vec<usize>> = HashMap::new();
+        for (place, found) in to.iter().enumerate() {
+            for (id, _) in &found.held {
+                places.entry(*id).or_default().push(place);
+            }
+        }
+        let roots: Vec<&sys::Handle> = places.keys().map(|&id| self.people.handle(id)).collect();
         let handles = sys::descendants(&roots)?;
-        Ok(self.people.meet_all(handles))
+        let mut met = self.people.meet_all(handles);
+        met.sort_by_key(|&id| self.people.crowd[id].ancestors.len());
+        for id in met {
+            let above = &self.people.crowd[id].ancestors;
+            let below = above.iter().filter_map(|above| places.get(above)).flatten();
+            let is_holder = |place: &usize| {
+                places
+                    .get(&id)
+                    .is_some_and(|own| own.binary_search(place).is_ok())
+            };
+            let below: BTreeSet<usize> = below.copied().filter(|place| !is_holder(place)).collect();
+            for place in below {
+                to[place].descendants.push(id);
+            }
+        }
+        Ok(())
     }
 
     /// Those who were started since then, below these processes or anywhere: who is above them is known, and nothing else is read.
@@ -205,17 +265,31 @@ impl Discovery {
 
     /// Those who may keep a socket without a descriptor for it, as a thread of theirs waits on one that is closed.
     fn waiting(&mut self, protocol: Protocol) -> io::Result<Vec<Process>> {
+        if let Some(known) = self.guesses.waiting.get(&protocol) {
+            return Ok(known.clone());
+        }
         let mut ids = Vec::new();
         for pid in sys::waiting_on_closed(protocol) {
             ids.extend(self.people.pass(pid)?);
         }
         self.people.describe_all(&ids);
         let processes = ids.iter().map(|&id| &self.people.crowd[id].process);
-        Ok(processes.cloned().collect())
+        let processes: Vec<Process> = processes.cloned().collect();
+        self.guesses.waiting.insert(protocol, processes.clone());
+        Ok(processes)
     }
 
     /// The processes of the socket's user that can't be read, if they are so few that naming them helps.
     fn candidates(&mut self, socket: &Socket, unreadable: &[u32]) -> io::Result<Vec<Process>> {
+        if let Some(known) = self.guesses.by_user.get(&socket.uid) {
+            return Ok(known.clone());
+        }
+        let few = self.few_of(socket.uid, unreadable)?;
+        self.guesses.by_user.insert(socket.uid, few.clone());
+        Ok(few)
+    }
+
+    fn few_of(&mut self, user: Option<u32>, unreadable: &[u32]) -> io::Result<Vec<Process>> {
         const FEW: usize = 3;
         let mut few = Vec::new();
         // Many at a time cost one wait where they keep something back, and all of them would be too many.
@@ -227,7 +301,7 @@ impl Discovery {
             ids.retain(|&id| !self.people.crowd[id].is_kernel);
             self.people.describe_all(&ids);
             let processes = ids.iter().map(|&id| &self.people.crowd[id].process);
-            let own = processes.filter(|process| socket.uid.is_some() && process.uid == socket.uid);
+            let own = processes.filter(|process| user.is_some() && process.uid == user);
             few.extend(own.cloned());
             if few.len() > FEW {
                 return Ok(Vec::new());
@@ -236,12 +310,18 @@ impl Discovery {
         Ok(few)
     }
 
-    /// Adds who uses the port without listening.
-    pub(crate) fn look_at_uses(&mut self, target: Target, sight: &mut Sight) -> io::Result<()> {
-        let connections = self.connections(target)?;
+    /// Adds who uses the ports of these targets without listening, with one look for all.
+    pub(crate) fn look_at_uses(
+        &mut self,
+        targets: &[Target],
+        sights: Vec<&mut Sight>,
+    ) -> io::Result<()> {
+        let connections = self.connections(targets)?;
         let scan = self.scan(owned(&connections).collect(), Depth::Complete)?;
-        let ends = self.ends(&connections)?;
-        sight.uses = uses_in(&scan, &ends, connections);
+        let mut ends = self.ends(&connections)?;
+        for (sight, connections) in sights.into_iter().zip(connections) {
+            sight.uses = uses_in(&scan, &mut ends, connections);
+        }
         Ok(())
     }
 
@@ -322,12 +402,19 @@ impl Discovery {
         if !is_refused {
             return Ok(Life::default());
         }
-        let connections = self.connections(target)?;
-        Ok(signs_in(connections.iter()))
+        let connections = self.connections(&[target])?;
+        Ok(signs_in(connections.iter().flatten()))
     }
 
     /// The same for many targets, by one question about all connections.
     pub(crate) fn lives(&mut self, targets: &[Target]) -> io::Result<HashMap<Target, Life>> {
+        let connections = self.connections(targets)?;
+        let lives = connections.iter().map(|there| signs_in(there.iter()));
+        Ok(targets.iter().copied().zip(lives).collect())
+    }
+
+    /// The connections of each target, by one question for all.
+    fn connections(&mut self, targets: &[Target]) -> io::Result<Vec<Vec<Connection>>> {
         let mut connections = Vec::new();
         self.table
             .connections(Ports::These(&ports(targets)), &mut connections)?;
@@ -337,26 +424,22 @@ impl Discovery {
             by_port.entry(port).or_default().push(connection);
         }
         let of = |target: &Target| {
-            let there = by_port.get(&target.port())?.iter();
-            let there = there.filter(|connection| target.covers(connection.local.ip()));
-            Some((*target, signs_in(there)))
+            let there = by_port.get(&target.port()).into_iter().flatten();
+            let is_its = |connection: &&Connection| {
+                let protocol = target.protocol().unwrap_or(connection.protocol);
+                protocol == connection.protocol && target.covers(connection.local.ip())
+            };
+            let mut own: Vec<Connection> = there.filter(is_its).cloned().collect();
+            own.sort_by_key(|connection| (connection.protocol, connection.state));
+            own
         };
-        Ok(targets.iter().filter_map(of).collect())
-    }
-
-    fn connections(&mut self, target: Target) -> io::Result<Vec<Connection>> {
-        let mut connections = Vec::new();
-        self.table
-            .connections(Ports::These(&ports(&[target])), &mut connections)?;
-        connections.retain(|connection| target.covers(connection.local.ip()));
-        connections.sort_by_key(|connection| (connection.protocol, connection.state));
-        Ok(connections)
+        Ok(targets.iter().map(of).collect())
     }
 
     /// What tells the ends of these connections apart.
-    fn ends(&mut self, of: &[Connection]) -> io::Result<Ends> {
+    fn ends(&mut self, of: &[Vec<Connection>]) -> io::Result<Ends> {
         let mut listening = Vec::new();
-        if !of.is_empty() {
+        if of.iter().any(|connections| !connections.is_empty()) {
             self.table.listening(Ports::All, &mut listening)?;
         }
         Ok(Ends::new(listening))
@@ -403,13 +486,10 @@ impl Discovery {
     }
 
     fn complete_once(&mut self, targets: &[Target], extent: Extent) -> io::Result<Vec<Sight>> {
-        let (listening, is_all) = self.listening(targets)?;
+        let listening = self.listening_surely(targets)?;
         let bound = self.bound(targets)?;
         let mut sights: Vec<Sight> = Vec::new();
         for ((&target, mut sockets), bound) in targets.iter().zip(listening).zip(bound) {
-            if sockets.is_empty() && !is_all {
-                sockets = self.listening(&[target])?.0.into_iter().flatten().collect();
-            }
             sockets.extend(bound);
             let mut sight = Sight {
                 sockets,
@@ -422,26 +502,26 @@ impl Discovery {
             }
             sights.push(sight);
         }
-        let mut connections: Vec<Vec<Connection>> = Vec::new();
-        for (&target, sight) in targets.iter().zip(&sights) {
-            connections.push(if sight.is_refused() || extent == Extent::Uses {
-                self.connections(target)?
-            } else {
-                Vec::new()
-            });
-        }
+        let is_asked = |sight: &Sight| sight.is_refused() || extent == Extent::Uses;
+        let asked = targets.iter().zip(&sights);
+        let asked: Vec<Target> = asked
+            .filter(|(_, sight)| is_asked(sight))
+            .map(|(&target, _)| target)
+            .collect();
+        let connections = self.connections(&asked)?;
         let sockets = sights.iter().flat_map(|sight| &sight.sockets);
         let mut ids: Vec<SocketId> = sockets.map(|socket| socket.id).collect();
-        ids.extend(connections.iter().flat_map(|list| owned(list)));
+        ids.extend(owned(&connections));
         let scan = self.scan(ids, Depth::Complete)?;
         for sight in &mut sights {
             if !sight.sockets.is_empty() {
                 sight.found = Some(self.found_in(&scan, &sight.sockets)?);
             }
         }
-        let ends = self.ends(&connections.concat())?;
-        for (sight, connections) in sights.iter_mut().zip(connections) {
-            sight.uses = uses_in(&scan, &ends, connections);
+        let mut ends = self.ends(&connections)?;
+        let asked = sights.iter_mut().filter(|sight| is_asked(sight));
+        for (sight, connections) in asked.zip(connections) {
+            sight.uses = uses_in(&scan, &mut ends, connections);
         }
         Ok(sights)
     }
@@ -475,7 +555,14 @@ impl Discovery {
         let ephemeral = sys::ephemeral_ports();
         let is_client =
             |socket: &Socket| socket.protocol == Protocol::Udp && ephemeral.contains(&socket.port);
-        let is_targets = |socket: &Socket| targets.iter().any(|&target| socket.blocks(target));
+        let mut by_port: HashMap<u16, Vec<Target>> = HashMap::new();
+        for &target in targets {
+            by_port.entry(target.port()).or_default().push(target);
+        }
+        let is_targets = |socket: &Socket| {
+            let mut on_port = by_port.get(&socket.port).into_iter().flatten();
+            on_port.any(|&target| socket.blocks(target))
+        };
         let sight = self.everything()?;
         let found = sight.found.unwrap_or_default();
         let mut holders = found.held;
@@ -486,7 +573,7 @@ impl Discovery {
         holders.retain(|(_, sockets)| !sockets.is_empty());
         // Somebody who can't be looked at may hold what nobody is seen to hold.
         if !found.unheld.is_empty() {
-            for pid in found.unreadable {
+            for &pid in found.unreadable.iter() {
                 let handle = sys::Handle::open(pid)?;
                 holders.extend(handle.map(|handle| (self.people.place(handle), Vec::new())));
             }
@@ -570,11 +657,12 @@ fn signs_in<'c>(connections: impl Iterator<Item = &'c Connection>) -> Life {
 #[derive(Default)]
 struct Scan {
     owners: HashMap<SocketId, Vec<Id>>,
-    unreadable: Vec<u32>,
+    /// Sorted.
+    unreadable: Rc<[u32]>,
     present: Rc<[u32]>,
 }
 
-fn uses_in(scan: &Scan, ends: &Ends, connections: Vec<Connection>) -> Vec<Use> {
+fn uses_in(scan: &Scan, ends: &mut Ends, connections: Vec<Connection>) -> Vec<Use> {
     connections
         .into_iter()
         .map(|connection| Use {
@@ -586,9 +674,10 @@ fn uses_in(scan: &Scan, ends: &Ends, connections: Vec<Connection>) -> Vec<Use> {
 }
 
 /// The sockets of those connections that a process has.
-fn owned(connections: &[Connection]) -> impl Iterator<Item = SocketId> {
+fn owned(connections: &[Vec<Connection>]) -> impl Iterator<Item = SocketId> {
     let owned = connections
         .iter()
+        .flatten()
         .filter(|connection| !connection.is_orphaned());
     owned.map(|connection| connection.id)
 }

@@ -79,8 +79,8 @@ pub(crate) struct Found {
     pub held: Vec<(Id, Vec<Socket>)>,
     /// The sockets without a holder.
     pub unheld: Vec<HiddenSocket>,
-    /// The processes whose descriptors can't be read.
-    pub unreadable: Vec<u32>,
+    /// The processes whose descriptors can't be read, sorted.
+    pub unreadable: Rc<[u32]>,
     /// The processes that were there, after a look that may have missed holders among them.
     pub present: Rc<[u32]>,
     /// The descendants of the holders, if they were asked for.

@@ -1,6 +1,6 @@
 //! What is to be done about one target, decided from one snapshot. Nothing here asks the clock or the system.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -264,10 +264,10 @@ pub(super) fn choose_descendants(
     round: &Round<'_>,
 ) -> Vec<Permit> {
     let mut descendants = Vec::new();
+    let chosen: HashSet<Id> = chosen.iter().map(|permit| permit.id()).collect();
     for id in open.descendants.clone() {
         let above = &round.crowd[id].ancestors;
-        let is_holder = chosen.iter().any(|permit| permit.id() == id);
-        if is_holder || !chosen.iter().any(|permit| above.contains(&permit.id())) {
+        if chosen.contains(&id) || !above.iter().any(|id| chosen.contains(id)) {
             continue;
         }
         let verdict = round.verdict(open, id, Part::Descendant);
@@ -549,32 +549,55 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
     }
 }
 
-/// Whether somebody who was started since comes from one who has ended, or from who keeps it running.
-pub(super) fn is_related(open: &Open, id: Id, round: &Round<'_>) -> bool {
+/// One who was told to end and did, and who may start it again.
+pub(super) struct Ended {
+    id: Id,
+    supervisor: Option<Id>,
+}
+
+impl Ended {
+    pub(super) fn starter(&self) -> Option<Id> {
+        self.supervisor
+    }
+}
+
+/// Those of a target.
+pub(super) fn ended(open: &Open, round: &Round<'_>) -> Vec<Ended> {
     open.told_and_gone(round.conduct)
-        .any(|ended| relation(id, ended, round).is_some())
+        .map(|id| Ended {
+            id,
+            supervisor: round.living_supervisor(id),
+        })
+        .collect()
+}
+
+/// Whether somebody who was started since comes from one who has ended, or from who keeps it running.
+pub(super) fn is_related(ended: &[Ended], id: Id, crowd: &Crowd) -> bool {
+    ended
+        .iter()
+        .any(|ended| relation(id, ended, crowd).is_some())
 }
 
 /// How somebody who was started since is related to one who has ended: `true` if a supervisor started it.
-fn relation(id: Id, ended: Id, round: &Round<'_>) -> Option<bool> {
-    let facts = &round.crowd[id];
-    let supervisor = round.living_supervisor(ended);
-    if supervisor.is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
+fn relation(id: Id, ended: &Ended, crowd: &Crowd) -> Option<bool> {
+    let facts = &crowd[id];
+    if (ended.supervisor).is_some_and(|supervisor| facts.ancestors.contains(&supervisor)) {
         return Some(true);
     }
-    let before = &round.crowd[ended];
+    let before = &crowd[ended.id];
     // One that starts itself again by forking twice has the parent that it had before.
     let is_sibling = facts.ancestors.first() == before.ancestors.first();
-    (facts.is_akin(before, ended) || is_sibling).then_some(false)
+    (facts.is_akin(before, ended.id) || is_sibling).then_some(false)
 }
 
 /// Whether somebody who was started since may take the place of one who has ended, and whether a supervisor started it.
-pub(super) fn takes_place(open: &Open, id: Id, round: &Round<'_>) -> Option<bool> {
-    let process = &round.crowd[id].process;
-    open.told_and_gone(round.conduct)
-        .filter(|&ended| is_in_place_of(process, &round.crowd[ended].process))
-        .filter_map(|ended| relation(id, ended, round))
-        .max()
+pub(super) fn takes_place(ended: &[Ended], id: Id, crowd: &Crowd) -> Option<bool> {
+    let process = &crowd[id].process;
+    let relations = ended.iter().filter_map(|ended| {
+        let relation = relation(id, ended, crowd)?;
+        is_in_place_of(process, &crowd[ended.id].process).then_some(relation)
+    });
+    relations.max()
 }
 
 /// What follows when the target has no sockets.
@@ -661,6 +684,7 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
 /// is no reason to end the others who have it.
 pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Permit> {
     let mut chosen: Vec<Permit> = Vec::new();
+    let mut known: HashSet<Id> = HashSet::new();
     for used in sight.uses_in_the_way() {
         let verdicts: Vec<(Id, Part, Verdict)> = used
             .owners
@@ -674,15 +698,14 @@ pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) ->
             .iter()
             .all(|(_, _, verdict)| matches!(verdict, Verdict::Signal(_)));
         for (id, part, verdict) in verdicts {
-            let is_chosen = chosen.iter().any(|permit| permit.id() == id);
             match verdict {
                 Verdict::Signal(permit) if is_released => {
                     open.member(id, part).verdict = Some(verdict);
-                    if !is_chosen {
+                    if known.insert(id) {
                         chosen.push(permit);
                     }
                 }
-                Verdict::Signal(_) if is_chosen => {}
+                Verdict::Signal(_) if known.contains(&id) => {}
                 Verdict::Signal(_) => open.member(id, part).verdict = Some(Verdict::Withheld),
                 verdict => open.member(id, part).verdict = Some(verdict),
             }
@@ -694,8 +717,7 @@ pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) ->
 /// A connection that an ended server had accepted belongs to it: it has an address that the server listened on, and a process of the server's
 /// own kind keeps it. Any other process is a client, as far as can be told.
 fn part_of(open: &Open, used: &Use, id: Id, round: &Round<'_>) -> Part {
-    let known = open.members.iter().find(|member| member.id == id);
-    if let Some(member) = known.filter(|member| member.part != Part::Holder) {
+    if let Some(member) = open.known(id).filter(|member| member.part != Part::Holder) {
         return member.part;
     }
     let local = used.connection.local.ip();
@@ -719,6 +741,7 @@ fn part_of(open: &Open, used: &Use, id: Id, round: &Round<'_>) -> Part {
 pub(super) fn in_use(open: &Open, sight: &Sight, round: &Round<'_>) -> Vec<Obstacle> {
     let mut obstacles = Vec::new();
     let mut by_owner: Vec<(Option<Id>, Vec<Connection>)> = Vec::new();
+    let mut places: HashMap<Option<Id>, usize> = HashMap::new();
     let mut kept: Vec<&Connection> = Vec::new();
     for used in sight.uses_in_the_way() {
         if used.connection.is_orphaned() {
@@ -726,16 +749,14 @@ pub(super) fn in_use(open: &Open, sight: &Sight, round: &Round<'_>) -> Vec<Obsta
             continue;
         }
         let owner = used.owners.first().copied();
-        match by_owner.iter_mut().find(|(known, _)| *known == owner) {
-            Some((_, connections)) => connections.push(used.connection.clone()),
-            None => by_owner.push((owner, vec![used.connection.clone()])),
-        }
+        let place = *places.entry(owner).or_insert_with(|| {
+            by_owner.push((owner, Vec::new()));
+            by_owner.len() - 1
+        });
+        by_owner[place].1.push(used.connection.clone());
     }
     for (owner, connections) in by_owner {
-        let verdict = owner.and_then(|id| {
-            let member = open.members.iter().find(|member| member.id == id)?;
-            Some((id, member.verdict?))
-        });
+        let verdict = owner.and_then(|id| Some((id, open.known(id)?.verdict?)));
         obstacles.push(match verdict {
             // It is told to end, or was.
             Some((_, Verdict::Signal(_))) => continue,

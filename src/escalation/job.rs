@@ -1,6 +1,6 @@
 //! One target on its way to being free.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -79,7 +79,10 @@ pub(super) struct Watch {
 pub(super) struct Open {
     pub target: Target,
     pub started: Instant,
+    /// See [`Open::member`].
     pub members: Vec<Member>,
+    /// Where each of them is: none is taken out.
+    places: HashMap<Id, usize>,
     /// Every socket that it ever had.
     pub seen: HashSet<SocketId>,
     /// Whether one of them was a UDP socket.
@@ -123,6 +126,7 @@ impl Open {
             target,
             started: now,
             members: Vec::new(),
+            places: HashMap::new(),
             seen: HashSet::new(),
             had_udp: false,
             bound_before: HashSet::new(),
@@ -145,9 +149,13 @@ impl Open {
         }
     }
 
+    /// Who it has to do with, if it is known.
+    pub(super) fn known(&self, id: Id) -> Option<&Member> {
+        self.members.get(*self.places.get(&id)?)
+    }
+
     pub(super) fn member(&mut self, id: Id, part: Part) -> &mut Member {
-        let known = self.members.iter().position(|member| member.id == id);
-        let at = known.unwrap_or_else(|| {
+        let at = *self.places.entry(id).or_insert_with(|| {
             self.members.push(Member {
                 id,
                 part,

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use self::conduct::Conduct;
 use self::decide::{
-    Action, Round, aftermath, decide, is_bound_for_long, is_related, takes_place, wants_holders,
+    Action, Ended, Round, aftermath, decide, ended, is_bound_for_long, is_related, takes_place,
+    wants_holders,
 };
 use self::job::{Job, Open, State};
 use crate::discovery::{Discovery, Id, Newcomer, Sight};
@@ -129,6 +130,11 @@ struct Work<'o> {
     jobs: Vec<Job>,
     /// Who had exited in the last round.
     gone: HashSet<Id>,
+    /// The shells that were asked about in this round, and whether they have started something since.
+    going_on: HashMap<Id, bool>,
+    /// Whether a target of this round wants to know what the container engines publish.
+    #[cfg(feature = "containers")]
+    asks: bool,
 }
 
 /// What all targets have in common.
@@ -329,6 +335,9 @@ impl<'o> Work<'o> {
             shared,
             jobs,
             gone: HashSet::new(),
+            going_on: HashMap::new(),
+            #[cfg(feature = "containers")]
+            asks: false,
         })
     }
 
@@ -391,13 +400,29 @@ impl<'o> Work<'o> {
                 }
             }
         }
+        #[cfg(feature = "containers")]
+        if std::mem::take(&mut self.asks) {
+            self.ask_engines();
+        }
         self.gone = snapshot.gone;
         Ok(ControlFlow::Continue(has_changed))
+    }
+
+    /// Asks the engines for all targets.
+    #[cfg(feature = "containers")]
+    fn ask_engines(&mut self) {
+        let crowd = &self.shared.discovery.people.crowd;
+        let open = self.jobs.iter().filter_map(Job::open);
+        let users = open.flat_map(|open| engines::users_of_forwarders(open, crowd));
+        let users: HashSet<u32> = users.collect();
+        let targets = self.jobs.iter().map(|job| job.target).collect();
+        self.shared.desk.ask(users, targets, Instant::now());
     }
 
     /// The look: all that the decisions of this round are made of.
     fn look(&mut self) -> io::Result<Snapshot> {
         let at = Instant::now();
+        self.going_on.clear();
         let (gone, exiting) = self.exits();
         let conduct = &mut self.shared.conduct;
         let exits: Vec<Id> = conduct.pending().filter(|id| gone.contains(id)).collect();
@@ -487,43 +512,45 @@ impl<'o> Work<'o> {
         (gone, exiting)
     }
 
-    /// Looks for what was started since the holders were told to end: servers take their time until they listen.
+    /// Looks for what was started since the holders were told to end: servers take their time until they listen. One question for all.
     fn look_for_newcomers(&mut self, snapshot: &mut Snapshot) -> io::Result<()> {
         let places = self.places(snapshot, |open, sight, round| {
             sight.sockets.is_empty() && aftermath(open, sight, round).needs() == Need::Newcomers
         });
-        for place in places {
-            let Some(open) = self.jobs[place].open() else {
-                continue;
+        if places.is_empty() {
+            return Ok(());
+        }
+        let round = self.shared.round(snapshot);
+        let opens = places.iter().map(|&place| self.jobs[place].open());
+        let ended: Vec<Vec<Ended>> = opens
+            .map(|open| open.map(|open| ended(open, &round)).unwrap_or_default())
+            .collect();
+        let above: HashSet<Id> = ended.iter().flatten().filter_map(Ended::starter).collect();
+        let above: Vec<Id> = above.into_iter().collect();
+        let started = match self.shared.conduct.since {
+            Some((_, mark)) => self.shared.discovery.started_since(mark, &above)?,
+            None => Vec::new(),
+        };
+        let people = &mut self.shared.discovery.people;
+        let of_one = |ended: &Vec<Ended>| -> Vec<Id> {
+            let started = started.iter().copied();
+            let related = started.filter(|&id| is_related(ended, id, &people.crowd));
+            related.collect()
+        };
+        let related: Vec<Vec<Id>> = ended.iter().map(of_one).collect();
+        let all: HashSet<Id> = related.iter().flatten().copied().collect();
+        people.describe_all(&all.iter().copied().collect::<Vec<_>>());
+        // What one that ended before it could be looked at has left behind, the next look shows.
+        let has_ended: HashSet<Id> = all.into_iter().filter(|&id| people.is_gone(id)).collect();
+        for ((place, ended), related) in places.into_iter().zip(ended).zip(related) {
+            let newcomer = |id: Id| {
+                let takes_place = takes_place(&ended, id, &people.crowd);
+                let is_supervised =
+                    takes_place.or_else(|| has_ended.contains(&id).then_some(false))?;
+                Some(Newcomer { id, is_supervised })
             };
-            let mut newcomers = Vec::new();
-            if let Some((_, mark)) = self.shared.conduct.since {
-                let supervisors: Vec<Id> = {
-                    let round = self.shared.round(snapshot);
-                    open.told_and_gone(round.conduct)
-                        .filter_map(|id| round.living_supervisor(id))
-                        .collect()
-                };
-                let mut started = self.shared.discovery.started_since(mark, &supervisors)?;
-                started.retain(|&id| is_related(open, id, &self.shared.round(snapshot)));
-                self.shared.discovery.people.describe_all(&started);
-                // What one that ended before it could be looked at has left behind, the next look shows.
-                let people = &mut self.shared.discovery.people;
-                let has_ended: HashSet<Id> = started
-                    .iter()
-                    .copied()
-                    .filter(|&id| people.is_gone(id))
-                    .collect();
-                let round = self.shared.round(snapshot);
-                newcomers.extend(started.into_iter().filter_map(|id| {
-                    let takes_place = takes_place(open, id, &round);
-                    let is_supervised =
-                        takes_place.or_else(|| has_ended.contains(&id).then_some(false))?;
-                    Some(Newcomer { id, is_supervised })
-                }));
-            }
             if let Some(sight) = &mut snapshot.sights[place] {
-                sight.newcomers = Some(newcomers);
+                sight.newcomers = Some(related.into_iter().filter_map(newcomer).collect());
             }
         }
         Ok(())
@@ -548,6 +575,7 @@ impl<'o> Work<'o> {
                 continue;
             };
             sight.clear = sight.sockets.is_empty()
+                && open.free_since.is_none()
                 && !open.has_told(&self.shared.conduct)
                 && self.shared.discovery.is_clear(open.target);
             if !sight.clear {
@@ -556,13 +584,10 @@ impl<'o> Work<'o> {
         }
         let mut bound = HashMap::new();
         if !asked.is_empty() {
-            bound.extend(
-                asked
-                    .iter()
-                    .copied()
-                    .zip(self.shared.discovery.bound(&asked)?),
-            );
+            let found = self.shared.discovery.bound(&asked)?;
+            bound.extend(asked.into_iter().zip(found));
         }
+        let mut doubtful: Vec<(usize, Target)> = Vec::new();
         for place in places {
             let Some(sight) = &mut snapshot.sights[place] else {
                 continue;
@@ -578,10 +603,19 @@ impl<'o> Work<'o> {
                 self.shared.discovery.add_unlisted(target, sight)?;
             }
             if sight.sockets.is_empty() && !is_all {
-                let (single, _) = self.shared.discovery.listening(&[target])?;
-                sight.sockets.extend(single.into_iter().flatten());
+                doubtful.push((place, target));
             }
             sight.whole = true;
+        }
+        let targets: Vec<Target> = doubtful.iter().map(|(_, target)| *target).collect();
+        let sockets = match targets.as_slice() {
+            [] => Vec::new(),
+            targets => self.shared.discovery.listening_surely(targets)?,
+        };
+        for ((place, _), sockets) in doubtful.into_iter().zip(sockets) {
+            if let Some(sight) = &mut snapshot.sights[place] {
+                sight.sockets.extend(sockets);
+            }
         }
         Ok(())
     }
@@ -619,13 +653,12 @@ impl<'o> Work<'o> {
         } else {
             Depth::Complete
         };
-        let found = discovery.holders(&lists, depth)?;
+        let mut found = discovery.holders(&lists, depth)?;
+        if self.shared.options.tree || sys::ENDS_TREES {
+            discovery.add_descendants(found.iter_mut())?;
+        }
         let took = begun.elapsed();
         for ((place, sockets), mut found) in places.into_iter().zip(sockets).zip(found) {
-            let ids: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
-            if self.shared.options.tree || sys::ENDS_TREES {
-                found.descendants = discovery.descendants(&ids)?;
-            }
             found.took = took;
             if let Some(sight) = &mut snapshot.sights[place] {
                 sight.sockets = sockets;
@@ -664,6 +697,7 @@ impl<'o> Work<'o> {
         } else {
             None
         };
+        let mut refused: Vec<usize> = Vec::new();
         for place in places {
             let (Some(open), Some(sight)) = (self.jobs[place].open(), &mut snapshot.sights[place])
             else {
@@ -673,9 +707,7 @@ impl<'o> Work<'o> {
             let discovery = &mut self.shared.discovery;
             discovery.bind(target, open.wants_udp(), sight)?;
             if sight.is_refused() && sight.sockets.is_empty() {
-                self.shared.learn_rules()?;
-                self.shared.discovery.look_at_uses(target, sight)?;
-                self.shared.locate();
+                refused.push(place);
             }
             let is_untouched = !open.has_told(&self.shared.conduct);
             let has_life = is_untouched && !sight.clear && proves_free(sight);
@@ -694,20 +726,34 @@ impl<'o> Work<'o> {
                 open.has_unlisted |= has_unlisted;
             }
         }
+        self.look_for_users(&refused, snapshot)
+    }
+
+    /// Looks who uses the ports that can't be bound though nobody listens there.
+    fn look_for_users(&mut self, places: &[usize], snapshot: &mut Snapshot) -> io::Result<()> {
+        if places.is_empty() {
+            return Ok(());
+        }
+        self.shared.learn_rules()?;
+        let targets = self.targets(places);
+        let sights = snapshot.sights.iter_mut().enumerate();
+        let sights = sights.filter(|(place, _)| places.binary_search(place).is_ok());
+        let sights = sights.filter_map(|(_, sight)| sight.as_mut()).collect();
+        self.shared.discovery.look_at_uses(&targets, sights)?;
+        self.shared.locate();
         Ok(())
     }
 
     fn note_exits(&mut self, snapshot: &Snapshot, callback: Callback<'_>) -> ControlFlow<(), bool> {
+        let concerned = self.concerned_by(&snapshot.exits);
         for &id in &snapshot.exits {
             let process = &self.shared.discovery.people.crowd[id].process;
-            for job in &mut self.jobs {
+            for &place in concerned.get(&id).into_iter().flatten() {
+                let job = &mut self.jobs[place];
                 let target = job.target;
                 let Some(open) = job.open_mut() else {
                     continue;
                 };
-                if !open.members.iter().any(|member| member.id == id) {
-                    continue;
-                }
                 open.exits = true;
                 log::debug!(target: "kill_port", "port {target}: PID {} has exited", process.pid);
                 let first = self.shared.conduct.of(id).first.unwrap_or(snapshot.at);
@@ -720,6 +766,23 @@ impl<'o> Work<'o> {
             }
         }
         ControlFlow::Continue(!snapshot.exits.is_empty())
+    }
+
+    /// The places of the open jobs that have to do with each of these processes.
+    fn concerned_by(&self, exits: &[Id]) -> HashMap<Id, Vec<usize>> {
+        let mut concerned: HashMap<Id, Vec<usize>> =
+            exits.iter().map(|&id| (id, Vec::new())).collect();
+        if exits.is_empty() {
+            return concerned;
+        }
+        for (place, job) in self.jobs.iter().enumerate() {
+            for member in job.open().into_iter().flat_map(|open| &open.members) {
+                if let Some(places) = concerned.get_mut(&member.id) {
+                    places.push(place);
+                }
+            }
+        }
+        concerned
     }
 
     /// The deed.
@@ -740,12 +803,7 @@ impl<'o> Work<'o> {
                     let obstacle = Obstacle::system("asking for the caller", &Arc::new(error));
                     return self.give_up(place, vec![obstacle], snapshot.at, callback);
                 }
-                let crowd = &self.shared.discovery.people.crowd;
-                let open = self.jobs.iter().filter_map(Job::open);
-                let users = open.flat_map(|open| engines::users_of_forwarders(open, crowd));
-                let users: HashSet<u32> = users.collect();
-                let targets = self.jobs.iter().map(|job| job.target).collect();
-                self.shared.desk.ask(users, targets, Instant::now());
+                self.asks = true;
                 ControlFlow::Continue(())
             }
             #[cfg(feature = "containers")]
@@ -910,16 +968,27 @@ impl<'o> Work<'o> {
             .collect();
         shells.sort();
         shells.dedup();
-        let Some((_, mark)) = self.shared.conduct.since.filter(|_| !shells.is_empty()) else {
+        let Some((_, mark)) = self.shared.conduct.since else {
             return Vec::new();
         };
-        let started = discovery.started_since(mark, &shells).unwrap_or_default();
+        // A thousand servers may have been started in one shell.
+        let unasked = shells.iter().copied();
+        let unasked: Vec<Id> = unasked
+            .filter(|shell| !self.going_on.contains_key(shell))
+            .collect();
+        if !unasked.is_empty() {
+            let started = discovery.started_since(mark, &unasked).unwrap_or_default();
+            let crowd = &discovery.people.crowd;
+            let jobs = started.iter().filter(|&&id| crowd[id].is_job());
+            let starting: HashSet<Id> = jobs
+                .filter_map(|&id| crowd[id].ancestors.first().copied())
+                .collect();
+            let answers = unasked.into_iter();
+            self.going_on
+                .extend(answers.map(|shell| (shell, starting.contains(&shell))));
+        }
         let crowd = &discovery.people.crowd;
-        let is_starting = |shell: &Id| {
-            let mut jobs = started.iter().filter(|&&id| crowd[id].is_job());
-            jobs.any(|&id| crowd[id].ancestors.first() == Some(shell))
-        };
-        let going_on = shells.into_iter().filter(is_starting);
+        let going_on = shells.into_iter().filter(|shell| self.going_on[shell]);
         going_on.map(|id| crowd[id].process.clone()).collect()
     }
 

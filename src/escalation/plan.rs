@@ -1,6 +1,6 @@
 //! What would happen: one complete look, the judge's word, and nobody signalled.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::error::{Error, Obstacle};
 use crate::filtration::Permit;
 use crate::options::KillOptions;
 use crate::plan::Plan;
-use crate::process::Process;
+use crate::process::Identity;
 use crate::report::Fate;
 use crate::sys;
 use crate::target::Target;
@@ -28,10 +28,8 @@ pub(crate) fn plan(
     shared.learn_rules()?;
     let mut sights = shared.discovery.complete(targets, extent)?;
     if options.tree || sys::ENDS_TREES {
-        for found in sights.iter_mut().filter_map(|sight| sight.found.as_mut()) {
-            let holders: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
-            found.descendants = shared.discovery.descendants(&holders)?;
-        }
+        let found = sights.iter_mut().filter_map(|sight| sight.found.as_mut());
+        shared.discovery.add_descendants(found)?;
     }
     let held = held(targets, sights.iter().map(Some));
     shared.locate();
@@ -104,13 +102,14 @@ impl Draft {
         }
         chosen.extend(descendants);
         let crowd = round.crowd;
-        let chosen_as = |process: &Process| {
-            let mut ids = chosen.iter().map(|permit| permit.id());
-            ids.find(|&id| crowd[id].process == *process)
-        };
+        let chosen: HashSet<Id> = chosen.iter().map(|permit| permit.id()).collect();
+        let by_identity: HashMap<Identity, Id> = chosen
+            .iter()
+            .map(|&id| (crowd[id].process.identity(), id))
+            .collect();
         let mut holders = open.reports(crowd, round.conduct, round.at, false);
         for report in &mut holders {
-            if let Some(id) = chosen_as(&report.holder.process) {
+            if let Some(&id) = by_identity.get(&report.holder.process.identity()) {
                 report.fate = Fate::WouldSignal;
                 report.signals = vec![round.as_taken(round.options.first_signal(), id)];
             }
@@ -121,7 +120,7 @@ impl Draft {
             let forwarder = Fate::Spared(crate::report::SparedReason::Forwarder);
             holders.retain(|report| report.fate != forwarder);
         }
-        let is_left = |id: Id| !chosen.iter().any(|permit| permit.id() == id);
+        let is_left = |id: Id| !chosen.contains(&id);
         let named = named(&open, &told, round, is_left).into_iter();
         let supervisors = named.map(|named| named.foreseen(round)).collect();
         let elapsed = round.since(open.started);

@@ -1,5 +1,8 @@
 //! The loop without processes: a table of snapshots in, actions out.
 
+#[cfg(target_os = "linux")]
+mod counts;
+
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 

@@ -1,9 +1,11 @@
 //! Holders that can't be seen beside those that can.
 
+use std::collections::HashSet;
+
 use super::decide::Round;
 use super::job::Open;
 use crate::discovery::Found;
-use crate::socket::{HiddenCause, HiddenSocket};
+use crate::socket::{HiddenCause, HiddenSocket, SocketId};
 
 /// Sockets that somebody unseen must hold beside the holders that are seen: a worker that runs as the caller's user under a master
 /// of root's shares its socket with the master, whose descriptors can't be read.
@@ -16,12 +18,18 @@ pub(super) fn shared_with_unseen(
     round: &Round<'_>,
 ) -> Vec<HiddenSocket> {
     let mut shared: Vec<HiddenSocket> = Vec::new();
+    let mut noted: HashSet<SocketId> = HashSet::new();
+    let ended = open.members.iter().map(|member| member.id);
+    let parents_of_ended: HashSet<Option<u32>> = ended
+        .filter(|&id| round.conduct.of(id).ended.is_some())
+        .map(|id| round.crowd[id].process.parent_pid)
+        .collect();
     for (id, sockets) in &found.held {
         let facts = &round.crowd[*id];
         let parent = match facts.ancestors.first() {
             Some(&parent) => {
                 let parent = &round.crowd[parent].process;
-                if parent.pid == 1 || !found.unreadable.contains(&parent.pid) {
+                if parent.pid == 1 || found.unreadable.binary_search(&parent.pid).is_err() {
                     continue;
                 }
                 Some(parent)
@@ -33,16 +41,12 @@ pub(super) fn shared_with_unseen(
         let is_late = open.present.binary_search(&facts.process.pid).is_err();
         let replaces = !round.conduct.was_told(*id)
             && is_late
-            && open.members.iter().any(|other| {
-                round.conduct.of(other.id).ended.is_some()
-                    && round.crowd[other.id].process.parent_pid == facts.process.parent_pid
-            });
+            && parents_of_ended.contains(&facts.process.parent_pid);
         for socket in sockets {
             let made_by_parent = socket.uid != facts.process.uid
                 && parent.is_none_or(|parent| parent.uid == socket.uid);
             let was_there = open.seen.contains(&socket.id);
-            let is_noted = shared.iter().any(|hidden| hidden.socket.id == socket.id);
-            if (made_by_parent || (replaces && was_there)) && !is_noted {
+            if (made_by_parent || (replaces && was_there)) && noted.insert(socket.id) {
                 shared.push(HiddenSocket {
                     socket: socket.clone(),
                     cause: HiddenCause::Unreadable,

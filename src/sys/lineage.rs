@@ -61,13 +61,13 @@ pub(super) fn climb(
     }
 }
 
-/// Every descendant of these processes, parents before their children, without the processes themselves, from a list of the children
-/// of each PID that was made just now.
+/// Every descendant of these processes, those of one of them with parents before their children, from a list of the children of each PID
+/// that was made just now. One of them is among these only where it descends from another.
 ///
 /// A list of PIDs says nothing about who they are. Whoever lived on until after the list was made had its number all the
 /// time, so what the list says of its children is true; and a child is never older than its parent.
 pub(super) fn below(of: &[&Handle], children: &HashMap<u32, Vec<u32>>) -> io::Result<Vec<Handle>> {
-    let mut seen: HashSet<u32> = of.iter().map(|handle| handle.pid()).collect();
+    let mut seen: HashSet<u32> = HashSet::new();
     let mut found: Vec<Handle> = Vec::new();
     for root in of {
         let mut queue = vec![(root.pid(), root.start_ticks())];
@@ -208,6 +208,13 @@ mod tests {
         assert!(below(&[&handle], &list).unwrap().is_empty());
         let list = HashMap::from([(own.pid(), vec![grandchild.id()])]);
         assert_eq!(below(&[&own], &list).unwrap().len(), 1);
+        let list = HashMap::from([(own.pid(), vec![child.id(), grandchild.id()])]);
+        let of_both = pids(below(&[&handle, &own], &list).unwrap());
+        assert_eq!(
+            of_both,
+            [child.id(), grandchild.id()],
+            "one is below the other"
+        );
         assert!(below(&[&handle], &list).unwrap().is_empty());
         for child in [&mut child, &mut grandchild] {
             child.kill().unwrap();

@@ -30,8 +30,8 @@
 //! - `describe(&[&Handle], &mut Patience) -> Vec<Process>`: everything that can be read of these processes but their users' names. What does
 //!   not come is left out.
 //! - `caller() -> u32`, and `ancestors() -> Ancestors`: those above it.
-//! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes, parents before children, without the processes
-//!   given. By identity: a process that has exited by then has none, and a child is never older than its parent.
+//! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes; one of them is among those only where it is below
+//!   another. By identity: a process that has exited by then has none, and a child is never older than its parent.
 //! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
 //!   started since then and lived when it was looked for, elsewhere those of them who are below these processes.
 //! - `has_unseen_child(&Handle) -> bool`: whether a child of it is hidden from this user. Linux alone tells.

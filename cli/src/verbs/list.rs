@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use kill_port::{Error, Protocol, Survey, Target, survey, survey_all};
+use kill_port::{Error, Protocol, Survey, Target, survey_all, survey_each};
 
 use crate::answer::{Answer, Answers, Listener, Listing};
 use crate::request::Request;
@@ -33,11 +33,14 @@ pub fn list(request: &Request) -> Answers {
     answers
 }
 
-/// One look at everything serves every target without an address; one with an address is asked for by itself, as the
-/// library knows which sockets stand in its way.
+/// One look at everything serves every target without an address, and another those with one, as the library knows which sockets stand in
+/// their way.
 fn look(targets: &[Target], errors: &mut Vec<Error>) -> Result<Vec<(Target, Listing)>, Error> {
     let is_all = targets.is_empty();
-    let all = if is_all || targets.iter().any(|target| target.address().is_none()) {
+    let (with_address, without): (Vec<Target>, Vec<Target>) = targets
+        .iter()
+        .partition(|target| target.address().is_some());
+    let all = if is_all || !without.is_empty() {
         by_port(&survey_all()?)
     } else {
         ByPort::new()
@@ -48,13 +51,15 @@ fn look(targets: &[Target], errors: &mut Vec<Error>) -> Result<Vec<(Target, List
             .map(|(port, listing)| (Target::new(port), listing))
             .collect());
     }
-    let mut listings = Vec::new();
-    for &target in targets {
-        if target.address().is_none() {
-            listings.push((target, part(&all, target)));
-            continue;
-        }
-        match survey(target) {
+    let parts = without
+        .into_iter()
+        .map(|target| (target, part(&all, target)));
+    let mut listings: Vec<(Target, Listing)> = parts.collect();
+    if with_address.is_empty() {
+        return Ok(listings);
+    }
+    for (target, survey) in survey_each(with_address) {
+        match survey {
             Ok(survey) => listings.push((target, part(&by_port(&survey), target))),
             Err(error) => errors.push(error),
         }

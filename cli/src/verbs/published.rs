@@ -35,7 +35,7 @@ type ByPort = BTreeMap<u16, Vec<Rc<Container>>>;
 fn by_port(containers: Vec<Container>) -> ByPort {
     let mut ports = ByPort::new();
     for container in containers.into_iter().map(Rc::new) {
-        for port in &container.ports {
+        for port in container.ports.iter() {
             let there = ports.entry(port.host_port).or_default();
             if !there
                 .last()

@@ -180,7 +180,7 @@ fn rows(ports: &[(Target, Answer)]) -> Vec<Row<'_>> {
         let new = hidden.filter(|hidden| seen.insert((&hidden.socket, None)));
         rows.extend(new.map(|hidden| Row::of_socket(&hidden.socket, Holder::Hidden(hidden))));
         for container in &listing.containers {
-            let ports = container.ports.iter().filter(|port| port.serves(target));
+            let ports = container.ports_for(target);
             let new = ports.filter(|port| published.insert((*port, &container.id)));
             rows.extend(new.map(|port| Row {
                 port: port.host_port,

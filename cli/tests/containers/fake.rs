@@ -130,6 +130,39 @@ fn json(output: &std::process::Output) -> serde_json::Value {
         .unwrap_or_else(|error| panic!("{error}: {}", super::said(output)))
 }
 
+/// The shell's limit for the memory of a process, in KiB.
+const MEMORY: u32 = 64 * 1024;
+
+#[test]
+fn a_list_of_a_container_with_thousands_of_ports_takes_no_more_memory_than_it_has_ports() {
+    let engine = FakeEngine::new(|request| {
+        if !request.starts_with("GET /containers/json") {
+            return ok(r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#);
+        }
+        let port = |port| {
+            format!(r#"{{"IP":"192.0.2.1","PrivatePort":{port},"PublicPort":{port},"Type":"tcp"}}"#)
+        };
+        let ports: Vec<String> = (20_001..=23_000).map(port).collect();
+        ok(&format!(
+            r#"[{{"Id":"{ID}","Names":["/web"],"Image":"nginx:1.27","State":"running","Ports":[{}]}}]"#,
+            ports.join(",")
+        ))
+    });
+    // Each port tells of the container, and the container of each port: as a whole, that is half a gigabyte.
+    for options in ["--list --json", "--list"] {
+        let script = format!("ulimit -d {MEMORY} && exec \"$0\" {options} | head -c 1000000");
+        let mut shell = std::process::Command::new("sh");
+        let shell = shell
+            .args(["-c", &script])
+            .arg(env!("CARGO_BIN_EXE_kill_port"));
+        let socket = engine.socket();
+        let output = run(shell.env("DOCKER_HOST", format!("unix://{}", socket.display())));
+        assert_code(&output, 0);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("23000"), "{options}: {}", output.stdout.len());
+    }
+}
+
 #[test]
 fn json_tells_of_the_container_in_place_of_its_forwarder() {
     let published = publish(STOPPED);

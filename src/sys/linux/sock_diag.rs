@@ -20,8 +20,22 @@ const IPPROTO_UDP: u8 = 17;
 const MESSAGE: usize = 72;
 const INET_DIAG_SKV6ONLY: u16 = 11;
 
+const INET_DIAG_REQ_BYTECODE: u16 = 1;
+/// `INET_DIAG_BC_S_GE` and `INET_DIAG_BC_S_LE`: the local port is at least, or at most, the number that follows.
+const S_GE: u8 = 2;
+const S_LE: u8 = 3;
+
 /// How often a dump that the kernel calls interrupted is asked for again.
 const ATTEMPTS: usize = 5;
+
+/// Which local ports the kernel is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    All,
+    One(u16),
+    /// From the first to the last, both included.
+    Between(u16, u16),
+}
 
 /// The address family of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,21 +56,20 @@ pub(super) enum Table {
     One(Protocol, Family),
 }
 
-/// Adds the rows of a table that are in one of `states` (a set of bits, `1 << state`), have this local port unless it is 0,
-/// and pass `keep`.
+/// Adds the rows of a table that are in one of `states` (a set of bits, `1 << state`), have one of these local ports, and pass `keep`.
 ///
-/// The kernel looks at the port in the tables of connections, TCP listeners and UDP, but not in that of bound TCP sockets:
+/// The kernel looks at a single port in the tables of connections, TCP listeners and UDP, but not in that of bound TCP sockets:
 /// the caller must look again. A row can come twice, since the table may change between two parts of a long dump. When an
 /// error comes, `rows` is as it was.
 pub(super) fn dump(
     netlink: &mut Netlink,
     table: Table,
     states: u32,
-    port: u16,
+    ports: Asked,
     keep: impl Fn(&Row) -> bool,
     rows: &mut Vec<Row>,
 ) -> Result<Parts, DumpError> {
-    let (kind, request) = request(table, states, port);
+    let (kind, request) = request(table, states, ports);
     let before = rows.len();
     let mut result = Err(DumpError::Interrupted);
     for _ in 0..ATTEMPTS {
@@ -85,16 +98,21 @@ pub(super) fn dump(
 }
 
 /// The type and the body of a request.
-fn request(table: Table, states: u32, port: u16) -> (u16, Vec<u8>) {
-    let mut body = Vec::with_capacity(60);
-    match table {
+fn request(table: Table, states: u32, ports: Asked) -> (u16, Vec<u8>) {
+    let mut body = Vec::with_capacity(80);
+    // 0 means every port.
+    let port = match ports {
+        Asked::One(port) => port,
+        Asked::All | Asked::Between(..) => 0,
+    };
+    let kind = match table {
         Table::TcpOfBothFamilies => {
             // family, src_len, dst_len, ext, id, states, dbs
             body.extend_from_slice(&[0; 4]);
             write_id(&mut body, port);
             body.extend_from_slice(&states.to_ne_bytes());
             body.extend_from_slice(&[0; 4]);
-            (TCP_BOTH_FAMILIES, body)
+            TCP_BOTH_FAMILIES
         }
         Table::One(protocol, family) => {
             let family = match family {
@@ -109,8 +127,29 @@ fn request(table: Table, states: u32, port: u16) -> (u16, Vec<u8>) {
             body.extend_from_slice(&[family, protocol, 0, 0]);
             body.extend_from_slice(&states.to_ne_bytes());
             write_id(&mut body, port);
-            (BY_FAMILY, body)
+            BY_FAMILY
         }
+    };
+    if let Asked::Between(first, last) = ports {
+        write_filter(&mut body, first, last);
+    }
+    (kind, body)
+}
+
+/// Writes an `INET_DIAG_REQ_BYTECODE`: two comparisons of the local port, each a `struct inet_diag_bc_op` with how far it is to the next one
+/// where it is true and behind the end where it is not, and another that holds the number.
+fn write_filter(body: &mut Vec<u8>, first: u16, last: u16) {
+    const OPERATION: u16 = 4;
+    const LENGTH: u16 = 4 * OPERATION;
+    let mut left = LENGTH;
+    body.extend_from_slice(&(4 + LENGTH).to_ne_bytes());
+    body.extend_from_slice(&INET_DIAG_REQ_BYTECODE.to_ne_bytes());
+    for (comparison, port) in [(S_GE, first), (S_LE, last)] {
+        body.extend_from_slice(&[comparison, 2 * OPERATION as u8]);
+        body.extend_from_slice(&(left + OPERATION).to_ne_bytes());
+        body.extend_from_slice(&[0, 0]);
+        body.extend_from_slice(&port.to_ne_bytes());
+        left -= 2 * OPERATION;
     }
 }
 
@@ -160,7 +199,7 @@ fn endpoint(family: u8, address: &[u8], port: &[u8]) -> Option<SocketAddr> {
 /// Leaves a netlink socket with an answer that nobody has read.
 #[cfg(test)]
 pub(super) fn send_without_reading(netlink: &mut Netlink, table: Table) {
-    let (kind, body) = request(table, u32::MAX, 0);
+    let (kind, body) = request(table, u32::MAX, Asked::All);
     netlink.send_without_reading(kind, &body);
 }
 
@@ -264,9 +303,12 @@ mod tests {
 
     #[test]
     fn requests_have_the_length_of_their_structures() {
-        assert_eq!(request(Table::TcpOfBothFamilies, 1, 80).1.len(), 60);
         assert_eq!(
-            request(Table::One(Protocol::Udp, Family::V6), 1, 80)
+            request(Table::TcpOfBothFamilies, 1, Asked::One(80)).1.len(),
+            60
+        );
+        assert_eq!(
+            request(Table::One(Protocol::Udp, Family::V6), 1, Asked::One(80))
                 .1
                 .len(),
             56

@@ -13,7 +13,7 @@ use super::netlink::{DumpError, Netlink, Parts};
 use super::ports::Wanted;
 use super::proc_net;
 use super::row::{Row, state};
-use super::sock_diag::{self, Family, Table};
+use super::sock_diag::{self, Asked, Family, Table};
 use super::sockstat;
 use super::table::ephemeral_ports;
 use crate::connection::{Connection, ConnectionState, is_servers_by_ports};
@@ -26,6 +26,16 @@ const MANY_LISTENING: usize = 4;
 
 /// The same for connections, of which there can be tens of thousands.
 const MANY_CONNECTIONS: usize = 32;
+
+/// Whether hardly another port lies between these, so that one question about all from the first to the last brings no more rows than one for
+/// each would.
+fn is_dense(ports: &[u16]) -> bool {
+    let span = ports
+        .first()
+        .zip(ports.last())
+        .map(|(first, last)| last - first);
+    span.is_some_and(|span| usize::from(span) < 2 * ports.len())
+}
 
 /// The states of a connection: all but LISTEN, CLOSE (never connected, or not any more) and what is no state in an answer.
 const CONNECTED: u32 = bit(state::ESTABLISHED)
@@ -125,6 +135,21 @@ struct Look<'a> {
 }
 
 impl Look<'_> {
+    /// What the kernel is asked for, in one question or more. Rows that lie elsewhere would make a dump longer, and one that comes in several
+    /// parts may skip some.
+    fn asked(&self) -> Vec<Asked> {
+        match self.wanted {
+            Wanted::All => vec![Asked::All],
+            Wanted::These(ports) => match ports.as_slice() {
+                [first, .., last] if ports.len() >= self.many || is_dense(ports) => {
+                    vec![Asked::Between(*first, *last)]
+                }
+                [port] if self.many == 0 => vec![Asked::Between(*port, *port)],
+                ports => ports.iter().map(|&port| Asked::One(port)).collect(),
+            },
+        }
+    }
+
     fn seeks(&self, row: &Row) -> bool {
         let bit = 1_u32.checked_shl(u32::from(row.state)).unwrap_or_default();
         self.answers & bit != 0 && self.wanted.contains(row.local.port())
@@ -318,15 +343,10 @@ impl SocketTable {
             let Some(netlink) = self.open_link() else {
                 return false;
             };
-            let ports: &[u16] = match look.wanted {
-                Wanted::These(ports) if ports.len() < look.many => ports,
-                // Port 0 in a request means every port.
-                _ => &[0],
-            };
             let mut has_gaps = false;
-            let result = ports.iter().try_for_each(|port| {
+            let result = look.asked().into_iter().try_for_each(|ports| {
                 let keep = |row: &Row| look.seeks(row);
-                let parts = sock_diag::dump(netlink, table, look.states, *port, keep, rows)?;
+                let parts = sock_diag::dump(netlink, table, look.states, ports, keep, rows)?;
                 has_gaps |= parts == Parts::Several;
                 Ok(())
             });

@@ -30,7 +30,7 @@ fn exists(pid: u32) -> bool {
     i32::try_from(pid).is_ok_and(|pid| kill(Pid::from_raw(pid), None) != Err(Errno::ESRCH))
 }
 
-/// Every descendant of these processes, parents before their children, without the processes themselves.
+/// Every descendant of these processes, see the contract in `sys`.
 pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for info in system::all()? {

@@ -39,7 +39,7 @@ fn birth(pid: u32, entries: &[Entry]) -> Option<Birth> {
     })
 }
 
-/// Every descendant of these processes, parents before their children, without the processes themselves.
+/// Every descendant of these processes, see the contract in `sys`.
 pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in process_info::snapshot()? {

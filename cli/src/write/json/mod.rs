@@ -13,7 +13,7 @@ mod object;
 mod parts;
 mod why;
 
-use std::io::IsTerminal as _;
+use std::io::{self, IsTerminal as _, Write as _};
 
 use kill_port::containers::StoppedContainer;
 use kill_port::{Error, HolderReport, Obstacle, Plan, Socket, Supervisor, Target};
@@ -24,7 +24,7 @@ use crate::exit::Status;
 use crate::output::Output;
 use crate::write::json::escape::escape;
 use crate::write::json::object::object;
-use crate::write::json::parts::{all, container, errors, hidden, holder, millis, supervisor};
+use crate::write::json::parts::{all, container, each, errors, hidden, holder, millis, supervisor};
 use crate::write::json::why::why;
 
 const SCHEMA_VERSION: u32 = 1;
@@ -33,20 +33,43 @@ const SCHEMA_VERSION: u32 = 1;
 pub fn write(answers: &Answers, output: &mut Output) {
     let document = object! {
         schema_version: SCHEMA_VERSION,
-        ports: all(&answers.ports, |(target, answer)| port(answers, *target, answer)),
+        ports: each(&answers.ports, |(target, answer)| port(answers, *target, answer)),
         errors: answers.errors.iter().flat_map(errors).collect::<Vec<_>>(),
     };
-    let text = if std::io::stdout().is_terminal() {
-        serde_json::to_string_pretty(&document)
+    let mut escaped = io::BufWriter::new(Escaped(output));
+    let written = if std::io::stdout().is_terminal() {
+        serde_json::to_writer_pretty(&mut escaped, &document)
     } else {
-        serde_json::to_string(&document)
+        serde_json::to_writer(&mut escaped, &document)
     };
-    match text {
-        Ok(text) => {
-            output.say(&escape(&text));
-            output.say("\n");
+    let written = written
+        .map_err(io::Error::from)
+        .and_then(|()| escaped.flush());
+    drop(escaped);
+    match written {
+        Ok(()) => output.say("\n"),
+        // Nobody reads it any more.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => output.fail(error),
+    }
+}
+
+/// What is written here goes to the output as it comes: an answer about thousands of ports is never in memory as a whole.
+struct Escaped<'o>(&'o mut Output);
+
+impl io::Write for Escaped<'_> {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        // Characters come whole, and are kept so until here.
+        let written = std::str::from_utf8(text).map_err(io::Error::other)?;
+        self.0.say(&escape(written));
+        if self.0.is_closed() {
+            return Err(io::ErrorKind::BrokenPipe.into());
         }
-        Err(error) => output.fail(error.into()),
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

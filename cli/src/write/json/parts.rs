@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kill_port::containers::Container;
 use kill_port::{Error, Fate, HolderReport, Obstacle, Process, Socket, SparedReason, Supervisor};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::next_step;
 use crate::time;
@@ -135,7 +135,7 @@ pub fn container(
         id: &container.id,
         name: &container.name,
         image: &container.image,
-        ports: all(&container.ports, |port| object! {
+        ports: each(&container.ports, |port| object! {
             protocol: port.protocol.as_str(),
             address: port.ip,
             host_port: port.host_port,
@@ -153,6 +153,20 @@ pub fn container(
 /// Milliseconds with three decimals.
 pub fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// One object for each, made when its turn comes to be written: of thousands of ports, each may tell of thousands.
+pub fn each<'a, T, U: Serialize>(items: &'a [T], object: impl Fn(&'a T) -> U) -> impl Serialize {
+    struct Each<'a, T, F> {
+        items: &'a [T],
+        object: F,
+    }
+    impl<'a, T, U: Serialize, F: Fn(&'a T) -> U> Serialize for Each<'a, T, F> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.items.iter().map(&self.object))
+        }
+    }
+    Each { items, object }
 }
 
 /// One object for each.
