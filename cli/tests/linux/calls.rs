@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use kill_port_fixture::takes;
 
@@ -31,9 +31,8 @@ fn counted(params: &Params) {
         sleep.spawn().expect("sleep")
     };
     let mut server = sleep(OwnedFd::from(listener).into());
-    for _ in 0..params.get::<usize>("programs").expect("programs=NUMBER") {
-        sleep(Stdio::null());
-    }
+    let programs = params.get::<usize>("programs").expect("programs=NUMBER");
+    let beside: Vec<Child> = (0..programs).map(|_| sleep(Stdio::null())).collect();
     let freeing = command(&[port.to_string()]);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-c", "-U", "calls,name"]);
@@ -47,6 +46,10 @@ fn counted(params: &Params) {
     // Where cargo lets libraries be looked for as well.
     strace.env_remove("LD_LIBRARY_PATH");
     let run = strace.stdin(Stdio::null()).output().expect("strace");
+    for mut program in beside {
+        let _ = program.kill();
+        let _ = program.wait();
+    }
     let _ = server.wait();
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     let table = String::from_utf8_lossy(&run.stderr).into_owned();
