@@ -1,5 +1,6 @@
 //! Files of `/proc`, which have no size that could be asked for.
 
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -17,15 +18,20 @@ pub(super) fn open_at(directory: impl AsFd, path: &str) -> Result<OwnedFd, Errno
 
 /// The whole content, or `None` if it can't be read: the process has ended, or is another user's.
 pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {
-    let mut content = Vec::with_capacity(USUAL);
+    let mut room = [MaybeUninit::uninit(); USUAL];
+    let mut content = Vec::new();
     loop {
-        if content.capacity() == content.len() {
-            content.reserve(content.len());
-        }
-        match read(&file, rustix::buffer::spare_capacity(&mut content)) {
-            Ok(0) => return Some(content),
-            Ok(_) if is_whole(&content) => return Some(content),
-            Ok(_) | Err(Errno::INTR) => {}
+        match read(&file, &mut room[..]) {
+            Ok((part, rest)) => {
+                content.extend_from_slice(part);
+                // What the kernel writes in one go (`stat`, `status`, `sockstat`) ends with a line, and where there was room for more, nothing
+                // more comes. A read that was cut short ends elsewhere.
+                let is_whole = !rest.is_empty() && part.ends_with(b"\n");
+                if part.is_empty() || is_whole {
+                    return Some(content);
+                }
+            }
+            Err(Errno::INTR) => {}
             Err(_) => return None,
         }
     }
@@ -34,12 +40,6 @@ pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {
 /// The same for a small file of this path.
 pub(super) fn content_of(path: &str) -> Option<Vec<u8>> {
     content(open_at(CWD, path).ok()?)
-}
-
-/// What the kernel writes in one go (`stat`, `status`, `sockstat`) ends with a line, and where there was room for more, nothing more comes.
-/// A read that was cut short ends elsewhere.
-fn is_whole(content: &Vec<u8>) -> bool {
-    content.len() < content.capacity() && content.ends_with(b"\n")
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat, readlinkat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, readlinkat, stat, statat};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
@@ -21,7 +21,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::super::aside::Task;
 use super::super::{Delivery, Folder, Place};
-use super::borrowed::{Owner, ids};
+use super::borrowed::Owner;
 use super::cgroup;
 use super::files;
 use super::stat::Stat;
@@ -184,11 +184,26 @@ impl Handle {
         process.executable = self.link("exe").map(without_deleted);
         process.name.clone_from(&self.name);
         process.cwd = self.link("cwd");
-        process.uid = self
-            .read("status")
-            .and_then(|status| ids(&status, "Uid:"))
-            .map(|[_, effective, _]| effective);
+        process.uid = self.user();
         process
+    }
+
+    /// Its effective user, to whom its directory belongs, even if what is in there belongs to root. That of somebody who is gone is root's.
+    fn user(&self) -> Option<u32> {
+        let stat = match &self.directory {
+            Some(directory) => fstat(directory),
+            None => stat(proc_path(self.pid, "")),
+        };
+        let user = stat.ok()?.st_uid;
+        (user != 0 || self.is_there()).then_some(user)
+    }
+
+    /// Whether it has not been collected by its parent.
+    fn is_there(&self) -> bool {
+        match &self.directory {
+            Some(directory) => statat(directory, "stat", AtFlags::empty()).is_ok(),
+            None => self.stat().is_some(),
+        }
     }
 
     /// Whether it works in this folder or below. The folder's storage may hang, so that the answer has a limit.
@@ -282,8 +297,7 @@ impl Handle {
             let pidfd = pidfd_open(self.raw_pid()?, PidfdFlags::empty()).ok()?;
             // The PID may have been given to another before it was opened, but not after: still being there now means
             // having been there all along.
-            self.stat()?;
-            keep(pidfd)
+            keep(pidfd).filter(|_| self.is_there())
         };
         self.pidfd.get_or_init(open).as_ref().map(AsFd::as_fd)
     }
@@ -485,6 +499,7 @@ mod tests {
         );
         assert_eq!(process.cwd, std::env::current_dir().ok());
         assert_eq!(process.executable, std::env::current_exe().ok());
+        assert_eq!(process.uid, Some(rustix::process::geteuid().as_raw()));
         let age = process.started.unwrap().elapsed().unwrap_or_default();
         assert!(age < Duration::from_secs(24 * 3600), "{age:?}");
         assert!(!handle.has_exited() && handle.may_signal());
@@ -503,6 +518,7 @@ mod tests {
             wait(&[&handle], Duration::from_secs(10));
         }
         child.wait().unwrap();
+        assert_eq!(handle.user(), None);
         assert_eq!(handle.signal(Signal::Term).unwrap(), Delivery::Gone);
         assert!(
             Handle::open(child.id())
@@ -514,7 +530,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (arguments(&bytes), ids(&bytes, "Uid:"));
+            let _ = arguments(&bytes);
         }
     }
 }
