@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::LazyLock;
 
+use anstream::{AutoStream, ColorChoice, adapter::strip_str};
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::Exit;
@@ -73,6 +74,10 @@ impl Output {
     fn flush(&mut self) {
         if self.pending.is_empty() {
             return;
+        }
+        // Without colours, what is between two of them would be written by itself.
+        if AutoStream::choice(&io::stdout()) == ColorChoice::Never {
+            self.pending = strip_str(&self.pending).to_string();
         }
         let mut stdout = anstream::stdout().lock();
         let written = stdout
