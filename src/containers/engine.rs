@@ -4,8 +4,8 @@
 //! counts whose socket is found: `DOCKER_HOST`, the contexts of the Docker command, and the usual places. Under sudo the
 //! places of the user who called sudo count as well, and for a forwarder the places of the user whom it runs as.
 //!
-//! Looking costs one `stat` for each place, or for a folder of several that is not there, and opens no connection. A socket of somebody else is no engine: whoever may make
-//! one in a shared place could answer in an engine's name.
+//! Looking costs one `stat` for each place, or for a folder of several that is not there, and opens no connection. A socket of
+//! somebody else is no engine: whoever may make one in a shared place could answer in an engine's name.
 
 use std::collections::HashSet;
 use std::env;
@@ -256,10 +256,13 @@ impl Environment {
             docker_folders,
             runtime_dirs,
             system: if cfg!(unix) {
-                // `/var/run` is `/run` by another name wherever Docker makes its socket in the latter.
-                ["/var/run/docker.sock", "/run/podman/podman.sock"]
-                    .map(PathBuf::from)
-                    .to_vec()
+                [
+                    "/var/run/docker.sock",
+                    "/run/docker.sock",
+                    "/run/podman/podman.sock",
+                ]
+                .map(PathBuf::from)
+                .to_vec()
             } else {
                 Vec::new()
             },

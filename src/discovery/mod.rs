@@ -135,7 +135,6 @@ impl Discovery {
     }
 
     fn scan(&mut self, ids: Vec<SocketId>, depth: Depth<'_>) -> io::Result<Scan> {
-        self.people.begin_look();
         self.guesses = Guesses::default();
         let mut scan = Scan::default();
         if ids.is_empty() {
@@ -325,21 +324,13 @@ impl Discovery {
         Ok(())
     }
 
-    /// Whether nothing at all uses the target over TCP, which one bind tells: without `SO_REUSEADDR`, every socket of the port is in its way,
-    /// be it listening, connected, over, or bound and no more. It is in the way of others as well, so it is not for a port at which somebody
-    /// was just ended, and the next server may be starting.
+    /// Whether nothing at all uses the target over TCP, which one bind tells on Linux: without `SO_REUSEADDR`, every socket of the port is in
+    /// its way, be it listening, connected, over, or bound and no more. (Those in another VRF are not, nor are they in anybody's way here.)
+    /// It is in the way of others as well, so it is not for a port at which somebody was just ended, and the next server may be starting.
     pub(crate) fn is_clear(&self, target: Target) -> bool {
-        if !TAKES_BOTH || target.protocol() == Some(Protocol::Udp) {
-            return false;
-        }
-        for address in addresses(target) {
-            match try_bind(Protocol::Tcp, target.port(), address, PLAINLY) {
-                Ok(()) if is_ipv6_wildcard(address) => return true,
-                Ok(()) => {}
-                Err(_) => return false,
-            }
-        }
-        true
+        cfg!(target_os = "linux")
+            && target.protocol() != Some(Protocol::Udp)
+            && bind_plainly(target) == Some(true)
     }
 
     /// Tries to bind the target as servers do it, and adds what the kernel said: the last thing of a look, for a target that nobody holds. UDP
@@ -387,19 +378,7 @@ impl Discovery {
         if target.protocol() == Some(Protocol::Udp) || cfg!(windows) {
             return Ok(Life::default());
         }
-        // Bound without that option, the port is in the way of everybody, so one bind has to do where one takes both families.
-        let is_refused = addresses(target)
-            .into_iter()
-            .map(|address| {
-                let answer = try_bind(Protocol::Tcp, target.port(), address, PLAINLY);
-                (address, answer)
-            })
-            .find(|(address, answer)| {
-                *answer == Err(io::ErrorKind::AddrInUse)
-                    || (answer.is_ok() && TAKES_BOTH && is_ipv6_wildcard(*address))
-            })
-            .is_some_and(|(_, answer)| answer.is_err());
-        if !is_refused {
+        if bind_plainly(target) != Some(false) {
             return Ok(Life::default());
         }
         let connections = self.connections(&[target])?;
@@ -486,6 +465,7 @@ impl Discovery {
     }
 
     fn complete_once(&mut self, targets: &[Target], extent: Extent) -> io::Result<Vec<Sight>> {
+        self.people.begin_look();
         let listening = self.listening_surely(targets)?;
         let bound = self.bound(targets)?;
         let mut sights: Vec<Sight> = Vec::new();
@@ -528,6 +508,7 @@ impl Discovery {
 
     /// Every listening socket of this network namespace and who holds it.
     pub(crate) fn everything(&mut self) -> io::Result<Sight> {
+        self.people.begin_look();
         let mut sockets = Vec::new();
         self.table.listening(Ports::All, &mut sockets)?;
         self.table.bound(Ports::All, &mut sockets)?;
@@ -597,6 +578,7 @@ impl Discovery {
 
     /// Who holds these ports in other network namespaces, where that can be seen. Nothing there is in the way of a bind here.
     pub(crate) fn elsewhere(&mut self, ports: &HashSet<u16>) -> io::Result<Vec<Holder>> {
+        self.people.begin_look();
         let sockets = sys::surroundings::listening_elsewhere(ports)?;
         let ids = sockets.iter().map(|socket| socket.id).collect();
         let scan = self.scan(ids, Depth::Complete)?;
@@ -719,11 +701,24 @@ pub(crate) fn addresses(target: Target) -> Vec<IpAddr> {
     }
 }
 
-/// Without `SO_REUSEADDR`.
-const PLAINLY: Manner = Manner {
-    reuse_address: false,
-    dual_stack: true,
-};
+/// Whether the target can be bound over TCP without `SO_REUSEADDR`; `None` where the kernel does not let that be known. Bound like this,
+/// the port is in the way of everybody, so one bind has to do where one takes both families.
+fn bind_plainly(target: Target) -> Option<bool> {
+    let plainly = Manner {
+        reuse_address: false,
+        dual_stack: true,
+    };
+    let mut is_told = true;
+    for address in addresses(target) {
+        match try_bind(Protocol::Tcp, target.port(), address, plainly) {
+            Ok(()) if TAKES_BOTH && is_ipv6_wildcard(address) => return is_told.then_some(true),
+            Ok(()) => {}
+            Err(io::ErrorKind::AddrInUse) => return Some(false),
+            Err(_) => is_told = false,
+        }
+    }
+    is_told.then_some(true)
+}
 
 /// TCP with `SO_REUSEADDR` on Unix, where connections that are over don't matter to it, and exclusively on Windows. UDP without: with it,
 /// two sockets could share the port.

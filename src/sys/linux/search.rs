@@ -35,7 +35,7 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
         Depth::Quick { .. } => None,
     };
     let proc = Proc::open()?;
-    let pids = proc.programs()?;
+    let pids = proc.pids()?;
     let mut seen = match depth {
         Depth::Complete => share(&proc, &pids, wanted, |scanner, pid| {
             note(pid, scanner.look(pid))

@@ -27,8 +27,7 @@ const MANY_LISTENING: usize = 4;
 /// The same for connections, of which there can be tens of thousands.
 const MANY_CONNECTIONS: usize = 32;
 
-/// Whether hardly another port lies between these, so that one question about all from the first to the last brings no more rows than one for
-/// each would.
+/// Whether few other ports lie between these, so that one question about all from the first to the last brings few rows that nobody wants.
 fn is_dense(ports: &[u16]) -> bool {
     let span = ports
         .first()

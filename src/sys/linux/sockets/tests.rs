@@ -454,11 +454,11 @@ fn every_ipv6_address_of_an_interface_is_local_the_link_local_ones_too() {
 #[test]
 fn sockets_on_ports_that_nobody_asks_for_leave_no_gaps_in_the_answer() {
     let any = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let listeners: Vec<std::net::TcpListener> = (0..600).map(|_| any()).collect();
+    let listeners: Vec<std::net::TcpListener> = (0..400).map(|_| any()).collect();
     let mut table = SocketTable::open();
     let mut all = Vec::new();
     if table.listening(Ports::All, &mut all).unwrap() {
-        // Not by netlink, or more fits into a part than today.
+        skipped("netlink does not serve, or more fits into a part than today");
         return;
     }
     let low: Vec<(u16, Option<Protocol>)> = (1..=1000).map(|port| (port, None)).collect();
