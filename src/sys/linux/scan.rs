@@ -61,7 +61,7 @@ const LOWEST: u32 = 16;
 
 /// The directory `/proc`, which all scanners share.
 pub(super) struct Proc {
-    pub directory: OwnedFd,
+    directory: OwnedFd,
     /// Whether the size of a directory of descriptors is their number (Linux 6.2 and later).
     sizes_count: bool,
     /// As whom the caller looks.
@@ -188,8 +188,8 @@ impl<'a> Scanner<'a> {
     ///
     /// How many it has (the size of the directory, since Linux 6.2) tells how they are read at the least cost. The kernel's own threads have
     /// none. The kernel makes an entry for each that is listed, so that of many the lowest are read by their numbers; and a few without a
-    /// gap need no open directory.
-    pub(super) fn lowest(&mut self, pid: u32) -> Look {
+    /// gap need no open directory. It costs least to compare them with some that are known.
+    pub(super) fn lowest(&mut self, pid: u32, known: Option<&[Reference]>) -> Look {
         const FEW: u32 = 4;
         let mut look = Look {
             is_partial: true,
@@ -202,6 +202,9 @@ impl<'a> Scanner<'a> {
         let result = match size {
             Ok(_) if !self.proc.sizes_count => self.read_numbers(pid, &mut look),
             Ok(count @ ..=FEW) => self.read_few(pid, count, &mut look),
+            Ok(_) if known.is_some_and(|known| self.compare_lowest(pid, known, &mut look)) => {
+                Ok(())
+            }
             Ok(..=LOWEST) => Err(Errno::NOENT),
             Ok(_) => self.read_numbers(pid, &mut look),
             Err(Errno::NOENT | Errno::SRCH) => return look,
@@ -218,25 +221,31 @@ impl<'a> Scanner<'a> {
         self.finish(look)
     }
 
-    /// The same, by comparing them with these. `None` where the kernel does not compare.
-    pub(super) fn lowest_like(&self, pid: u32, references: &[Reference]) -> Option<Look> {
-        let mut look = Look {
-            is_partial: true,
-            ..Look::default()
-        };
-        self.has_run_out.set(false);
+    /// Compares the lowest descriptors with these. `false`: the kernel does not compare, or there is nothing to compare with any more.
+    fn compare_lowest(&self, pid: u32, references: &[Reference], look: &mut Look) -> bool {
         for reference in references {
             for descriptor in 0..LOWEST {
                 match compare(reference, pid, descriptor) {
-                    Ok(true) => self.note(descriptor, Some(reference.socket), &mut look),
-                    Ok(false) | Err(Errno::BADF) => {}
-                    // It has ended.
-                    Err(Errno::SRCH) => break,
-                    Err(_) => return None,
+                    Ok(true) => self.note(descriptor, Some(reference.socket), look),
+                    Ok(false) => {}
+                    // One of the two is not there; compared with itself, it tells which.
+                    Err(Errno::BADF | Errno::SRCH) => {
+                        let own = Reference {
+                            pid,
+                            descriptor,
+                            ..*reference
+                        };
+                        match compare(&own, pid, descriptor) {
+                            Err(Errno::BADF) => {}
+                            Err(Errno::SRCH) => return true,
+                            _ => return false,
+                        }
+                    }
+                    Err(_) => return false,
                 }
             }
         }
-        Some(self.finish(look))
+        true
     }
 
     /// Reads the first descriptors by their numbers, and fails at a gap.
@@ -420,13 +429,6 @@ impl<'a> Scanner<'a> {
         }
         self.entries = room;
     }
-}
-
-/// Whether this descriptor leads to this socket now.
-pub(super) fn holds(proc: &OwnedFd, reference: &Reference) -> bool {
-    let mut path = Path::default();
-    let path = path.below(reference.pid, b"/fd/", reference.descriptor);
-    socket_at(proc, path) == Ok(Some(reference.socket))
 }
 
 /// Whether the process with this directory still holds what a look has found, by the same descriptors.

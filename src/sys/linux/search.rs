@@ -72,7 +72,7 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
             Some(owner) => look_as(&proc, owner, &[pid], wanted)?
                 .pop()
                 .unwrap_or_default(),
-            None if look.is_partial => scanner.lowest(pid),
+            None if look.is_partial => scanner.lowest(pid, None),
             None => scanner.look(pid),
         };
         if again.is_failed {

@@ -1,9 +1,9 @@
 //! The lowest descriptors of everybody, when there are many: once one holder of each socket is known, kcmp(2) tells whether somebody else's
-//! descriptor is the same, at a third of what it costs to read where it leads.
+//! descriptor is the same, at a third of what it costs to read where it leads. Where there is no telling, it is read.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use super::scan::{Look, Proc, Reference, Scanner, holds};
+use super::scan::{Look, Proc, Reference, Scanner};
 use super::share::{ENOUGH, share};
 use crate::socket::SocketId;
 
@@ -22,46 +22,29 @@ pub(super) fn lowest_of(
     known: Vec<Reference>,
 ) -> Found {
     if pids.len() < ENOUGH || wanted.len() > FEW {
-        return by_reading(proc, pids, wanted);
-    }
-    let (found, is_sound) = by_comparing(proc, pids, wanted, known);
-    if is_sound {
-        found
-    } else {
         by_reading(proc, pids, wanted)
+    } else {
+        by_comparing(proc, pids, wanted, known)
     }
 }
 
 fn by_reading(proc: &Proc, pids: &[u32], wanted: &[SocketId]) -> Found {
     share(proc, pids, wanted, |scanner, pid| {
-        note(pid, scanner.lowest(pid))
+        note(pid, scanner.lowest(pid, None))
     })
 }
 
-/// The second value tells whether it can be relied on: compared with a descriptor that was closed meanwhile, nothing is the same.
-fn by_comparing(
-    proc: &Proc,
-    pids: &[u32],
-    wanted: &[SocketId],
-    known: Vec<Reference>,
-) -> (Found, bool) {
+fn by_comparing(proc: &Proc, pids: &[u32], wanted: &[SocketId], known: Vec<Reference>) -> Found {
     let references = References::new(wanted.len(), known);
     let look = |scanner: &mut Scanner<'_>, pid: u32| {
-        if let Some(all) = references.all.get()
-            && let Some(look) = scanner.lowest_like(pid, all)
-        {
-            return note(pid, look);
+        let known = references.all.get();
+        let look = scanner.lowest(pid, known.map(Vec::as_slice));
+        if known.is_none() {
+            references.add(pid, &look);
         }
-        let look = scanner.lowest(pid);
-        references.add(pid, &look);
         note(pid, look)
     };
-    let found = share(proc, &from_both_ends(pids), wanted, look);
-    let all = references.all.into_inner().unwrap_or_default();
-    let is_sound = all
-        .iter()
-        .all(|reference| holds(&proc.directory, reference));
-    (found, is_sound)
+    share(proc, &from_both_ends(pids), wanted, look)
 }
 
 fn note(pid: u32, look: Look) -> Option<(u32, Look)> {
@@ -145,8 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn comparing_finds_whom_reading_finds_and_is_not_relied_on_once_what_was_compared_with_is_gone()
-    {
+    fn comparing_finds_whom_reading_finds_even_if_what_was_compared_with_is_gone() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let link = std::fs::read_link(format!("/proc/self/fd/{}", listener.as_raw_fd())).unwrap();
         let wanted = [socket_in(link.as_os_str().as_encoded_bytes()).unwrap()];
@@ -158,21 +140,24 @@ mod tests {
             });
         }
         let everybody: Vec<u32> = children.iter().map(Child::id).collect();
-        let proc = Proc::open().unwrap();
-        let read = by_reading(&proc, &everybody, &wanted);
-        let (compared, is_sound) = by_comparing(&proc, &everybody, &wanted, Vec::new());
-        assert!(is_sound);
         let holders = [1, 6, 11].map(|at| everybody[at]);
-        assert_eq!(pids(&read), holders);
+        let proc = Proc::open().unwrap();
+        assert_eq!(pids(&by_reading(&proc, &everybody, &wanted)), holders);
+        let compared = by_comparing(&proc, &everybody, &wanted, Vec::new());
         assert_eq!(pids(&compared), holders);
 
-        let gone = Reference {
-            socket: wanted[0],
-            pid: everybody[0],
-            descriptor: 77,
-        };
-        let (_, is_sound) = by_comparing(&proc, &everybody, &wanted, vec![gone]);
-        assert!(!is_sound);
+        let mut ended = sleep(Stdio::null());
+        ended.kill().unwrap();
+        ended.wait().unwrap();
+        for pid in [everybody[0], ended.id()] {
+            let gone = Reference {
+                socket: wanted[0],
+                pid,
+                descriptor: 77,
+            };
+            let compared = by_comparing(&proc, &everybody, &wanted, vec![gone]);
+            assert_eq!(pids(&compared), holders);
+        }
         for mut child in children {
             child.kill().unwrap();
             child.wait().unwrap();
