@@ -34,7 +34,7 @@ use crate::report::{Fate, Freed};
 use crate::signal::Signal;
 use crate::socket::Socket;
 use crate::supervisor::{Restarts, Supervisor};
-use crate::sys::{self, Delivery, Depth, Folder, Mark};
+use crate::sys::{self, Condition, Delivery, Depth, Folder, Mark};
 use crate::target::Target;
 use crate::verification::{Need, proves_free};
 
@@ -311,9 +311,6 @@ impl<'o> Shared<'o> {
         let handle = self.discovery.people.handle(id);
         match handle.signal(signal)? {
             Delivery::Sent => {
-                if signal != Signal::Kill {
-                    handle.wake();
-                }
                 self.conduct.since.get_or_insert(since);
                 self.conduct.note_sent(id, signal, now);
                 Ok(true)
@@ -428,7 +425,7 @@ impl<'o> Work<'o> {
         let at = Instant::now();
         self.going_on.clear();
         self.shared.discovery.people.begin_look();
-        let (gone, exiting) = self.exits();
+        let (gone, exiting) = self.exits_and_wakes();
         let conduct = &mut self.shared.conduct;
         let exits: Vec<Id> = conduct.pending().filter(|id| gone.contains(id)).collect();
         for &id in &exits {
@@ -485,7 +482,8 @@ impl<'o> Work<'o> {
     }
 
     /// Who has exited of those that were told to end, that may start them again, or that have just been started; and who is on its way out.
-    fn exits(&mut self) -> (HashSet<Id>, HashSet<Id>) {
+    /// Whoever is stopped goes on: it can't act on what it was told.
+    fn exits_and_wakes(&mut self) -> (HashSet<Id>, HashSet<Id>) {
         let conduct = &self.shared.conduct;
         let people = &mut self.shared.discovery.people;
         let mut watched: HashSet<Id> = conduct.pending().collect();
@@ -510,8 +508,15 @@ impl<'o> Work<'o> {
         for id in watched {
             if people.is_gone(id) {
                 gone.insert(id);
-            } else if conduct.is_pending(id) && people.handle(id).is_exiting() {
-                exiting.insert(id);
+            } else if conduct.is_pending(id) {
+                let handle = people.handle(id);
+                match handle.condition() {
+                    Condition::Running => {}
+                    Condition::Stopped => handle.wake(),
+                    Condition::Exiting => {
+                        exiting.insert(id);
+                    }
+                }
             }
         }
         (gone, exiting)

@@ -22,10 +22,9 @@
 //!     are its identity), `started() -> Option<SystemTime>`, `parent_when_opened() -> Option<u32>`, `name() -> String`,
 //!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
 //!   - As they are now: `parent() -> Option<u32>` (`None` once it has exited), `unit() -> Option<String>` (the
-//!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `is_exiting() -> bool` (on its way
-//!     out: its sockets may close before it has ended), `is_in(&Folder) -> Option<bool>` (whether its working directory is that folder or
+//!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `condition() -> Condition`, `is_in(&Folder) -> Option<bool>` (whether its working directory is that folder or
 //!     below; `None`: it can't be told).
-//!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT, if it is stopped.
+//!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT.
 //! - `wait(&[&Handle], Duration)` returns when one of them has exited, or when the time is over, or earlier.
 //! - `describe(&[&Handle], &mut Patience) -> Vec<Process>`: everything that can be read of these processes but their users' names. What does
 //!   not come is left out.
@@ -294,6 +293,21 @@ pub(crate) fn describe(of: &[&Handle], _: &mut Patience) -> Vec<Process> {
 #[cfg(not(unix))]
 pub(crate) fn users(_: Vec<u32>) -> HashMap<u32, User> {
     HashMap::new()
+}
+
+/// What keeps a process from acting on what it was sent, or that it is acting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Condition {
+    /// Nothing is known to keep it.
+    Running,
+    /// A stop signal or Ctrl-Z has stopped it.
+    #[cfg_attr(
+        windows,
+        allow(dead_code, reason = "a suspended process ends like any other")
+    )]
+    Stopped,
+    /// It is on its way out, or gone: its sockets may be closed before it has ended.
+    Exiting,
 }
 
 /// What became of a signal.

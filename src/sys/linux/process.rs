@@ -20,7 +20,7 @@ use rustix::process::{
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::aside::Task;
-use super::super::{Delivery, Folder, Place};
+use super::super::{Condition, Delivery, Folder, Place};
 use super::borrowed::Owner;
 use super::cgroup;
 use super::files;
@@ -239,12 +239,10 @@ impl Handle {
         self.send(raw)
     }
 
-    /// SIGCONT, if it is stopped: a stopped process can't act on what it was sent.
+    /// Lets it go on.
     pub(crate) fn wake(&self) {
-        if self.stat().is_some_and(|stat| stat.is_stopped()) {
-            // It may end or be denied at this very moment; then there is nobody to wake.
-            let _ = self.send(RawSignal::CONT);
-        }
+        // It may end or be denied at this very moment; then there is nobody to wake.
+        let _ = self.send(RawSignal::CONT);
     }
 
     fn send(&self, signal: RawSignal) -> io::Result<Delivery> {
@@ -301,9 +299,13 @@ impl Handle {
         }
     }
 
-    /// Whether it is on its way out: its sockets may be closed before it has ended.
-    pub(crate) fn is_exiting(&self) -> bool {
-        self.stat().is_none_or(|stat| stat.is_exiting())
+    pub(crate) fn condition(&self) -> Condition {
+        match self.stat() {
+            None => Condition::Exiting,
+            Some(stat) if stat.is_exiting() => Condition::Exiting,
+            Some(stat) if stat.is_stopped() => Condition::Stopped,
+            Some(_) => Condition::Running,
+        }
     }
 
     /// What poll(2) can wait on.

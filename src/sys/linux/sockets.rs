@@ -269,6 +269,7 @@ impl SocketTable {
         ports: Ports<'_>,
         into: &mut Vec<Connection>,
     ) -> io::Result<()> {
+        let before = into.len();
         for (protocol, states) in [
             (Protocol::Tcp, CONNECTED),
             (Protocol::Udp, bit(state::ESTABLISHED)),
@@ -296,6 +297,9 @@ impl SocketTable {
                 },
             )?;
         }
+        let mut added = into.split_off(before);
+        connections_once_each(&mut added);
+        into.append(&mut added);
         Ok(())
     }
 
@@ -457,6 +461,14 @@ fn once_each(sockets: &mut Vec<Socket>, start: usize) {
         index += 1;
         index <= start || seen.insert(socket.id)
     });
+}
+
+/// The same for connections: those that nobody has are told apart by their ends. They are sorted for it, since a set of tens of thousands of
+/// them costs more memory than all the rest.
+fn connections_once_each(connections: &mut Vec<Connection>) {
+    let key = |it: &Connection| (it.protocol, it.local, it.remote, it.id);
+    connections.sort_unstable_by_key(key);
+    connections.dedup_by_key(|it| key(it));
 }
 
 /// Whether a local server could have this address: it is this machine's, in the calling thread's network namespace, a

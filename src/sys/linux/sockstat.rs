@@ -32,8 +32,7 @@ pub(super) fn nothing_is_only_bound() -> bool {
 }
 
 fn proof() -> Option<bool> {
-    let mut spaces = Spaces::default();
-    spaces.add("/proc/thread-self/net")?;
+    let mut spaces = Spaces::own()?;
     let mut first = spaces.read()?;
     // What is allocated counts in all network namespaces. The first one is that of PID 1, unless it is this one.
     if !is_balanced(&first)? {
@@ -48,18 +47,26 @@ fn proof() -> Option<bool> {
 }
 
 /// Network namespaces, each once: a process may have gone into another one since it was looked at.
-#[derive(Default)]
 struct Spaces {
     all: Vec<Space>,
     files: HashSet<u64>,
 }
 
 impl Spaces {
+    /// With the calling thread's own.
+    fn own() -> Option<Self> {
+        Some(Self {
+            all: vec![Space::open("/proc/thread-self/net")?],
+            files: HashSet::new(),
+        })
+    }
+
     fn add(&mut self, folder: &str) -> Option<()> {
+        if self.files.is_empty() {
+            self.files.extend(self.all.first()?.files()?);
+        }
         let space = Space::open(folder)?;
-        let own = [Some(&space.v4), space.v6.as_ref()].into_iter().flatten();
-        let own = own.map(|file| fstat(file).map(|stat| stat.st_ino));
-        let own = own.collect::<Result<Vec<u64>, _>>().ok()?;
+        let own = space.files()?;
         // One file of this namespace and one of another belong to nobody.
         let are_new = own.iter().filter(|file| !self.files.contains(file)).count();
         if are_new == own.len() {
@@ -109,6 +116,13 @@ impl Space {
         };
         let v4 = open_at(CWD, &format!("{folder}/sockstat")).ok()?;
         Some(Self { v4, v6 })
+    }
+
+    /// What tells its files from those of another one.
+    fn files(&self) -> Option<Vec<u64>> {
+        let files = [Some(&self.v4), self.v6.as_ref()].into_iter().flatten();
+        let files = files.map(|file| fstat(file).map(|stat| stat.st_ino));
+        files.collect::<Result<_, _>>().ok()
     }
 
     fn read(&self) -> Option<Reading> {
@@ -204,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_namespace_counts_once_however_many_processes_lead_to_it() {
-        let mut spaces = Spaces::default();
+        let mut spaces = Spaces::own().unwrap();
         for _ in 0..3 {
             spaces.add("/proc/thread-self/net").unwrap();
             spaces.add("/proc/self/net").unwrap();

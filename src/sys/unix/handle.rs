@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::{Info, system};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::{Delivery, Folder, Place};
+use crate::sys::{Condition, Delivery, Folder, Place};
 
 /// How long to wait between two looks where no event can be waited for.
 const BLINK: Duration = Duration::from_millis(5);
@@ -124,12 +124,10 @@ impl Handle {
         self.send(RawSignal::try_from(signal.number())?)
     }
 
-    /// SIGCONT, if it is stopped: a stopped process can't act on what it was sent.
+    /// Lets it go on.
     pub(crate) fn wake(&self) {
-        if self.info().is_some_and(|info| info.is_stopped) {
-            // It may end or be denied at this very moment; then there is nobody to wake.
-            let _ = self.send(RawSignal::SIGCONT);
-        }
+        // It may end or be denied at this very moment; then there is nobody to wake.
+        let _ = self.send(RawSignal::SIGCONT);
     }
 
     fn send(&self, signal: RawSignal) -> io::Result<Delivery> {
@@ -164,9 +162,14 @@ impl Handle {
         self.info().is_none_or(|info| info.is_zombie)
     }
 
-    /// Whether it is on its way out. Between its last instruction and its end these systems don't tell.
-    pub(crate) fn is_exiting(&self) -> bool {
-        self.has_exited()
+    /// Between its last instruction and its end these systems don't tell of a process.
+    pub(crate) fn condition(&self) -> Condition {
+        match self.info() {
+            None => Condition::Exiting,
+            Some(info) if info.is_zombie => Condition::Exiting,
+            Some(info) if info.is_stopped => Condition::Stopped,
+            Some(_) => Condition::Running,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 use super::process_info::{self, Opened};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::{Delivery, Folder, Place};
+use crate::sys::{Condition, Delivery, Folder, Place};
 
 /// The most handles that one call can wait for (`MAXIMUM_WAIT_OBJECTS`).
 const MOST_AT_ONCE: usize = 64;
@@ -224,9 +224,13 @@ impl Handle {
         }
     }
 
-    /// Whether it is on its way out. Windows closes a process's sockets before it says that it has ended.
-    pub(crate) fn is_exiting(&self) -> bool {
-        self.has_exited()
+    /// Windows closes a process's sockets before it says that it has ended.
+    pub(crate) fn condition(&self) -> Condition {
+        if self.has_exited() {
+            Condition::Exiting
+        } else {
+            Condition::Running
+        }
     }
 }
 

@@ -481,3 +481,28 @@ fn sockets_on_ports_that_nobody_asks_for_leave_no_gaps_in_the_answer() {
     assert!(own[250..350].iter().all(|port| found.contains(port)));
     assert!(found.iter().all(|port| (first..=last).contains(port)));
 }
+
+#[test]
+fn a_connection_that_a_changing_table_showed_twice_counts_once() {
+    let connection = |id, remote: &str| Connection {
+        protocol: Protocol::Tcp,
+        local: "127.0.0.1:8080".parse().unwrap(),
+        remote: remote.parse().unwrap(),
+        state: ConnectionState::Established,
+        id,
+        uid: None,
+        remaining: None,
+    };
+    let nobodys = [
+        connection(0, "127.0.0.1:40000"),
+        connection(0, "127.0.0.1:40001"),
+    ];
+    let owned = [
+        connection(7, "127.0.0.1:40002"),
+        connection(8, "127.0.0.1:40002"),
+    ];
+    let once = [nobodys, owned].concat();
+    let mut twice = [once.clone(), once.clone()].concat();
+    connections_once_each(&mut twice);
+    assert_eq!(twice, once);
+}
