@@ -23,6 +23,7 @@ mod printable;
 mod process;
 mod protocol;
 mod report;
+mod short_command;
 mod signal;
 mod socket;
 mod stop_signal;

@@ -50,12 +50,7 @@ impl Names {
         // A title over the arguments is one argument of several words: `tmux: server`, `sshd: dev [priv]`, `npm run dev`.
         let title = first.split([' ', ':']).next().unwrap_or_default();
         names.push(plain(base(title)));
-        let interpreter = INTERPRETERS.split(' ').any(|known| {
-            names.iter().any(|name| {
-                name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.') == known
-            })
-        });
-        if interpreter {
+        if names.iter().any(|name| is_interpreter(name)) {
             let script = words.find(|word| !word.starts_with('-'));
             if let Some(script) = script {
                 let name = plain(base(&script));
@@ -84,6 +79,12 @@ impl Names {
     pub(crate) fn first_of<'a>(&self, files: &'a str) -> Option<&'a str> {
         files.split(' ').find(|file| self.has(file))
     }
+}
+
+/// Whether a program of this name runs others, `python3.11` among them.
+pub(crate) fn is_interpreter(name: &str) -> bool {
+    let name = name.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    INTERPRETERS.split(' ').any(|known| known == name)
 }
 
 /// A name in lower case, without `.exe`, without the `-` of a login shell, and without what follows a colon (`tmux: server`).

@@ -24,8 +24,7 @@ pub fn ask(request: &Request) -> Answers {
                 for supervisor in &mut plan.supervisors {
                     (supervisor.may_end, supervisor.would_end) = (false, false);
                 }
-                let planned = Answer::Planned(Ok(plan.clone()));
-                output::complain(&text::answer(target, &planned));
+                output::complain(&text::plan(request, &plan));
                 if is_agreed(target) {
                     agreed.push(plan);
                     None

@@ -9,6 +9,7 @@ mod ask;
 mod container;
 mod duration;
 mod exit;
+mod fold;
 mod generate;
 mod inherited;
 mod interrupt;
@@ -25,6 +26,7 @@ mod time;
 mod user;
 mod verbs;
 mod words;
+mod wrap;
 mod write;
 
 use std::ffi::OsString;

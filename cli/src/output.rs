@@ -8,6 +8,7 @@ use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::exit::Exit;
 use crate::style::{BAD, paint};
+use crate::wrap;
 
 /// So much text is written at a time.
 const ENOUGH: usize = 64 * 1024;
@@ -31,8 +32,13 @@ impl Output {
         }
     }
 
-    /// Adds text to the results.
+    /// Adds lines for people to the results, as wide as the terminal.
     pub fn say(&mut self, text: &str) {
+        self.print(&wrap::lines(text, width()));
+    }
+
+    /// Adds text to the results as it is.
+    pub fn print(&mut self, text: &str) {
         if self.open {
             self.pending.push_str(text);
         }
@@ -46,7 +52,7 @@ impl Output {
         !self.open
     }
 
-    /// Adds text to the errors.
+    /// Adds text to the errors, in lines as wide as the terminal.
     pub fn complain(&mut self, text: &str) {
         if !text.is_empty() {
             self.flush();
@@ -97,12 +103,13 @@ impl Output {
 /// Prints text that was asked for, such as a completion script.
 pub fn document(text: &str) -> Exit {
     let mut output = Output::new(true);
-    output.say(text);
+    output.print(text);
     output.end()
 }
 
-/// Writes to stderr. If that fails, there is nowhere left to say so.
+/// Writes to stderr, in lines as wide as the terminal. If that fails, there is nowhere left to say so.
 pub fn complain(text: &str) {
+    let text = wrap::lines(text, width_of_stderr());
     let mut stderr = anstream::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.flush();

@@ -23,6 +23,8 @@ pub struct Request {
     pub quiet: bool,
     /// Whether the answer is for a program.
     pub json: bool,
+    /// Whether everything is told, each worker by itself.
+    pub verbose: bool,
 }
 
 /// What to do.
@@ -71,6 +73,7 @@ impl Request {
             fail_if_free: args.fail_if_free,
             quiet: args.quiet,
             json: args.json,
+            verbose: args.verbose > 0,
         })
     }
 }

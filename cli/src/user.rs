@@ -4,10 +4,15 @@ use kill_port::{Process, printable};
 
 /// The user of a process, where it is not the caller.
 pub fn foreign(process: &Process) -> Option<String> {
-    if process.uid.is_some() && process.uid == own_uid() {
+    if is_own(process.uid) {
         return None;
     }
     name(process.user.as_deref(), process.uid)
+}
+
+/// Whether it is known to be the caller.
+pub fn is_own(uid: Option<u32>) -> bool {
+    uid.is_some() && uid == own_uid()
 }
 
 /// A user by name, or by number where it has none.

@@ -3,17 +3,26 @@
 use std::ffi::OsString;
 use std::time::Duration;
 
-use kill_port::{Fate, HolderReport, SparedReason, printable};
+use kill_port::{Fate, HolderReport, Process, SparedReason, printable};
 use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 
-/// What a holder was sent and what became of it.
-pub fn fate(report: &HolderReport) -> String {
+/// What holders were sent and what became of them, which is the same for all.
+pub fn fate(reports: &[&HolderReport]) -> String {
+    let Some(report) = reports.first() else {
+        return String::new();
+    };
     // Windows has none: whatever was asked for, processes are ended there.
     let signals = report.signals.iter().filter(|_| !cfg!(windows));
     let signals: Vec<String> = signals.map(ToString::to_string).collect();
     let signals = signals.join(", then ");
-    let after = match report.elapsed {
-        Some(elapsed) => format!(" after {}", duration(elapsed)),
+    let has_ended = matches!(report.fate, Fate::Exited | Fate::Released);
+    let after = if reports.len() > 1 && has_ended {
+        "within"
+    } else {
+        "after"
+    };
+    let after = match reports.iter().filter_map(|report| report.elapsed).max() {
+        Some(elapsed) => format!(" {after} {}", duration(elapsed)),
         None => String::new(),
     };
     let sent = if signals.is_empty() {
@@ -68,6 +77,13 @@ pub fn duration(duration: Duration) -> String {
         let seconds = duration.as_secs();
         format!("{} min {} s", seconds / 60, seconds % 60)
     }
+}
+
+/// The project that a process works for, as far as the last part of its folder tells.
+pub fn project(process: &Process) -> Option<String> {
+    let folder = process.cwd.as_deref()?;
+    let name = folder.file_name().unwrap_or(folder.as_os_str());
+    Some(printable(&name.to_string_lossy()).into_owned())
 }
 
 /// A command line as a person would type it, safe to print.

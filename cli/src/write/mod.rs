@@ -2,6 +2,7 @@
 
 mod consequences;
 mod errors;
+mod holders;
 mod json;
 mod table;
 pub mod text;

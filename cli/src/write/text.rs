@@ -1,8 +1,7 @@
 //! Answers for people: one line for each port and one for each holder, and on stderr what is in the way.
 
 use kill_port::containers::StoppedContainer;
-use kill_port::{HolderReport, Target, printable};
-use unicode_width::UnicodeWidthStr as _;
+use kill_port::{Error, HolderReport, Plan, Target};
 
 use crate::answer::{Answer, Answers, State};
 use crate::container;
@@ -11,25 +10,22 @@ use crate::next_step;
 use crate::output::{self, Output};
 use crate::ports::Range;
 use crate::request::{Request, Verb};
-use crate::style::{BAD, BOLD, DIM, GOOD, WARN, paint};
-use crate::user;
-use crate::words::{self, command_line, cut, duration};
-use crate::write::{consequences, errors, table, why};
-
-/// How much of a command line is shown where no terminal sets the width.
-const COMMAND_IN_PIPE: usize = 200;
+use crate::style::{BAD, BOLD, GOOD, WARN, paint};
+use crate::words::duration;
+use crate::write::{consequences, errors, holders, table, why};
 
 /// Nothing is known about a port that nobody could look at.
 const UNKNOWN: &str = "could not be looked at";
-
-/// However narrow the terminal, this much of a command line is shown.
-const LEAST_COMMAND: usize = 20;
 
 /// Writes the answers in their order. Of a range, only ports about which there is something to say have lines of their own.
 pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
     let is_list = request.verb == Verb::List;
     if is_list {
-        output.say(&table::render(&answers.ports, output::width()));
+        output.say(&table::render(
+            &answers.ports,
+            request.verbose,
+            output::width(),
+        ));
     }
     let mut is_first = true;
     for (target, answer) in &answers.ports {
@@ -39,7 +35,7 @@ pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
         if matches!(answer, Answer::Explained(_)) && !std::mem::take(&mut is_first) {
             output.say("\n");
         }
-        output.say(&self::answer(*target, answer));
+        output.say(&self::answer(request, *target, answer));
         if let (Answer::Freed(_) | Answer::Planned(_), Some(error)) = (answer, answer.error()) {
             output.complain(&errors::lines(error));
         }
@@ -64,25 +60,27 @@ pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
 }
 
 /// The lines about one port.
-pub fn answer(target: Target, answer: &Answer) -> String {
+fn answer(request: &Request, target: Target, answer: &Answer) -> String {
+    if let Answer::Explained(explanation) = answer {
+        return why::screen(explanation, request.verbose);
+    }
     let name = paint(BOLD, target);
     if answer.status() == Status::AlreadyFree {
-        return match answer {
-            Answer::Explained(explanation) => why::screen(explanation),
-            Answer::Listed(_) => format!("{name}: nobody listens\n"),
-            _ => format!("{name}: free already\n"),
+        let verdict = match answer {
+            Answer::Listed(_) => "nobody listens",
+            _ => "free already",
         };
+        return format!("{name}: {verdict}\n");
     }
-    let block = |verdict: String, holders: &[HolderReport], containers: &[StoppedContainer]| {
-        let mut text = format!("{name}: {verdict}\n");
-        text.extend(holders.iter().map(holder));
-        text.extend(containers.iter().map(container::stopped));
-        text
-    };
     match answer {
         Answer::Freed(Ok(freed)) => {
-            let verdict = format!("freed in {}", duration(freed.elapsed));
-            block(paint(GOOD, verdict), &freed.ended, &freed.containers)
+            let verdict = paint(GOOD, format!("freed in {}", duration(freed.elapsed)));
+            block(
+                &format!("{name}: {verdict}"),
+                &freed.ended,
+                &freed.containers,
+                request,
+            )
         }
         Answer::Freed(Err(error)) => {
             let verdict = match State::after(error) {
@@ -91,60 +89,67 @@ pub fn answer(target: Target, answer: &Answer) -> String {
                 State::Held => "still held",
                 State::InUse => "still in use",
             };
-            let verdict = format!("{verdict} after {}", duration(error.elapsed()));
-            block(paint(BAD, verdict), error.holders(), error.containers())
+            let verdict = paint(
+                BAD,
+                format!("{verdict} after {}", duration(error.elapsed())),
+            );
+            block(
+                &format!("{name}: {verdict}"),
+                error.holders(),
+                error.containers(),
+                request,
+            )
         }
-        Answer::Planned(Ok(plan)) => match plan.error.as_ref().map(State::after) {
-            None => {
-                let verdict = if plan.comes_back() {
-                    paint(BAD, "would be freed, and would come back")
-                } else {
-                    paint(GOOD, "would be freed")
-                };
-                block(verdict, &plan.holders, &[]) + &consequences::lines("  ", plan)
-            }
-            Some(State::InUse) => block(paint(BAD, "would stay in use"), &plan.holders, &[]),
-            Some(State::Unknown) => block(paint(BAD, UNKNOWN), &plan.holders, &[]),
-            Some(_) => block(paint(BAD, "would stay held"), &plan.holders, &[]),
-        },
-        Answer::Planned(Err(error)) => block(paint(BAD, UNKNOWN), error.holders(), &[]),
+        Answer::Planned(plan) => {
+            // What is not done must not look as if it were.
+            let is_trial = if request.verb == Verb::DryRun {
+                "dry run: "
+            } else {
+                ""
+            };
+            block_of_plan(&format!("{name}: {is_trial}"), plan.as_ref(), request)
+        }
         Answer::Declined => format!("{name}: left alone\n"),
-        Answer::Explained(explanation) => why::screen(explanation),
-        // It has its rows in the table.
-        Answer::Listed(_) => String::new(),
+        // They are told elsewhere, and a list has its rows in the table.
+        Answer::Explained(_) | Answer::Listed(_) => String::new(),
     }
 }
 
-/// `  node (PID 4711)  SIGTERM, exited after 11 ms  user dev  in /srv/app  node server.js`
-fn holder(report: &HolderReport) -> String {
-    let process = &report.holder.process;
-    let name = process.to_string();
-    let mut rest = format!("  {}", words::fate(report));
-    if let Some(user) = user::foreign(process) {
-        rest += &format!("  user {user}");
-    }
-    if let Some(cwd) = &process.cwd {
-        rest += &format!("  in {}", printable(&cwd.to_string_lossy()));
-    }
-    let mut command = command_line(&process.command);
-    if command.is_empty()
-        && let Some(executable) = &process.executable
-    {
-        command = printable(&executable.to_string_lossy()).into_owned();
-    }
-    let columns = match output::width() {
-        Some(width) => width
-            .saturating_sub(name.width() + rest.width() + 4)
-            .max(LEAST_COMMAND),
-        None => COMMAND_IN_PIPE,
+/// What freeing it would do.
+pub fn plan(request: &Request, plan: &Plan) -> String {
+    let name = paint(BOLD, plan.target);
+    block_of_plan(&format!("{name}: "), Ok(plan), request)
+}
+
+fn block_of_plan(start: &str, plan: Result<&Plan, &Error>, request: &Request) -> String {
+    let (error, reports) = match plan {
+        Ok(plan) => (plan.error.as_ref(), plan.holders.as_slice()),
+        Err(error) => (Some(error), error.holders()),
     };
-    let command = cut(&command, columns);
-    let separator = if command.is_empty() { "" } else { "  " };
-    format!(
-        "  {}{rest}{separator}{}\n",
-        paint(BOLD, name),
-        paint(DIM, command)
-    )
+    let verdict = match (error.map(State::after), plan) {
+        (None, Ok(plan)) if plan.comes_back() => paint(BAD, "would be freed, and would come back"),
+        (None, _) => paint(WARN, "would be freed"),
+        (Some(State::InUse), Ok(_)) => paint(BAD, "would stay in use"),
+        (Some(State::Held | State::Broken), Ok(_)) => paint(BAD, "would stay held"),
+        (Some(_), _) => paint(BAD, UNKNOWN),
+    };
+    let text = block(&format!("{start}{verdict}"), reports, &[], request);
+    match plan {
+        Ok(plan) if plan.error.is_none() => text + &consequences::lines("  ", plan),
+        _ => text,
+    }
+}
+
+/// A verdict, and under it who it is about.
+fn block(
+    verdict: &str,
+    reports: &[HolderReport],
+    containers: &[StoppedContainer],
+    request: &Request,
+) -> String {
+    let mut text = format!("{verdict}\n{}", holders::lines(reports, request.verbose));
+    text.extend(containers.iter().map(container::stopped));
+    text
 }
 
 /// Whether the port has no line of its own.

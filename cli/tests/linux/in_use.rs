@@ -18,7 +18,7 @@ fn a_client_keeps_the_port_and_is_named_with_the_option_that_ends_it() {
     let who = format!("browser (PID {})", client.pid());
     for (line, verdict) in [
         (port.to_string(), "still in use"),
-        (format!("-n {port}"), "would stay in use"),
+        (format!("-n {port}"), "dry run: would stay in use"),
     ] {
         run(&line)
             .exits(1)
@@ -43,7 +43,7 @@ fn a_client_is_ended_on_request_and_the_port_can_be_bound() {
     let client = client_from(&ports).set("unread", 1).start();
     run(&format!("-n --connections {port}"))
         .exits(0)
-        .prints(&format!("{port}: would be freed"))
+        .prints(&format!("{port}: dry run: would be freed"))
         .prints(&format!("(PID {})  would be sent SIGTERM", client.pid()));
     assert!(client.is_alive());
     run(&format!("--connections {port}"))
@@ -69,7 +69,7 @@ fn server_and_worker(port: &Port) -> (Fixture, u32) {
 fn a_worker_that_its_ended_server_leaves_behind_is_ended_and_told_about() {
     let port = claim_untouched();
     let (server, worker) = server_and_worker(&port);
-    run(&port.to_string())
+    run(&format!("-v {port}"))
         .exits(0)
         .prints(&format!("{port}: freed in "))
         .prints(&format!("(PID {})  SIGTERM, exited", server.pid()))

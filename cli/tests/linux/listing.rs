@@ -19,6 +19,7 @@ fn a_list_names_who_listens_and_signals_nobody() {
         ))
         .set("on_term", "swallow")
         .set("name", "shop")
+        .cwd("/")
         .arg("--project")
         .start();
     let run = run(&format!("--list {}-{}", ports[0], ports[2]))
@@ -33,25 +34,18 @@ fn a_list_names_who_listens_and_signals_nobody() {
     assert_eq!(
         rows[0],
         [
-            "PROTO", "ADDRESS", "PORT", "PID", "USER", "PROCESS", "SINCE", "COMMAND"
+            "PORT", "ADDRESS", "PROCESS", "PID", "USER", "AGE", "PROJECT", "COMMAND"
         ]
     );
     let pid = server.pid().to_string();
-    assert_eq!(
-        rows[1][..4],
-        ["udp", "127.0.0.1", &ports[0].to_string(), &pid],
-        "{run:#?}"
-    );
-    assert_eq!(
-        rows[2][..4],
-        ["tcp", "127.0.0.1", &ports[2].to_string(), &pid],
-        "{run:#?}"
-    );
-    assert_eq!(rows[2][5], "shop", "{run:#?}");
-    assert!(
-        rows[2][6].ends_with('Z') && run.out.contains(" --project"),
-        "{run:#?}"
-    );
+    let start = |protocol: &str, port: &Port| {
+        let port = format!("{port}/{protocol}");
+        [port, "127.0.0.1".into(), "shop".into(), pid.clone()]
+    };
+    assert_eq!(rows[1][..4], start("udp", &ports[0]), "{run:#?}");
+    assert_eq!(rows[2][..4], start("tcp", &ports[2]), "{run:#?}");
+    assert_eq!(rows[2][6..8], ["s", "/"], "an age, a project: {run:#?}");
+    assert!(run.out.contains(" --project"), "{run:#?}");
     assert!(server.is_alive());
     assert_eq!(server.count("got "), 0);
 }
@@ -67,7 +61,8 @@ fn everything_is_listed_if_no_port_is_named() {
         assert!(
             run.out.lines().any(|line| {
                 let words: Vec<&str> = line.split_whitespace().collect();
-                words.starts_with(&[protocol, "127.0.0.1", &port.to_string(), &me])
+                words.starts_with(&[&format!("{port}/{protocol}"), "127.0.0.1"])
+                    && words.contains(&me.as_str())
             }),
             "{run:#?}"
         );
@@ -77,8 +72,8 @@ fn everything_is_listed_if_no_port_is_named() {
         .lines()
         .skip(1)
         .map(|line| {
-            let mut words = line.split_whitespace().map(str::parse);
-            words.find_map(Result::ok).expect("a port")
+            let port = line.split('/').next().unwrap_or_default();
+            port.parse().expect("a port")
         })
         .collect();
     assert!(numbers.is_sorted(), "{run:#?}");
@@ -95,7 +90,9 @@ fn a_bound_socket_is_listed_as_such() {
         Ok(server) => server,
         Err(why) => return crate::fixture::skip(&why),
     };
-    run(&format!("-l {port}")).exits(0).prints("tcp bound");
+    run(&format!("-l {port}"))
+        .exits(0)
+        .prints(&format!("{port}/tcp  127.0.0.1 bound  "));
 }
 
 #[test]
@@ -118,12 +115,12 @@ fn an_address_and_a_protocol_narrow_a_list() {
         .start();
     run(&format!("-l 127.0.0.1:{port}/udp"))
         .exits(0)
-        .prints("udp    127.0.0.1");
+        .prints(&format!("{port}/udp"));
     assert!(
         !run(&format!("-l --tcp {port}"))
             .exits(0)
             .out
-            .contains("udp")
+            .contains("/udp")
     );
     run(&format!("-l [::1]:{port}"))
         .exits(0)
@@ -139,7 +136,7 @@ fn a_socket_without_a_visible_holder_is_a_row_as_well() {
     let _server = Fixture::server(&port);
     run_role(as_nobody(&format!("--list {port}")))
         .exits(0)
-        .prints(&format!("tcp    127.0.0.1  {port}    -  root"))
+        .prints(&format!("{port}/tcp  127.0.0.1  -          -  root"))
         .prints(concat!(
             "`sudo ",
             env!("CARGO_BIN_EXE_kill_port"),
@@ -163,11 +160,12 @@ fn a_list_fits_the_terminal_and_cuts_neither_ports_nor_pids() {
         let lines = shown(&text);
         assert_eq!(lines[1].chars().count(), usize::from(columns), "{lines:#?}");
         assert!(
-            lines[1].ends_with('…') && lines[1].contains("/srv/shop/bin/server"),
+            lines[1].ends_with('…') && lines[1].contains("  server xxx"),
             "{lines:#?}"
         );
         assert!(
-            lines[1].contains(&format!("{port}  {}  ", server.pid())),
+            lines[1].contains(&format!("{port}/tcp  127.0.0.1  shop  "))
+                && lines[1].contains(&format!(" {}  ", server.pid())),
             "{lines:#?}"
         );
         assert!(

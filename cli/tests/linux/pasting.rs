@@ -99,7 +99,7 @@ fn of_a_connection_the_local_side_counts() {
     }
     run_arguments(&["-n", &connection])
         .exits(0)
-        .prints(&format!("127.0.0.1:{port}: would be freed"))
+        .prints(&format!("127.0.0.1:{port}: dry run: would be freed"))
         .prints(&format!("(PID {})", server.pid()));
     line_is_answered_with_a_command(
         &format!("ESTAB 0 0 127.0.0.1:{port} {own}"),

@@ -42,7 +42,7 @@ fn a_dry_run_ends_nobody() {
     let server = Fixture::role("listen").port(&port).start();
     run(&format!("--dry-run {port}"))
         .exits(0)
-        .prints(&format!("{port}: would be freed"))
+        .prints(&format!("{port}: dry run: would be freed"))
         .prints(&format!("(PID {})", server.pid()));
     assert!(server.is_alive());
 }

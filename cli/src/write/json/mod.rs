@@ -47,7 +47,7 @@ pub fn write(answers: &Answers, output: &mut Output) {
         .and_then(|()| escaped.flush());
     drop(escaped);
     match written {
-        Ok(()) => output.say("\n"),
+        Ok(()) => output.print("\n"),
         // Nobody reads it any more.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         Err(error) => output.fail(error),
@@ -61,7 +61,7 @@ impl io::Write for Escaped<'_> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
         // Characters come whole, and are kept so until here.
         let written = std::str::from_utf8(text).map_err(io::Error::other)?;
-        self.0.say(&escape(written));
+        self.0.print(&escape(written));
         if self.0.is_closed() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
