@@ -17,6 +17,7 @@ mod pipes;
 mod pty;
 mod ranges;
 mod scarcity;
+mod screens;
 mod snapshots;
 mod supervisors;
 mod terminal;
