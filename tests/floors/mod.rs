@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
         "socket",
         "stop_signal",
     ],
-    &["connection", "container", "supervisor"],
+    &["connection", "container", "short_command", "supervisor"],
     &["report"],
     &["error", "event"],
     &["plan"],
