@@ -1,0 +1,115 @@
+"""The command is started, waited for and interrupted here."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from kill_port import _read
+from kill_port._binary import find_binary
+from kill_port._types import Obstacle, Report
+
+PATIENCE = 5.0
+"""How many seconds an interrupted command has before it is killed. It ends by itself after two."""
+
+
+class KillPortError(Exception):
+    """A port is still held, or would be, or could not be looked at: whenever the command exits with 1, or was interrupted."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report)
+        self.report = report
+        """What came of every port that was asked for."""
+
+    def __str__(self) -> str:
+        lines = [_line(error) for error in self.report.errors]
+        for port in self.report.ports:
+            # What would come back is told by a note alone.
+            notes = port.notes if port.outcome == "would_come_back" else ()
+            lines += [f"port {port.port}: {line}" for line in (*map(_line, port.errors), *notes)]
+        return "\n".join(lines) or "the port could not be freed"
+
+
+def _line(error: Obstacle) -> str:
+    return f"{error.message}; {error.help}" if error.help else error.message
+
+
+def run(arguments: Sequence[str]) -> Report:
+    process = _start(arguments)
+    try:
+        stdout, stderr = process.communicate()
+    except BaseException:
+        _interrupt(process)
+        try:
+            process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        raise
+    return _answer(process.returncode, stdout, stderr)
+
+
+async def run_async(arguments: Sequence[str]) -> Report:
+    """A thread waits for the command: every event loop can do that, and nobody cancels a thread."""
+    loop = asyncio.get_running_loop()
+    process = _start(arguments)
+    executor = ThreadPoolExecutor(1, thread_name_prefix="kill_port")
+    answer = loop.run_in_executor(executor, process.communicate)
+    executor.shutdown(wait=False)
+    try:
+        stdout, stderr = await asyncio.shield(answer)
+    except asyncio.CancelledError:
+        _interrupt(process)
+        patience = loop.call_later(PATIENCE, process.kill)
+        while not answer.done():
+            try:
+                await asyncio.wait([answer])
+            except asyncio.CancelledError:
+                # It has been told already, and ends soon.
+                continue
+        patience.cancel()
+        raise
+    return _answer(process.returncode, stdout, stderr)
+
+
+def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:
+    creation = 0
+    if sys.platform == "win32":
+        # A program with windows has no console, and none should appear.
+        creation = subprocess.CREATE_NO_WINDOW
+    return subprocess.Popen(
+        [find_binary(), "--json", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        creationflags=creation,
+    )
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    if sys.platform == "win32":
+        process.terminate()
+    # Who is started with SIGINT ignored hands that down, and the command heeds it.
+    elif signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        process.send_signal(signal.SIGTERM)
+    else:
+        process.send_signal(signal.SIGINT)
+
+
+def _answer(code: int, stdout: str, stderr: str) -> Report:
+    if code == 2:
+        raise ValueError(stderr.strip().removeprefix("error: "))
+    try:
+        report = _read.report(stdout)
+    except ValueError as error:
+        said = stderr.strip() or error
+        raise RuntimeError(f"kill_port ended with {code} and without an answer: {said}") from error
+    if code != 0:
+        raise KillPortError(report)
+    return report
