@@ -20,7 +20,7 @@ def find_binary() -> str:
     if named:
         if not os.path.isfile(named):
             raise FileNotFoundError(f"{VARIABLE} is {named}, and there is no such file")
-        return named
+        return os.path.abspath(named)
     name = "kill_port.exe" if sys.platform == "win32" else "kill_port"
     folders = _folders()
     for folder in folders:

@@ -30,9 +30,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Report:
-    """One object on standard output, whatever happens, except for a wrong command line (exit code 2). Fields may be
-    added, and words to fields that hold one of several, without a new schema_version; nothing is renamed, removed
-    or given another meaning. A program should ignore what it does not know."""
+    """What came of every port that was asked for, or who holds it."""
 
     schema_version: int
 
@@ -355,7 +353,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class Origin:
-    """One of them."""
+    """What had a part in starting a holder."""
 
     kind: Literal[
         "shell",
@@ -383,7 +381,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Connections:
-    """Those in one state."""
+    """Those in one state that use a port without holding it."""
 
     protocol: Literal["tcp", "udp"]
 

@@ -75,9 +75,7 @@ class Server:
 
     def __init__(self, port, *, stubborn=False, child=False, udp=False, cwd=None):
         options = json.dumps({"stubborn": stubborn, "child": child, "udp": udp})
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVER, str(port), options], stdout=subprocess.PIPE, text=True, cwd=cwd
-        )
+        self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port), options], stdout=subprocess.PIPE, text=True, cwd=cwd)
         self.child = int(self.line()) if child else None
         assert self.line() == "ready"
         self.pid = self.process.pid

@@ -88,9 +88,9 @@ class Asyncio(Case):
 
         self.cancelled(cancel)
 
-    def test_a_task_that_is_cancelled_at_once_signals_nobody_later(self):
+    def test_a_task_that_is_cancelled_at_once_leaves_no_command(self):
         port = self.port()
-        server = self.server(port, stubborn=True)
+        self.server(port, stubborn=True)
 
         async def main():
             task = asyncio.ensure_future(akill_port(port, grace=0))
@@ -101,7 +101,6 @@ class Asyncio(Case):
             self.assertEqual(commands(), [])
 
         asyncio.run(main())
-        del server
 
     def test_the_command_is_interrupted_where_sigint_is_ignored(self):
         port = self.port()
@@ -122,7 +121,7 @@ class Asyncio(Case):
         finally:
             signal.signal(signal.SIGINT, before)
         self.assertEqual(server.line(), "SIGTERM")
-        caller.communicate("now\n")
+        caller.communicate("now\n", timeout=60)
         self.assertEqual(caller.returncode, 0)
         self.assertTrue(server.is_alive)
 

@@ -9,7 +9,7 @@ import unittest
 from datetime import timedelta
 
 import kill_port
-from kill_port import KillPortError, list_ports, why
+from kill_port import list_ports, why
 
 from case import Case
 from server import is_free
@@ -171,7 +171,7 @@ class KillPort(Case):
         caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdout=subprocess.PIPE, text=True)
         self.assertEqual(server.line(), "SIGTERM")
         caller.send_signal(signal.SIGINT)
-        self.assertEqual(caller.communicate()[0], "none\n")
+        self.assertEqual(caller.communicate(timeout=60)[0], "none\n")
         self.assertTrue(server.is_alive)
 
 

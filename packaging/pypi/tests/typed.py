@@ -52,7 +52,7 @@ def obstacles(error: KillPortError) -> tuple[Obstacle, ...]:
 
 
 def causes(port: Port) -> list[str]:
-    port.why.causes  # type: ignore[union-attr]
+    print(port.why.causes)  # type: ignore[union-attr]
     explained: Why | None = port.why
     return [cause.help for cause in explained.causes] if explained else []
 
