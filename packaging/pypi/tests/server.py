@@ -1,7 +1,6 @@
 """Servers on ports that belong to one test."""
 
 import json
-import os
 import random
 import signal
 import socket
@@ -29,8 +28,8 @@ server.bind(("127.0.0.1", port))
 if kind == socket.SOCK_STREAM:
     server.listen()
 print("ready", flush=True)
-while True:
-    signal.pause()
+# To the end of who has started it, whatever comes of that one.
+sys.stdin.read()
 """
 
 
@@ -75,7 +74,9 @@ class Server:
 
     def __init__(self, port, *, stubborn=False, child=False, udp=False, cwd=None):
         options = json.dumps({"stubborn": stubborn, "child": child, "udp": udp})
-        self.process = subprocess.Popen([sys.executable, "-c", SERVER, str(port), options], stdout=subprocess.PIPE, text=True, cwd=cwd)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(port), options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=cwd
+        )
         self.child = int(self.line()) if child else None
         assert self.line() == "ready"
         self.pid = self.process.pid
@@ -93,11 +94,7 @@ class Server:
         return signal.Signals(-self.process.wait())
 
     def end(self):
-        if self.child:
-            try:
-                os.kill(self.child, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+        self.process.stdin.close()

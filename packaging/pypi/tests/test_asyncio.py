@@ -120,6 +120,7 @@ class Asyncio(Case):
             caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdin=subprocess.PIPE, text=True)
         finally:
             signal.signal(signal.SIGINT, before)
+        self.addCleanup(caller.kill)
         self.assertEqual(server.line(), "SIGTERM")
         caller.communicate("now\n", timeout=60)
         self.assertEqual(caller.returncode, 0)
@@ -129,7 +130,7 @@ class Asyncio(Case):
         stuck = self.folder() / "kill_port"
         ready = self.folder() / "ready"
         os.mkfifo(ready)
-        stuck.write_text(f"#!/bin/sh\ntrap '' INT TERM\necho >{ready}\nwhile :; do sleep 0.01; done\n")
+        stuck.write_text(f"#!/bin/sh\ntrap '' INT TERM\necho >{ready}\nfor _ in $(seq 60); do sleep 1; done\n")
         stuck.chmod(0o755)
         patience = kill_port._command.PATIENCE
         os.environ["KILL_PORT_BINARY"] = str(stuck)

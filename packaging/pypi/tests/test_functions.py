@@ -164,11 +164,13 @@ class KillPort(Case):
         port = self.port()
         server = self.server(port, stubborn=True)
         program = (
-            "import kill_port, subprocess, sys\n"
+            "import kill_port, sys\n"
+            "kill_port._command.PATIENCE = 600\n"
             "try: kill_port.kill_port(int(sys.argv[1]), grace=600)\n"
             "except KeyboardInterrupt: print(open(f'/proc/self/task/{__import__(\"os\").getpid()}/children').read().strip() or 'none')\n"
         )
         caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(caller.kill)
         self.assertEqual(server.line(), "SIGTERM")
         caller.send_signal(signal.SIGINT)
         self.assertEqual(caller.communicate(timeout=60)[0], "none\n")
