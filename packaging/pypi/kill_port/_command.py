@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from kill_port import _read
 from kill_port._binary import find_binary
@@ -55,6 +53,10 @@ def run(arguments: Sequence[str]) -> Report:
 
 async def run_async(arguments: Sequence[str]) -> Report:
     """A thread waits for the command: every event loop can do that, and nobody cancels a thread."""
+    # Who runs the command alone does without what takes longest to import.
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
     loop = asyncio.get_running_loop()
     process = _start(arguments)
     executor = ThreadPoolExecutor(1, thread_name_prefix="kill_port")
