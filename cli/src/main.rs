@@ -11,6 +11,7 @@ mod duration;
 mod exit;
 mod fold;
 mod generate;
+mod help;
 mod inherited;
 mod interrupt;
 mod logger;
@@ -32,8 +33,9 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::Args;
+use args::{Args, Completions};
 use exit::Exit;
+use generate::{completion, man, offers};
 use request::{Request, Verb};
 
 fn main() -> ExitCode {
@@ -53,17 +55,14 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Exit {
-    if let Some(shell) = args.completions {
-        return output::document(&generate::completions(shell));
+    if let Some(wanted) = args.completions {
+        return output::document(&match wanted {
+            Completions::Script(shell) => completion::script(shell),
+            Completions::Ports => offers::ports(),
+        });
     }
     if args.man {
-        return match generate::man() {
-            Ok(page) => output::document(&page),
-            Err(error) => {
-                output::error_line(&format!("manual page: {error}"));
-                Exit::Failed
-            }
-        };
+        return output::document(&man::page());
     }
     next_step::repeat(&args.given);
     let request = match Request::new(args) {

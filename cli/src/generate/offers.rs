@@ -1,0 +1,78 @@
+//! What a completion script offers for PORT.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use kill_port::{Process, Protocol, Survey, printable, survey_all};
+
+use crate::words::cut;
+
+/// More of it nobody reads beside a port.
+const COLUMNS: usize = 60;
+
+/// A line for each port that is listened on: the port, a tab, and who listens. Empty where that can't be told: at Tab nobody reads errors.
+pub fn ports() -> String {
+    survey_all().map_or_else(|_| String::new(), |survey| lines(&survey))
+}
+
+/// Who listens on a port.
+#[derive(Default)]
+struct Listeners<'a> {
+    processes: Vec<&'a Process>,
+    is_tcp: bool,
+}
+
+fn lines(survey: &Survey) -> String {
+    let mut ports: BTreeMap<u16, Listeners> = BTreeMap::new();
+    for socket in survey.sockets() {
+        ports.entry(socket.port).or_default().is_tcp |= socket.protocol == Protocol::Tcp;
+    }
+    for holder in survey.holders() {
+        for socket in &holder.sockets {
+            let processes = &mut ports.entry(socket.port).or_default().processes;
+            if processes.last() != Some(&&holder.process) {
+                processes.push(&holder.process);
+            }
+        }
+    }
+    let lines = ports.iter().map(|(port, listeners)| {
+        let protocol = if listeners.is_tcp { "" } else { "udp: " };
+        let who = format!("{protocol}{}", who(&listeners.processes));
+        format!("{port}\t{}\n", cut(&who, COLUMNS))
+    });
+    lines.collect()
+}
+
+/// `node (PID 17) in /srv/app`, `gunicorn ×5 in /srv/app`. Safe to print, and without tabs and line ends.
+fn who(processes: &[&Process]) -> String {
+    let mut names: Vec<(&str, usize)> = Vec::new();
+    for process in processes {
+        match names.iter_mut().find(|(name, _)| *name == process.name) {
+            Some((_, count)) => *count += 1,
+            None => names.push((&process.name, 1)),
+        }
+    }
+    let mut text = match (processes, names.as_slice()) {
+        ([], _) => return "unknown, perhaps another user's".into(),
+        ([only], _) => format!("{} (PID {})", printable(&only.name), only.pid),
+        (_, names) => {
+            let names = names.iter().map(|(name, count)| match count {
+                1 => printable(name).into_owned(),
+                _ => format!("{} ×{count}", printable(name)),
+            });
+            names.collect::<Vec<_>>().join(", ")
+        }
+    };
+    if let Some(folder) = folder(processes) {
+        text += &format!(" in {}", printable(&folder.to_string_lossy()));
+    }
+    text
+}
+
+/// Where all of them work, if that tells anything.
+fn folder<'a>(processes: &[&'a Process]) -> Option<&'a Path> {
+    let mut folders = processes.iter().map(|process| process.cwd.as_deref());
+    let first = folders.next()??;
+    let is_told = first.parent().is_some() && folders.all(|folder| folder == Some(first));
+    is_told.then_some(first)
+}
