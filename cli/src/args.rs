@@ -45,7 +45,7 @@ const ENDING: [&str; 12] = [
     override_usage = "kill_port [OPTIONS] PORT..."
 )]
 pub struct Args {
-    /// 8080, 3000-3010, 53/udp, 127.0.0.1:8080, a pasted URL; one or several
+    /// 8080, 3000-3010, 53/udp, 127.0.0.1:8080, a pasted URL, or several
     ///
     /// 8080, :8080, a range 3000-3010, a list 3000,3001, one protocol 53/udp, one address 127.0.0.1:8080 or
     /// [::1]:8080 or localhost:8080, any address *:3000, or a URL such as http://localhost:3000/path, whose default
@@ -160,7 +160,7 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "within", conflicts_with_all = ENDING, help_heading = help::LOOK)]
     pub list: bool,
 
-    /// Show who holds it, where that came from, and what to do
+    /// Show who holds it, where it came from, what to do
     ///
     /// Also why a port that nobody holds can't be bound. Nobody is signalled.
     #[arg(long, conflicts_with = "list", conflicts_with_all = ENDING, help_heading = help::LOOK)]

@@ -82,7 +82,7 @@ fn files(folder: &Path, prefix: &str, found: &mut BTreeMap<String, PathBuf>) {
             files(&path, &format!("{prefix}{stem}::"), found);
         } else if stem == "mod" {
             found.insert(prefix.trim_end_matches("::").to_owned(), path);
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.insert(format!("{prefix}{stem}"), path);
         }
     }

@@ -3,6 +3,7 @@
 mod asking;
 mod bind;
 pub mod calls;
+mod completion;
 mod freeing;
 mod generations;
 mod hostile;
