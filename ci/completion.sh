@@ -2,6 +2,8 @@
 # Presses Tab in real shells: bash, zsh and fish offer the ports that are listened on, whatever the listeners call themselves.
 #
 # It runs in namespaces of its own, and ends with this script.
+# Names and tildes in quotes are meant as they stand.
+# shellcheck disable=SC2016,SC2088
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -107,6 +109,12 @@ for words in "kill_port|" "kill_port|4" "kill_port|-n|40" "kill_port|3000|" "kil
   answer=$(in_bash "${line[@]}")
   [ "$answer" = "$all" ] || fail "bash: '$words' offers: $answer"
 done
+# By its path alone, and where bash keeps to POSIX.
+cp "$base/bin/kill_port" "$HOME"
+for program in "$base/elsewhere/kill_port" "~/kill_port"; do
+  [ "$(PATH=/usr/bin:/bin in_bash "$program" "")" = "$all" ] || fail "bash: $program is not asked"
+done
+bash --posix -c 'source "$1"' - "$base/kill_port.bash" || fail "bash --posix does not take the script"
 [ "$(in_bash kill_port 40002)" = 40002 ] || fail "bash: a port as a whole"
 [ "$(in_bash kill_port 5)" = "" ] || fail "bash: a port that nobody listens on"
 has "bash: options" "$(in_bash kill_port --)" --dry-run --in
