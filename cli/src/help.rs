@@ -3,6 +3,7 @@
 use anstyle::Style;
 use clap::Command;
 use clap::error::ErrorKind;
+use textwrap::{Options, WordSeparator, WordSplitter, fill};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::style::paint;
@@ -76,22 +77,17 @@ pub fn after_long() -> String {
 fn section(heading: &str, rows: &[(&str, &str)]) -> String {
     let lefts = rows.iter().map(|(left, _)| left.width());
     let start = lefts.max().unwrap_or(0) + 4;
+    let hanging = " ".repeat(start);
     let mut text = paint(HEADING, format!("{heading}:"));
     for (left, right) in rows {
-        let mut line = format!("\n  {left:<width$}", width = start - 2);
-        let mut column = start;
-        for (index, word) in right.split(' ').enumerate() {
-            if column + 1 + word.width() > WIDTH && index > 0 {
-                text += &line;
-                line = format!("\n{:start$}{word}", "");
-                column = start + word.width();
-            } else {
-                let blank = if index == 0 { "" } else { " " };
-                line += &format!("{blank}{word}");
-                column += blank.len() + word.width();
-            }
-        }
-        text += &line;
+        let left = format!("  {left:<width$}", width = start - 2);
+        let row = Options::new(WIDTH)
+            .initial_indent(&left)
+            .subsequent_indent(&hanging)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        text.push('\n');
+        text += &fill(right, row);
     }
     text
 }

@@ -2,6 +2,7 @@
 
 use clap::builder::PossibleValue;
 use clap::{Arg, Command, CommandFactory as _};
+use textwrap::{Options, WordSeparator, WordSplitter, wrap};
 
 use crate::args::Args;
 use crate::help::{EXAMPLES, EXIT_CODES};
@@ -104,10 +105,7 @@ pub fn page() -> String {
     // Nobody can copy a word that is broken.
     page.control(".nh");
     page.section("NAME");
-    page.text(
-        r"kill_port \- free a network port by ending what holds it",
-        false,
-    );
+    page.text(r"kill_port \- free a network port by ending what holds it");
     page.section("SYNOPSIS");
     page.control(r"\fBkill_port\fR [\fIOPTIONS\fR] \fIPORT\fR...");
     page.control(".br");
@@ -120,9 +118,8 @@ pub fn page() -> String {
     page.options(&command);
     page.section("EXAMPLES");
     for (line, meaning) in EXAMPLES {
-        page.control(".TP");
-        page.control(&format!(r"\fB{}\fR", escaped(line)));
-        page.text(&formatted(meaning), false);
+        page.term(&format!(r"\fB{}\fR", escaped(line)));
+        page.text(&formatted(meaning));
     }
     page.section("EXIT STATUS");
     page.rows(&EXIT_CODES);
@@ -151,28 +148,23 @@ impl Page {
         self.control(&format!(".SH {title}"));
     }
 
+    /// What the next text is about.
+    fn term(&mut self, formatted: &str) {
+        self.control(".TP");
+        self.control(formatted);
+    }
+
     /// Formatted text, in lines that are no longer than a page's source should have.
-    fn text(&mut self, text: &str, is_tag: bool) {
-        const LONGEST: usize = 78;
-        let mut line = String::new();
-        for word in text.split_whitespace() {
-            // A tag is one line.
-            if !is_tag && !line.is_empty() && line.len() + 1 + word.len() > LONGEST {
-                self.control(&std::mem::take(&mut line));
-            }
-            if line.is_empty() {
-                // A full stop or an apostrophe would begin a request.
-                line += if word.starts_with(['.', '\'']) {
-                    r"\&"
-                } else {
-                    ""
-                };
-            } else {
-                line.push(' ');
-            }
-            line += word;
+    fn text(&mut self, formatted: &str) {
+        let options = Options::new(78)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation)
+            .break_words(false);
+        for line in wrap(formatted, options) {
+            // It would begin a request.
+            let guard = if line.starts_with('.') { r"\&" } else { "" };
+            self.control(&format!("{guard}{line}"));
         }
-        self.control(&line);
     }
 
     /// Paragraphs, with a request between them.
@@ -181,19 +173,18 @@ impl Page {
             if index > 0 {
                 self.control(between);
             }
-            self.text(&formatted(paragraph), false);
+            self.text(&formatted(paragraph));
         }
     }
 
     /// A list of terms.
     fn rows(&mut self, rows: Rows) {
         for (term, meaning) in rows {
-            self.control(".TP");
             let terms = term
                 .split(", ")
                 .map(|term| format!(r"\fB{}\fR", escaped(term)));
-            self.text(&terms.collect::<Vec<_>>().join(", "), true);
-            self.text(&formatted(meaning), false);
+            self.term(&terms.collect::<Vec<_>>().join(", "));
+            self.text(&formatted(meaning));
         }
     }
 
@@ -215,27 +206,17 @@ impl Page {
     }
 
     fn option(&mut self, option: &Arg) {
-        self.control(".TP");
-        self.text(&tag(option), true);
-        let short = option
-            .get_help()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let long = option
-            .get_long_help()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        let text = if long.is_empty() { &short } else { &long };
-        self.paragraphs(text, ".IP");
-        if let [default] = option.get_default_values()
-            && option.get_action().takes_values()
-        {
-            self.text(
-                &formatted(&format!("[default: {}]", default.display())),
-                false,
-            );
+        self.term(&tag(option));
+        let help = option.get_long_help().or_else(|| option.get_help());
+        let help = help.map(ToString::to_string).unwrap_or_default();
+        self.paragraphs(&help, ".IP");
+        if !option.get_action().takes_values() {
+            return;
         }
-        if option.get_action().takes_values() && !option.is_hide_possible_values_set() {
+        if let [default] = option.get_default_values() {
+            self.text(&formatted(&format!("[default: {}]", default.display())));
+        }
+        if !option.is_hide_possible_values_set() {
             self.values(&option.get_possible_values());
         }
     }
@@ -250,15 +231,14 @@ impl Page {
                 .map(|value| format!("`{}`", value.get_name()))
                 .collect();
             self.control(".IP");
-            self.text(&formatted(&names.join(", ")), false);
+            self.text(&formatted(&names.join(", ")));
             return;
         }
         self.control(".RS");
         for value in shown() {
-            self.control(".TP");
-            self.text(&format!(r"\fB{}\fR", escaped(value.get_name())), true);
+            self.term(&format!(r"\fB{}\fR", escaped(value.get_name())));
             let help = value.get_help().map(ToString::to_string);
-            self.text(&formatted(&help.unwrap_or_default()), false);
+            self.text(&formatted(&help.unwrap_or_default()));
         }
         self.control(".RE");
     }
@@ -267,28 +247,17 @@ impl Page {
 /// `-s`, `--signal` SIGNAL
 fn tag(option: &Arg) -> String {
     let names = option.get_value_names().unwrap_or_default();
-    let value = option
-        .get_action()
-        .takes_values()
-        .then(|| names.iter().map(|name| format!(r"\fI{}\fR", escaped(name))))
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join(" ");
+    let names = names.iter().filter(|_| option.get_action().takes_values());
+    let value = names.map(|name| format!(r"\fI{}\fR", escaped(name)));
     if option.is_positional() {
-        return format!("{value}...");
+        return format!("{}...", value.collect::<String>());
     }
     let short = option.get_short().map(|short| format!(r"\fB\-{short}\fR"));
-    let long = option
-        .get_long()
-        .map(|long| format!(r"\fB\-\-{}\fR", escaped(long)));
+    let long = option.get_long();
+    let long = long.map(|long| format!(r"\fB\-\-{}\fR", escaped(long)));
     let names: Vec<String> = short.into_iter().chain(long).collect();
-    let tag = names.join(", ");
-    if value.is_empty() {
-        tag
-    } else {
-        format!("{tag} {value}")
-    }
+    let words: Vec<String> = [names.join(", ")].into_iter().chain(value).collect();
+    words.join(" ")
 }
 
 /// Text as it is written in the help, with what stands in backquotes bold.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use kill_port::{Process, Protocol, Survey, printable, survey_all};
 
+use crate::fold::groups;
 use crate::words::cut;
 
 /// More of it nobody reads beside a port.
@@ -45,20 +46,17 @@ fn lines(survey: &Survey) -> String {
 
 /// `node (PID 17) in /srv/app`, `gunicorn ×5 in /srv/app`. Safe to print, and without tabs and line ends.
 fn who(processes: &[&Process]) -> String {
-    let mut names: Vec<(&str, usize)> = Vec::new();
-    for process in processes {
-        match names.iter_mut().find(|(name, _)| *name == process.name) {
-            Some((_, count)) => *count += 1,
-            None => names.push((&process.name, 1)),
-        }
-    }
-    let mut text = match (processes, names.as_slice()) {
-        ([], _) => return "unknown, perhaps another user's".into(),
-        ([only], _) => format!("{} (PID {})", printable(&only.name), only.pid),
-        (_, names) => {
-            let names = names.iter().map(|(name, count)| match count {
-                1 => printable(name).into_owned(),
-                _ => format!("{} ×{count}", printable(name)),
+    let names = groups(processes, false, |process| process.name.as_str());
+    let mut text = match processes {
+        [] => return "unknown, perhaps another user's".into(),
+        [only] => format!("{} (PID {})", printable(&only.name), only.pid),
+        _ => {
+            let names = names.iter().filter_map(|group| {
+                let name = printable(&group.first()?.name);
+                Some(match group.len() {
+                    1 => name.into_owned(),
+                    count => format!("{name} ×{count}"),
+                })
             });
             names.collect::<Vec<_>>().join(", ")
         }

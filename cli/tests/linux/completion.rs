@@ -51,12 +51,14 @@ fn completion_offers_the_ports_that_are_listened_on() {
 #[test]
 fn completion_folds_workers() {
     let port = Port::claim();
-    let _server = Fixture::role("prefork")
+    let server = Fixture::role("prefork")
         .port(&port)
         .set("workers", 4)
+        .set("name", "shop")
         .start();
+    server.wait_count("worker ready", 4);
     let who = beside(&port);
-    assert!(who.contains(" ×5"), "{who}");
+    assert!(who.starts_with("shop ×5 in "), "{who}");
 }
 
 /// A tab or a line end would make a port of a name; a control character would reach the terminal.
