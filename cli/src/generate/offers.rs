@@ -6,6 +6,7 @@ use std::path::Path;
 use kill_port::{Process, Protocol, Survey, printable, survey_all};
 
 use crate::fold::groups;
+use crate::user::name;
 use crate::words::cut;
 
 /// More of it nobody reads beside a port.
@@ -21,12 +22,16 @@ pub fn ports() -> String {
 struct Listeners<'a> {
     processes: Vec<&'a Process>,
     is_tcp: bool,
+    /// Who made the socket, which is known even where its process can't be seen.
+    user: Option<String>,
 }
 
 fn lines(survey: &Survey) -> String {
     let mut ports: BTreeMap<u16, Listeners> = BTreeMap::new();
     for socket in survey.sockets() {
-        ports.entry(socket.port).or_default().is_tcp |= socket.protocol == Protocol::Tcp;
+        let listeners = ports.entry(socket.port).or_default();
+        listeners.is_tcp |= socket.protocol == Protocol::Tcp;
+        listeners.user = name(socket.user.as_deref(), socket.uid);
     }
     for holder in survey.holders() {
         for socket in &holder.sockets {
@@ -38,24 +43,28 @@ fn lines(survey: &Survey) -> String {
     }
     let lines = ports.iter().map(|(port, listeners)| {
         let protocol = if listeners.is_tcp { "" } else { "udp: " };
-        let who = format!("{protocol}{}", who(&listeners.processes));
+        let who = format!("{protocol}{}", who(listeners));
         format!("{port}\t{}\n", cut(&who, COLUMNS))
     });
     lines.collect()
 }
 
 /// `node (PID 17) in /srv/app`, `gunicorn ×5 in /srv/app`. Safe to print, and without tabs and line ends.
-fn who(processes: &[&Process]) -> String {
+fn who(listeners: &Listeners) -> String {
+    let processes = &*listeners.processes;
     let names = groups(processes, false, |process| process.name.as_str());
     let mut text = match processes {
-        [] => return "unknown, perhaps another user's".into(),
+        [] => {
+            let user = listeners.user.as_deref();
+            return user.map_or_else(|| "unknown".into(), |user| format!("unknown, of {user}"));
+        }
         [only] => format!("{} (PID {})", printable(&only.name), only.pid),
         _ => {
             let names = names.iter().filter_map(|group| {
-                let name = printable(&group.first()?.name);
+                let own = printable(&group.first()?.name);
                 Some(match group.len() {
-                    1 => name.into_owned(),
-                    count => format!("{name} ×{count}"),
+                    1 => own.into_owned(),
+                    count => format!("{own} ×{count}"),
                 })
             });
             names.collect::<Vec<_>>().join(", ")

@@ -1,8 +1,8 @@
 //! What a completion script is told at Tab.
 
 use super::pty::{Terminal, shown};
-use crate::command::{command, run};
-use crate::fixture::{Fixture, Port};
+use crate::command::{as_nobody, command, run, run_role};
+use crate::fixture::{Fixture, Port, linux::root_or_skip};
 
 /// What is said beside the port.
 #[track_caller]
@@ -59,6 +59,18 @@ fn completion_folds_workers() {
     server.wait_count("worker ready", 4);
     let who = beside(&port);
     assert!(who.starts_with("shop ×5 in "), "{who}");
+}
+
+#[test]
+fn completion_names_the_user_of_a_server_that_cannot_be_seen() {
+    if !root_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let _server = Fixture::server(&port);
+    run_role(as_nobody("--completions ports"))
+        .exits(0)
+        .prints(&format!("{port}\tunknown, of root"));
 }
 
 /// A tab or a line end would make a port of a name; a control character would reach the terminal.
