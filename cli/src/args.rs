@@ -178,7 +178,7 @@ pub struct Args {
     #[arg(short, long, conflicts_with = "verbose", hide_short_help = true, help_heading = help::OUTPUT)]
     pub quiet: bool,
 
-    /// Log what happens to stderr; repeat for more
+    /// Tell every detail and each worker, and log what happens to stderr; repeat for more
     #[arg(short, long, action = ArgAction::Count, hide_short_help = true, help_heading = help::OUTPUT)]
     pub verbose: u8,
 
