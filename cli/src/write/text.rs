@@ -89,10 +89,14 @@ fn answer(request: &Request, target: Target, answer: &Answer) -> String {
                 State::Held => "still held",
                 State::InUse => "still in use",
             };
-            let verdict = paint(
-                BAD,
-                format!("{verdict} after {}", duration(error.elapsed())),
-            );
+            // Who ended nobody took no time worth telling.
+            let mut reports = error.holders().iter();
+            let after = if reports.any(|report| !report.signals.is_empty()) {
+                format!(" after {}", duration(error.elapsed()))
+            } else {
+                String::new()
+            };
+            let verdict = paint(BAD, format!("{verdict}{after}"));
             block(
                 &format!("{name}: {verdict}"),
                 error.holders(),
