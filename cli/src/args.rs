@@ -95,6 +95,9 @@ pub struct Args {
     pub settle: Option<Duration>,
 
     /// Ask about each port before anybody is signalled
+    ///
+    /// Without a port, choose from a list of who listens; on a terminal, `kill_port` alone does that as well. What is chosen is shown as
+    /// by `--dry-run`, and asked about once.
     #[arg(short, long, conflicts_with_all = ["dry_run", "json"], help_heading = help::HOW)]
     pub interactive: bool,
 

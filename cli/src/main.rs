@@ -17,6 +17,7 @@ mod interrupt;
 mod logger;
 mod next_step;
 mod output;
+mod picker;
 mod ports;
 mod progress;
 mod request;
@@ -65,17 +66,21 @@ fn run(args: &Args) -> Exit {
         return output::document(&man::page());
     }
     next_step::repeat(&args.given);
-    let request = match Request::new(args) {
+    let mut request = match Request::new(args) {
         Ok(request) => request,
         Err(message) => return usage(&message),
     };
     logger::start(args.verbose);
-    let mut answers = match request.verb {
-        Verb::Free => verbs::free::free(&request, &request.options, &request.ports.targets),
-        Verb::Ask => ask::ask(&request),
-        Verb::DryRun => verbs::plan(&request),
-        Verb::List => verbs::list::list(&request),
-        Verb::Why => verbs::why(&request),
+    let mut answers = match (request.choose.take(), request.verb) {
+        (Some(scope), _) => match picker::pick(&mut request, &scope) {
+            Ok(answers) => answers,
+            Err(exit) => return exit,
+        },
+        (None, Verb::Free) => verbs::free::free(&request, &request.options, &request.ports.targets),
+        (None, Verb::Ask) => ask::ask(&request),
+        (None, Verb::DryRun) => verbs::plan(&request),
+        (None, Verb::List) => verbs::list::list(&request),
+        (None, Verb::Why) => verbs::why(&request),
     };
     let notes = verbs::notes::of_pids(&request.ports, &answers.ports);
     answers.notes.extend(notes);

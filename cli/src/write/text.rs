@@ -60,7 +60,7 @@ pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
 }
 
 /// The lines about one port.
-fn answer(request: &Request, target: Target, answer: &Answer) -> String {
+pub fn answer(request: &Request, target: Target, answer: &Answer) -> String {
     if let Answer::Explained(explanation) = answer {
         return why::screen(explanation, request.verbose);
     }

@@ -1,0 +1,286 @@
+//! The lines of the list, made of what is to be shown and the size of the terminal alone.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::picker::row::Row;
+use crate::picker::state::State;
+use crate::style::{BOLD, DIM, GOOD, paint};
+use crate::words::cut;
+
+/// How large the terminal is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// What is to be seen: lines that fit the terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    pub lines: Vec<String>,
+    /// The column of the text cursor, in the first line.
+    pub caret: usize,
+}
+
+const PROMPT: &str = "free which? ";
+
+/// So many rows are shown where the terminal is not tall; of a tall one they take the half.
+const ROWS: usize = 10;
+
+/// The frame without the rows: the prompt, the names of the columns, and the keys.
+const AROUND: usize = 3;
+
+const GAP: &str = "  ";
+
+/// Before the first column: the cursor and the mark.
+const POINTER: usize = 4;
+
+/// The keys, the most needed first.
+const KEYS: [&str; 5] = [
+    "enter: show what would happen",
+    "esc: leave",
+    "space: mark",
+    "?: all keys",
+    "type to filter",
+];
+
+const ALL_KEYS: [(&str, &str); 9] = [
+    (
+        "enter",
+        "show what would happen to the marked ports, or this one; then ask",
+    ),
+    ("esc", "leave (also ctrl-c)"),
+    (
+        "letters",
+        "show only rows that have them, in port, name, folder or command",
+    ),
+    ("a+b", "show only rows that have both"),
+    ("ctrl-u", "clear the filter"),
+    (
+        "up, down",
+        "move (also ctrl-p, ctrl-n, page up, page down, home, end)",
+    ),
+    ("space", "mark or unmark this port (also tab)"),
+    ("ctrl-a", "mark or unmark all that are shown"),
+    ("ctrl-z", "stop, until `fg`"),
+];
+
+/// Draws the list.
+pub fn draw(state: &mut State, size: Size) -> Frame {
+    // The last column stays empty: some terminals wrap as soon as it is written to.
+    let width = size.columns.saturating_sub(1);
+    let rows = size.rows.max(1);
+    // With few lines the rows are what is needed most, then the prompt.
+    let has_prompt = rows > 1;
+    let has_keys = rows > AROUND;
+    let has_header = rows > AROUND + 1;
+    let around = [has_prompt, has_keys, has_header];
+    let around = around.into_iter().filter(|is_there| *is_there).count();
+    let height = (rows - around).min(ROWS.max(rows / 2));
+    let mut lines = Vec::new();
+    let mut caret = 0;
+    if has_prompt {
+        let (line, column) = prompt(state, width);
+        lines.push(line);
+        caret = column;
+    }
+    if state.shows_help() {
+        let name = ALL_KEYS.map(|(key, _)| key.len()).into_iter().max();
+        let keys = ALL_KEYS.iter().take(height + around - lines.len());
+        lines.extend(keys.map(|(key, what)| {
+            let key = format!("{key:<name$}", name = name.unwrap_or(0));
+            let what = cut(what, width.saturating_sub(key.len() + GAP.len()));
+            let line = format!("{key}{GAP}{what}");
+            cut(&line, width)
+        }));
+        return Frame { lines, caret };
+    }
+    let columns = columns(state.shown().into_iter(), width.saturating_sub(POINTER));
+    if has_header {
+        lines.push(paint(DIM, header(&columns, width)));
+    }
+    lines.extend(body(state, &columns, height, width));
+    if has_keys {
+        lines.push(paint(DIM, keys(width)));
+    }
+    Frame { lines, caret }
+}
+
+/// The filter, and at the right how much is shown.
+fn prompt(state: &State, width: usize) -> (String, usize) {
+    let filter = kill_port::printable(state.filter());
+    let prompt = cut(PROMPT, (width / 2).max(2));
+    // The end of a long filter is what is being typed.
+    let mut shown: &str = &filter;
+    while prompt.width() + shown.width() + 1 > width {
+        let mut characters = shown.chars();
+        if characters.next().is_none() {
+            break;
+        }
+        shown = characters.as_str();
+    }
+    let caret = prompt.width() + shown.width();
+    let count = count(state);
+    let line = match width.checked_sub(caret + 2 + count.width()) {
+        Some(free) if !count.is_empty() => format!(
+            "{}{shown}{:free$}  {}",
+            paint(BOLD, &prompt),
+            "",
+            paint(DIM, count)
+        ),
+        _ => format!("{}{shown}", paint(BOLD, &prompt)),
+    };
+    (line, caret)
+}
+
+/// `2 marked, 3 of 57`
+fn count(state: &State) -> String {
+    if !state.has_looked() {
+        return String::new();
+    }
+    let (shown, all) = (state.shown().len(), state.count());
+    let rows = if shown == all {
+        format!("{all}")
+    } else {
+        format!("{shown} of {all}")
+    };
+    match state.marked() {
+        0 => rows,
+        marked => format!("{marked} marked, {rows}"),
+    }
+}
+
+/// The rows in the window, or why there are none.
+fn body(state: &mut State, columns: &[Column], height: usize, width: usize) -> Vec<String> {
+    let (_, window) = state.window(height);
+    let window: Vec<Row> = window.into_iter().cloned().collect();
+    if window.is_empty() {
+        let why = match (state.has_looked(), state.count()) {
+            (false, _) => "looking …",
+            (true, 0) => "nobody listens",
+            (true, _) => "nothing matches",
+        };
+        return vec![cut(&format!("    {why}"), width)];
+    }
+    let lines = window.iter().map(|row| {
+        let is_under = state.is_under_cursor(row);
+        let pointer = if is_under { ">" } else { " " };
+        let mark = if state.is_marked(row) { "*" } else { " " };
+        let mut row = row.clone();
+        let is_gone = state.is_gone(&row);
+        if is_gone {
+            row.process = format!("(gone) {}", row.process);
+        }
+        let line = line(&format!("{pointer} {mark} "), &row, columns);
+        let line = cut(&line, width);
+        if is_gone {
+            paint(DIM, line)
+        } else if is_under {
+            paint(BOLD, line)
+        } else if state.is_marked(&row) {
+            paint(GOOD, line)
+        } else {
+            line
+        }
+    });
+    lines.collect()
+}
+
+/// The rows with a number before each, for as many columns as there are.
+pub fn numbered(rows: &[Row], columns: usize) -> Vec<String> {
+    let digits = rows.len().to_string().len();
+    let before = digits + 1 + GAP.len();
+    let width = columns.saturating_sub(1);
+    let columns = self::columns(rows.iter(), width.saturating_sub(before));
+    let lines = rows.iter().enumerate().map(|(index, row)| {
+        let number = format!("{:>digits$}){GAP}", index + 1);
+        cut(&line(&number, row, &columns), width)
+    });
+    lines.collect()
+}
+
+fn line(before: &str, row: &Row, columns: &[Column]) -> String {
+    let cells = columns
+        .iter()
+        .map(|column| cell_of(&(column.cell)(row), column.width));
+    let line: String = std::iter::once(before.to_owned()).chain(cells).collect();
+    line.trim_end().to_owned()
+}
+
+/// The text, as wide as its column.
+fn cell_of(text: &str, width: usize) -> String {
+    let text = cut(text, width);
+    let padding = width.saturating_sub(text.width());
+    format!("{text}{:padding$}{GAP}", "")
+}
+
+/// A column that is shown.
+struct Column {
+    name: &'static str,
+    cell: fn(&Row) -> String,
+    width: usize,
+}
+
+/// A column that may be shown: its name, what it says, and how narrow and how wide it may be.
+type Kind = (&'static str, fn(&Row) -> String, usize, usize);
+
+/// In the order in which they stand.
+const KINDS: [Kind; 7] = [
+    ("PORT", |row| row.key.port(), 1, 9),
+    ("PROCESS", |row| row.process.clone(), 6, 24),
+    ("PID", |row| row.pid.clone(), 3, 10),
+    ("PROJECT", |row| row.project.clone(), 6, 20),
+    ("AGE", |row| row.age.clone(), 3, 8),
+    ("USER", |row| row.user.clone(), 4, 12),
+    ("COMMAND", |row| row.about.clone(), 12, usize::MAX),
+];
+
+/// In the order in which they are given room.
+const NEEDED: [&str; 7] = [
+    "PORT", "PROCESS", "PROJECT", "AGE", "PID", "USER", "COMMAND",
+];
+
+/// The columns for which there is room. They are as wide as everything that could be shown needs, so that nothing moves sideways.
+fn columns<'a>(rows: impl Iterator<Item = &'a Row> + Clone, width: usize) -> Vec<Column> {
+    let mut left = width;
+    let mut columns: Vec<Column> = Vec::new();
+    for needed in NEEDED {
+        let Some((name, cell, least, most)) = KINDS.into_iter().find(|kind| kind.0 == needed)
+        else {
+            continue;
+        };
+        let widths = rows.clone().map(|row| cell(row).width());
+        let natural = widths.max().unwrap_or(0).max(name.len()).min(most);
+        let gap = if columns.is_empty() { 0 } else { GAP.len() };
+        let room = left.saturating_sub(gap);
+        if room < least.min(natural) {
+            break;
+        }
+        let width = natural.min(room);
+        left = room - width;
+        columns.push(Column { name, cell, width });
+    }
+    columns.sort_by_key(|column| KINDS.iter().position(|kind| kind.0 == column.name));
+    columns
+}
+
+fn header(columns: &[Column], width: usize) -> String {
+    let mut line = " ".repeat(POINTER);
+    for column in columns {
+        line += &cell_of(column.name, column.width);
+    }
+    cut(line.trim_end(), width)
+}
+
+/// As many of the keys as there is room for, none of them cut.
+fn keys(width: usize) -> String {
+    let mut line = String::new();
+    for key in KEYS {
+        let gap = if line.is_empty() { "" } else { GAP };
+        if line.len() + gap.len() + key.len() <= width {
+            line += gap;
+            line += key;
+        }
+    }
+    line
+}
