@@ -24,6 +24,9 @@ pub struct Frame {
 
 const PROMPT: &str = "free which? ";
 
+/// Where that takes more than half of the width.
+const SHORT_PROMPT: &str = "> ";
+
 /// So many rows are shown where the terminal is not tall; of a tall one they take the half.
 const ROWS: usize = 10;
 
@@ -68,7 +71,7 @@ const ALL_KEYS: [(&str, &str); 9] = [
 /// Draws the list.
 pub fn draw(state: &mut State, size: Size) -> Frame {
     // The last column stays empty: some terminals wrap as soon as it is written to.
-    let width = size.columns.saturating_sub(1);
+    let width = size.columns.saturating_sub(1).max(1);
     let rows = size.rows.max(1);
     // With few lines the rows are what is needed most, then the prompt.
     let has_prompt = rows > 1;
@@ -109,7 +112,9 @@ pub fn draw(state: &mut State, size: Size) -> Frame {
 /// The filter, and at the right how much is shown.
 fn prompt(state: &State, width: usize) -> (String, usize) {
     let filter = kill_port::printable(state.filter());
-    let prompt = cut(PROMPT, (width / 2).max(2));
+    let mut prompts = [PROMPT, SHORT_PROMPT].into_iter();
+    let prompt = prompts.find(|prompt| prompt.len() * 2 <= width);
+    let prompt = prompt.unwrap_or_default();
     // The end of a long filter is what is being typed.
     let mut shown: &str = &filter;
     while prompt.width() + shown.width() + 1 > width {
@@ -124,11 +129,11 @@ fn prompt(state: &State, width: usize) -> (String, usize) {
     let line = match width.checked_sub(caret + 2 + count.width()) {
         Some(free) if !count.is_empty() => format!(
             "{}{shown}{:free$}  {}",
-            paint(BOLD, &prompt),
+            paint(BOLD, prompt),
             "",
             paint(DIM, count)
         ),
-        _ => format!("{}{shown}", paint(BOLD, &prompt)),
+        _ => format!("{}{shown}", paint(BOLD, prompt)),
     };
     (line, caret)
 }
@@ -221,34 +226,33 @@ struct Column {
     width: usize,
 }
 
-/// A column that may be shown: its name, what it says, and how narrow and how wide it may be.
-type Kind = (&'static str, fn(&Row) -> String, usize, usize);
+/// A column that may be shown: its name, what it says, how narrow and how wide it may be, and where it stands.
+type Kind = (&'static str, fn(&Row) -> String, usize, usize, usize);
 
-/// In the order in which they stand.
+/// Shown as it is, or not at all.
+const WHOLE: usize = usize::MAX;
+
+/// The columns in the order in which they are given room.
 const KINDS: [Kind; 7] = [
-    ("PORT", |row| row.key.port(), 1, 9),
-    ("PROCESS", |row| row.process.clone(), 6, 24),
-    ("PID", |row| row.pid.clone(), 3, 10),
-    ("PROJECT", |row| row.project.clone(), 6, 20),
-    ("AGE", |row| row.age.clone(), 3, 8),
-    ("USER", |row| row.user.clone(), 4, 12),
-    ("COMMAND", |row| row.about.clone(), 12, usize::MAX),
-];
-
-/// In the order in which they are given room.
-const NEEDED: [&str; 7] = [
-    "PORT", "PROCESS", "PROJECT", "AGE", "PID", "USER", "COMMAND",
+    ("PORT", |row| row.key.port(), 1, 9, 0),
+    ("PROCESS", |row| row.process.clone(), 6, 24, 1),
+    ("PROJECT", |row| row.project.clone(), 6, 20, 3),
+    ("AGE", |row| format!("{:6}", row.age), WHOLE, 8, 4),
+    ("USER", |row| row.user.clone(), 4, 12, 5),
+    ("PID", |row| row.pid.clone(), WHOLE, 10, 2),
+    ("COMMAND", |row| row.about.clone(), 12, usize::MAX, 6),
 ];
 
 /// The columns for which there is room. They are as wide as everything that could be shown needs, so that nothing moves sideways.
 fn columns<'a>(rows: impl Iterator<Item = &'a Row> + Clone, width: usize) -> Vec<Column> {
+    // Whoever is alone on a machine knows the user.
+    let has_user = rows.clone().any(|row| !row.is_own);
     let mut left = width;
-    let mut columns: Vec<Column> = Vec::new();
-    for needed in NEEDED {
-        let Some((name, cell, least, most)) = KINDS.into_iter().find(|kind| kind.0 == needed)
-        else {
+    let mut columns: Vec<(usize, Column)> = Vec::new();
+    for (name, cell, least, most, place) in KINDS {
+        if name == "USER" && !has_user {
             continue;
-        };
+        }
         let widths = rows.clone().map(|row| cell(row).width());
         let natural = widths.max().unwrap_or(0).max(name.len()).min(most);
         let gap = if columns.is_empty() { 0 } else { GAP.len() };
@@ -258,10 +262,10 @@ fn columns<'a>(rows: impl Iterator<Item = &'a Row> + Clone, width: usize) -> Vec
         }
         let width = natural.min(room);
         left = room - width;
-        columns.push(Column { name, cell, width });
+        columns.push((place, Column { name, cell, width }));
     }
-    columns.sort_by_key(|column| KINDS.iter().position(|kind| kind.0 == column.name));
-    columns
+    columns.sort_by_key(|(place, _)| *place);
+    columns.into_iter().map(|(_, column)| column).collect()
 }
 
 fn header(columns: &[Column], width: usize) -> String {
@@ -283,4 +287,138 @@ fn keys(width: usize) -> String {
         }
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::picker::key::Key;
+    use crate::picker::row::{self, Who};
+    use anstream::adapter::strip_str;
+    use kill_port::Protocol;
+    use proptest::prelude::*;
+
+    fn row(port: u16, process: &str, project: &str, about: &str) -> Row {
+        Row {
+            key: row::Key {
+                port,
+                protocol: Protocol::Tcp,
+                who: Who::Container(process.into()),
+            },
+            process: process.into(),
+            pid: "4711".into(),
+            project: project.into(),
+            age: "5 min".into(),
+            user: "dev".into(),
+            is_own: true,
+            about: about.into(),
+            text: format!("{port}/tcp {process} {about}"),
+        }
+    }
+
+    fn lines(state: &mut State, columns: usize, rows: usize) -> Vec<String> {
+        let frame = draw(state, Size { columns, rows });
+        let lines = frame.lines.iter();
+        lines.map(|line| strip_str(line).to_string()).collect()
+    }
+
+    fn two() -> State {
+        let mut state = State::default();
+        state.look(vec![
+            row(3000, "node", "shop", "node server.js"),
+            row(8080, "java", "billing", "java -jar billing.jar"),
+        ]);
+        state.press(Key::Down);
+        state.press(Key::Tab);
+        state
+    }
+
+    #[test]
+    fn what_a_person_needs_first_has_room_first() {
+        assert_eq!(
+            lines(&mut two(), 80, 24),
+            [
+                "free which?                                                         1 marked, 2",
+                "    PORT  PROCESS  PID   PROJECT  AGE     COMMAND",
+                "    3000  node     4711  shop     5 min   node server.js",
+                "> * 8080  java     4711  billing  5 min   java -jar billing.jar",
+                "enter: show what would happen  esc: leave  space: mark  ?: all keys",
+            ]
+        );
+        assert_eq!(
+            lines(&mut two(), 40, 6),
+            [
+                "free which?                 1 marked, 2",
+                "    PORT  PROCESS  PROJECT  AGE",
+                "    3000  node     shop     5 min",
+                "> * 8080  java     billing  5 min",
+                "enter: show what would happen",
+            ]
+        );
+        assert_eq!(
+            lines(&mut two(), 20, 2),
+            [">       1 marked, 2", "> * 8080  java"]
+        );
+        assert_eq!(lines(&mut two(), 20, 1), ["> * 8080  java"]);
+    }
+
+    #[test]
+    fn the_end_of_a_long_filter_is_seen() {
+        let mut state = two();
+        for character in "abcdefghijklmnopqrstuvwxyz".chars() {
+            state.press(Key::Char(character));
+        }
+        let frame = draw(
+            &mut state,
+            Size {
+                columns: 30,
+                rows: 24,
+            },
+        );
+        assert_eq!(
+            strip_str(&frame.lines[0]).to_string(),
+            "free which? klmnopqrstuvwxyz"
+        );
+        assert_eq!(frame.caret, 28);
+        assert!(lines(&mut state, 30, 24)[2].contains("nothing matches"));
+    }
+
+    #[test]
+    fn numbered_rows_fit_as_well() {
+        let rows = [
+            row(3000, "node", "shop", ""),
+            row(8080, "java", "billing", ""),
+        ];
+        assert_eq!(
+            numbered(&rows, 30),
+            ["1)  3000  node     shop", "2)  8080  java     billing"]
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_frame_fits_every_terminal(
+            texts in prop::collection::vec(("\\PC{0,30}", "[a-z漢\u{301}]{0,40}", "\\PC{0,200}"), 0..30),
+            keys in "[a-z?漢\u{301}]{0,50}",
+            columns in 2..120_usize,
+            rows in 1..40_usize,
+        ) {
+            let safe = |text: &str| kill_port::printable(text).into_owned();
+            let seen = texts.iter().zip(1..).map(|((process, project, about), port)| {
+                row(port, &safe(process), &safe(project), &safe(about))
+            });
+            let mut state = State::default();
+            state.look(seen.collect());
+            for character in keys.chars() {
+                state.press(Key::Char(character));
+            }
+            let frame = draw(&mut state, Size { columns, rows });
+            prop_assert!(!frame.lines.is_empty() && frame.lines.len() <= rows);
+            prop_assert!(frame.caret < columns);
+            for line in &frame.lines {
+                let line = strip_str(line).to_string();
+                prop_assert!(line.width() < columns, "{line:?}");
+            }
+        }
+    }
 }

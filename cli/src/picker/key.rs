@@ -1,4 +1,4 @@
-//! Keys, as a terminal sends them.
+//! What comes from a terminal, keys above all.
 
 /// A key that was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,21 @@ pub enum Key {
     Tab,
     Backspace,
     Escape,
+}
+
+/// What there is to see to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// Keys, or nothing but the time, another size or a call.
+    Keys(Vec<Key>),
+    /// A signal that asks for the end.
+    #[cfg(unix)]
+    Signal(u8),
+    /// Somebody else had the terminal meanwhile.
+    #[cfg(unix)]
+    Back,
+    /// There is no terminal any more.
+    Gone,
 }
 
 /// Makes keys of bytes that come in pieces: a key may be several bytes, and a slow line may bring them one by one.

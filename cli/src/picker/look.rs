@@ -78,6 +78,6 @@ pub fn look(request: &Request, scope: &Scope) -> Look {
     let mut answers = list(request);
     match answers.errors.pop() {
         Some(error) => Err(error),
-        None => Ok(rows(&answers.ports, scope)),
+        None => Ok(rows(&answers.ports, scope, request.verbose)),
     }
 }

@@ -22,11 +22,12 @@ use crate::answer::Answers;
 use crate::ask;
 use crate::exit::Exit;
 use crate::output;
+use crate::picker::key::News;
 use crate::picker::look::{Look, Looks, look};
 use crate::picker::row::Scope;
 use crate::picker::screen::Screen;
 use crate::picker::state::{State, Wish};
-use crate::picker::terminal::{News, Terminal, is_dumb, size};
+use crate::picker::terminal::{Terminal, is_dumb, size, terminal};
 use crate::ports::Ports;
 use crate::request::{Request, Verb};
 use crate::verbs;
@@ -88,7 +89,10 @@ pub fn pick(request: &mut Request, scope: &Scope) -> Result<Answers, Exit> {
 
 /// The terminal and who looks, if the list can be shown on this one.
 fn start(request: &Request, scope: &Scope) -> Option<(Terminal, Looks)> {
-    let terminal = Terminal::new().ok().filter(|_| !is_dumb())?;
+    if is_dumb() {
+        return None;
+    }
+    let terminal = terminal().ok()?;
     let looks = Looks::start(request, scope, terminal.waker().ok()?);
     Some((terminal, looks))
 }
@@ -118,7 +122,7 @@ fn from_numbers(request: &mut Request, scope: &Scope) -> Result<Answers, Unchose
     if rows.is_empty() {
         return Err(Unchosen::Empty);
     }
-    let targets = plain::choose(&rows).ok_or(Exit::Failed)?;
+    let targets = plain::choose(&rows, size().columns).ok_or(Exit::Failed)?;
     carry_out(request, targets).ok_or(Unchosen::Left(Exit::Failed))
 }
 
@@ -151,8 +155,10 @@ fn follow(
         screen.show(draw::draw(state, size), size)?;
         let keys = match terminal.wait(looks.next()) {
             News::Keys(keys) => keys,
+            #[cfg(unix)]
             News::Signal(signal) => return Err(Exit::Interrupted(signal).into()),
             News::Gone => return Err(Exit::Interrupted(HANGUP).into()),
+            #[cfg(unix)]
             News::Back => {
                 *screen = Screen::default();
                 terminal.enter()?;

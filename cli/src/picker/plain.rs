@@ -8,11 +8,10 @@ use kill_port::Target;
 use crate::output;
 use crate::picker::draw;
 use crate::picker::row::Row;
-use crate::picker::terminal::size;
 
 /// Shows the rows and asks for their numbers. `None` if there are none.
-pub fn choose(rows: &[Row]) -> Option<Vec<Target>> {
-    for line in draw::numbered(rows, size().columns) {
+pub fn choose(rows: &[Row], columns: usize) -> Option<Vec<Target>> {
+    for line in draw::numbered(rows, columns) {
         output::complain(&format!("{}\n", strip_str(&line)));
     }
     loop {

@@ -7,11 +7,12 @@ use kill_port::{HiddenCause, HiddenSocket, Process, Protocol, Socket, Target, pr
 
 use crate::answer::{Answer, Listing};
 use crate::container;
+use crate::fold::{groups, likeness};
 use crate::time;
 use crate::user;
-use crate::words::command_line;
+use crate::words::{self, command_line};
 
-/// So much of a command line can be filtered by; some are megabytes.
+/// So much can be filtered by: some command lines are megabytes.
 const SEARCHED: usize = 4096;
 
 /// What narrows the list: the options that do so for named ports.
@@ -33,7 +34,8 @@ pub struct Row {
     pub project: String,
     pub age: String,
     pub user: String,
-    /// The command line, or what an engine tells of a container.
+    pub is_own: bool,
+    /// The command line, shortened, or what an engine tells of a container.
     pub about: String,
     /// Everything that can be filtered by, in lower case.
     pub text: String,
@@ -87,75 +89,108 @@ impl Key {
     }
 }
 
-/// The rows of a list, by port: one for each process on a port, on however many addresses.
-pub fn rows(ports: &[(Target, Answer)], scope: &Scope) -> Vec<Row> {
+/// The rows of a list, by port: one for each process on a port, on however many addresses. Workers that are alike are one row, unless each
+/// is wanted: that of the oldest.
+pub fn rows(ports: &[(Target, Answer)], scope: &Scope, each: bool) -> Vec<Row> {
     let listings = ports
         .iter()
         .filter_map(|(target, answer)| Some((target.port(), answer.listing()?)));
-    let mut rows: Vec<Row> = Vec::new();
-    for (port, listing) in listings {
-        let start = rows.len();
-        for row in of_port(port, listing, scope.within.as_deref()) {
-            let same = rows.get(start..).unwrap_or_default();
-            let is_new = same.iter().all(|other| other.key != row.key);
-            if is_new && scope.protocol.is_none_or(|only| only == row.key.protocol) {
-                rows.push(row);
-            }
-        }
-    }
+    let rows = listings.flat_map(|(port, listing)| {
+        let within = scope.within.as_deref();
+        let processes = processes(port, listing, within, each);
+        let containers = containers(port, listing, within);
+        let hidden = listing.hidden.iter().filter(move |_| within.is_none());
+        let rows = processes.into_iter().chain(containers);
+        rows.chain(hidden.map(Row::of_hidden))
+    });
+    let is_asked = |row: &Row| scope.protocol.is_none_or(|only| only == row.key.protocol);
+    let mut rows: Vec<Row> = rows.filter(is_asked).collect();
     rows.sort_by_key(|row| row.key.order());
     rows
 }
 
-fn of_port<'a>(
-    port: u16,
-    listing: &'a Listing,
-    within: Option<&'a Path>,
-) -> impl Iterator<Item = Row> + 'a {
-    let is_within = move |folder: Option<&PathBuf>| {
-        within.is_none_or(|within| folder.is_some_and(|folder| folder.starts_with(within)))
-    };
+fn processes(port: u16, listing: &Listing, within: Option<&Path>, each: bool) -> Vec<Row> {
+    let is_within = |process: &Process| is_within(process.cwd.as_deref(), within);
     let holders = listing.holders.iter();
-    let processes = holders
-        .filter(move |holder| is_within(holder.process.cwd.as_ref()))
+    let holders = holders.filter(|holder| is_within(&holder.process));
+    let mut held: Vec<(Protocol, &Process)> = holders
         .flat_map(|holder| {
             let sockets = holder.sockets.iter();
-            sockets.map(|socket| Row::of_process(socket, &holder.process))
+            sockets.map(|socket| (socket.protocol, &*holder.process))
+        })
+        .collect();
+    held.sort_by_key(|(protocol, process)| (*protocol, process.started, process.pid));
+    held.dedup();
+    let groups = groups(held, each, |(protocol, process)| {
+        (*protocol, likeness(process))
+    });
+    let rows = groups.into_iter().filter_map(|group| {
+        let (protocol, oldest) = group.first()?;
+        Some(Row::of_process(port, *protocol, oldest, group.len(), each))
+    });
+    rows.collect()
+}
+
+fn containers(port: u16, listing: &Listing, within: Option<&Path>) -> Vec<Row> {
+    let folder = |container: &Container| container.compose.as_ref()?.folder.clone();
+    let target = Target::new(port);
+    let containers = listing.containers.iter();
+    let published = containers
+        .filter(|container| is_within(folder(container).as_deref(), within))
+        .flat_map(|container| {
+            let mut protocols: Vec<Protocol> = container
+                .ports_for(&target)
+                .map(|port| port.protocol)
+                .collect();
+            // An engine names an address of IPv4 and one of IPv6.
+            protocols.sort_unstable();
+            protocols.dedup();
+            let rows = protocols.into_iter();
+            rows.map(|protocol| Row::of_container(port, protocol, container))
         });
-    let hidden = listing.hidden.iter().filter(move |_| within.is_none());
-    let containers = listing.containers.iter().filter(move |container| {
-        let compose = container.compose.as_ref();
-        is_within(compose.and_then(|compose| compose.folder.as_ref()))
-    });
-    let published = containers.flat_map(move |container| {
-        let target = Target::new(port);
-        let ports = container.ports_for(&target).map(|port| port.protocol);
-        let protocols: Vec<Protocol> = ports.collect();
-        protocols
-            .into_iter()
-            .map(move |protocol| Row::of_container(port, protocol, container))
-    });
-    processes.chain(hidden.map(Row::of_hidden)).chain(published)
+    published.collect()
+}
+
+/// As `--in` has it: nobody knows where those belong who don't tell.
+fn is_within(folder: Option<&Path>, within: Option<&Path>) -> bool {
+    within.is_none_or(|within| folder.is_some_and(|folder| folder.starts_with(within)))
 }
 
 impl Row {
-    fn of_process(socket: &Socket, process: &Process) -> Self {
-        let folder = process.cwd.as_deref();
+    fn of_process(
+        port: u16,
+        protocol: Protocol,
+        process: &Process,
+        count: usize,
+        verbose: bool,
+    ) -> Self {
+        let name = printable(&process.name);
+        let whole = command_line(&process.command);
+        let folder = process.cwd.as_deref().unwrap_or(Path::new(""));
+        let text = format!("{}\n{whole}", folder.to_string_lossy());
         Self {
-            process: printable(&process.name).into_owned(),
+            process: match count {
+                1 => name.into_owned(),
+                count => format!("{name} ×{count}"),
+            },
             pid: process.pid.to_string(),
-            project: folder.map(project).unwrap_or_default(),
+            project: words::project(process).unwrap_or_default(),
             age: process.started.map(time::age).unwrap_or_default(),
             user: user::name(process.user.as_deref(), process.uid).unwrap_or_default(),
-            about: command_line(&process.command),
-            text: folder.map_or_else(String::new, |folder| folder.to_string_lossy().into_owned()),
+            is_own: user::is_own(process.uid),
+            about: if verbose {
+                whole
+            } else {
+                command_line(&process.short_command())
+            },
+            text: String::new(),
             key: Key {
-                port: socket.port,
-                protocol: socket.protocol,
+                port,
+                protocol,
                 who: Who::Process(Box::new(process.clone())),
             },
         }
-        .searchable()
+        .found_by(&text)
     }
 
     fn of_hidden(hidden: &HiddenSocket) -> Self {
@@ -166,6 +201,7 @@ impl Row {
             project: String::new(),
             age: String::new(),
             user: user::name(socket.user.as_deref(), socket.uid).unwrap_or_default(),
+            is_own: user::is_own(socket.uid),
             about: match hidden.cause {
                 HiddenCause::Unreadable => "(this user may not look)".into(),
                 _ => "(see --why)".into(),
@@ -177,7 +213,7 @@ impl Row {
                 who: Who::Hidden(Box::new(socket.clone())),
             },
         }
-        .searchable()
+        .found_by("")
     }
 
     fn of_container(port: u16, protocol: Protocol, container: &Container) -> Self {
@@ -189,6 +225,7 @@ impl Row {
             project: project.unwrap_or_default(),
             age: String::new(),
             user: String::new(),
+            is_own: true,
             about: container::summary(container),
             text: String::new(),
             key: Key {
@@ -197,27 +234,24 @@ impl Row {
                 who: Who::Container(container.id.clone()),
             },
         }
-        .searchable()
+        .found_by("")
     }
 
-    /// With everything that can be seen of it in what it can be found by, beside what is there already.
-    fn searchable(mut self) -> Self {
+    /// With what it can be found by: everything that can be seen of it, and this.
+    fn found_by(mut self, more: &str) -> Self {
         let Key { port, protocol, .. } = self.key;
-        let about: String = self.about.chars().take(SEARCHED).collect();
         let Self {
             process,
             project,
-            text,
+            about,
             ..
         } = &self;
-        self.text =
-            format!("{port}/{protocol}\n{process}\n{project}\n{text}\n{about}").to_lowercase();
+        let text = format!("{port}/{protocol}\n{process}\n{project}\n{about}\n{more}");
+        self.text = text
+            .chars()
+            .take(SEARCHED)
+            .collect::<String>()
+            .to_lowercase();
         self
     }
-}
-
-/// What people call a folder: its last part.
-fn project(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or(folder.as_os_str());
-    printable(&name.to_string_lossy()).into_owned()
 }

@@ -275,6 +275,7 @@ mod tests {
             project: String::new(),
             age: String::new(),
             user: String::new(),
+            is_own: true,
             about: String::new(),
             text,
         }
@@ -322,7 +323,7 @@ mod tests {
             ("shop+node", &[3000]),
             ("300", &[3000, 3001]),
             ("80+", &[80]),
-            ("x", &[]),
+            ("!", &[]),
         ] {
             state.press(Key::Ctrl('u'));
             type_in(&mut state, filter);

@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every file of `cli/src`, from the lowest floor to the highest. Those on one floor know nothing of each other.
-const FLOORS: [&[&str]; 13] = [
+const FLOORS: [&[&str]; 14] = [
     &[
         "duration",
         "exit",
         "fold",
         "inherited",
         "interrupt",
+        "picker::key",
         "services",
         "style",
         "time",
@@ -28,12 +29,14 @@ const FLOORS: [&[&str]; 13] = [
         "generate::man",
         "generate::offers",
         "next_step",
+        "picker::row",
         "progress",
     ],
     &["generate"],
-    &["ports"],
+    &["picker::state", "ports"],
     &[
         "logger",
+        "picker::draw",
         "request",
         "verbs::notes",
         "verbs::published",
@@ -41,15 +44,26 @@ const FLOORS: [&[&str]; 13] = [
         "write::json::parts",
     ],
     &[
+        "picker::plain",
+        "picker::screen",
         "verbs::free",
         "verbs::list",
         "write::consequences",
         "write::holders",
     ],
-    &["verbs", "write::json::why", "write::table", "write::why"],
-    &["write::json", "write::text"],
+    &[
+        "picker::look",
+        "picker::terminal::unix",
+        "picker::terminal::windows",
+        "verbs",
+        "write::json::why",
+        "write::table",
+        "write::why",
+    ],
+    &["picker::terminal", "write::json", "write::text"],
     &["write"],
     &["ask"],
+    &["picker"],
     &["main"],
 ];
 

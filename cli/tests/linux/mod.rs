@@ -13,6 +13,7 @@ mod json;
 mod listing;
 mod pasting;
 mod permission;
+mod picking;
 mod pids;
 mod pipes;
 mod pty;

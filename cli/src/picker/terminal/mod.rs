@@ -10,24 +10,22 @@ use std::io;
 use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::picker::draw::Size;
-use crate::picker::key::Key;
 
 #[cfg(unix)]
 pub use unix::Terminal;
 #[cfg(windows)]
 pub use windows::Terminal;
 
-/// What there is to see to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
-    /// Keys, or nothing but the time, another size or a call.
-    Keys(Vec<Key>),
-    /// A signal that asks for the end.
-    Signal(u8),
-    /// Somebody else had the terminal meanwhile.
-    Back,
-    /// There is no terminal any more.
-    Gone,
+/// The terminal, which nothing leaves changed.
+pub fn terminal() -> io::Result<Terminal> {
+    let terminal = Terminal::new()?;
+    // What panics on another thread ends the command as well.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        Terminal::restore();
+        hook(panic);
+    }));
+    Ok(terminal)
 }
 
 /// The size of the terminal. One that doesn't tell it has the usual one.
@@ -48,13 +46,4 @@ pub fn is_dumb() -> bool {
         // Windows has none.
         Err(_) => !cfg!(windows),
     }
-}
-
-/// After a panic somebody has to type again. What panics on another thread ends the command as well.
-fn leave_at_panic() {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        Terminal::restore();
-        hook(panic);
-    }));
 }

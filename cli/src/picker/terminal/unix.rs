@@ -15,9 +15,8 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
 use signal_hook::{flag, low_level::pipe};
 
 use crate::interrupt::{self, BY_DEFAULT};
-use crate::picker::key::Keys;
+use crate::picker::key::{Keys, News};
 use crate::picker::screen::CLEAR;
-use crate::picker::terminal::{News, leave_at_panic};
 
 /// The settings to go back to, while there are others.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
@@ -49,7 +48,6 @@ impl Terminal {
             came: Arc::default(),
             continued: Arc::default(),
         };
-        leave_at_panic();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
             if interrupt::is_ignored(signal) {
                 continue;
@@ -101,7 +99,8 @@ impl Terminal {
         let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     }
 
-    pub(super) fn restore() {
+    /// Goes back to how it was before, whoever has the terminal.
+    pub fn restore() {
         let mut before = match BEFORE.try_lock() {
             Ok(before) => before,
             Err(TryLockError::Poisoned(before)) => before.into_inner(),

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{disable_raw_mode, enable_raw_mode};
 
-use crate::picker::key::Key;
+use crate::picker::key::{Key, News};
 use crate::picker::screen::CLEAR;
-use crate::picker::terminal::{News, leave_at_panic};
 
 /// Nothing but a key ends a wait here.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -26,7 +25,6 @@ impl Terminal {
         if !crossterm::ansi_support::supports_ansi() {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        leave_at_panic();
         Ok(Self)
     }
 
@@ -52,7 +50,8 @@ impl Terminal {
         while matches!(event::poll(Duration::ZERO), Ok(true)) && event::read().is_ok() {}
     }
 
-    pub(super) fn restore() {
+    /// Goes back to how it was before, whoever has the terminal.
+    pub fn restore() {
         if ENTERED.swap(false, Ordering::SeqCst) {
             let _ = io::stderr().write_all(CLEAR.as_bytes());
             let _ = disable_raw_mode();
