@@ -40,11 +40,11 @@ const POINTER: usize = 4;
 
 /// The keys, the most needed first.
 const KEYS: [&str; 5] = [
-    "enter: show what would happen",
+    "enter: what would happen",
     "esc: leave",
     "space: mark",
     "?: all keys",
-    "type to filter",
+    "type: filter",
 ];
 
 const ALL_KEYS: [(&str, &str); 9] = [
@@ -236,7 +236,7 @@ const WHOLE: usize = usize::MAX;
 const KINDS: [Kind; 7] = [
     ("PORT", |row| row.key.port(), 1, 9, 0),
     ("PROCESS", |row| row.process.clone(), 6, 24, 1),
-    ("PROJECT", |row| row.project.clone(), 6, 20, 3),
+    ("PROJECT", |row| row.project.clone(), 6, 16, 3),
     ("AGE", |row| format!("{:6}", row.age), WHOLE, 8, 4),
     ("USER", |row| row.user.clone(), 4, 12, 5),
     ("PID", |row| row.pid.clone(), WHOLE, 10, 2),
@@ -342,7 +342,7 @@ mod tests {
                 "    PORT  PROCESS  PID   PROJECT  AGE     COMMAND",
                 "    3000  node     4711  shop     5 min   node server.js",
                 "> * 8080  java     4711  billing  5 min   java -jar billing.jar",
-                "enter: show what would happen  esc: leave  space: mark  ?: all keys",
+                "enter: what would happen  esc: leave  space: mark  ?: all keys  type: filter",
             ]
         );
         assert_eq!(
@@ -352,7 +352,7 @@ mod tests {
                 "    PORT  PROCESS  PROJECT  AGE",
                 "    3000  node     shop     5 min",
                 "> * 8080  java     billing  5 min",
-                "enter: show what would happen",
+                "enter: what would happen  esc: leave",
             ]
         );
         assert_eq!(

@@ -16,7 +16,7 @@ mod permission;
 mod picking;
 mod pids;
 mod pipes;
-mod pty;
+pub mod pty;
 mod ranges;
 mod scarcity;
 mod screens;

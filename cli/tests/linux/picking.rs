@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::pty::{End, Terminal, lead, open};
 use crate::command::{command, run};
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Port, linux::root_or_skip};
 
 /// Without colours, so that the screen model has text alone.
 fn pick(arguments: &str) -> Terminal {
@@ -601,6 +601,42 @@ fn workers_that_are_alike_are_one_row() {
     terminal.press(&name);
     wait_for_row(&terminal, &format!("> .* {port} .* ×"));
     drop(server);
+}
+
+#[test]
+fn where_nobody_listens_one_line_says_so() {
+    if !root_or_skip() {
+        return;
+    }
+    for (arguments, code) in [("", 0), ("--fail-if-free", 3)] {
+        let arguments = format!("--containers never {arguments}");
+        let arguments: Vec<&str> = arguments.split_whitespace().collect();
+        let mut command = command(&arguments);
+        // SAFETY: `unshare` is allowed between fork and exec; it takes a number.
+        unsafe {
+            command.pre_exec(|| match libc::unshare(libc::CLONE_NEWNET) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let (exit, text) = Terminal::start(command, 80).end();
+        assert_eq!((exit, text.trim()), (Some(code), "nobody listens"));
+    }
+}
+
+#[test]
+fn the_log_is_not_written_into_the_list() {
+    let port = Port::claim();
+    let _server = Fixture::server(&port);
+    let mut terminal = pick("-vvv");
+    find(&mut terminal, &port);
+    assert!(!terminal.look_at_all().contains("debug:"));
+    terminal.press("\r");
+    terminal.wait_for("[y/N] ");
+    terminal.press("y\r");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("debug:"), "{text}");
 }
 
 #[test]
