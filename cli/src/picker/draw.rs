@@ -2,9 +2,10 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
+use crate::picker::columns::{Column, GAP, columns, header, line};
 use crate::picker::row::Row;
 use crate::picker::state::State;
-use crate::style::{BOLD, DIM, GOOD, paint};
+use crate::style::{BOLD, DIM, GOOD, WARN, paint};
 use crate::words::cut;
 
 /// How large the terminal is.
@@ -32,8 +33,6 @@ const ROWS: usize = 10;
 
 /// The frame without the rows: the prompt, the names of the columns, and the keys.
 const AROUND: usize = 3;
-
-const GAP: &str = "  ";
 
 /// Before the first column: the cursor and the mark.
 const POINTER: usize = 4;
@@ -100,11 +99,14 @@ pub fn draw(state: &mut State, size: Size) -> Frame {
     }
     let columns = columns(state.shown().into_iter(), width.saturating_sub(POINTER));
     if has_header {
-        lines.push(paint(DIM, header(&columns, width)));
+        lines.push(paint(DIM, cut(&header(&columns, POINTER), width)));
     }
     lines.extend(body(state, &columns, height, width));
     if has_keys {
-        lines.push(paint(DIM, keys(width)));
+        lines.push(match state.notice() {
+            Some(notice) => paint(WARN, cut(notice, width)),
+            None => paint(DIM, keys(width)),
+        });
     }
     Frame { lines, caret }
 }
@@ -191,91 +193,6 @@ fn body(state: &mut State, columns: &[Column], height: usize, width: usize) -> V
     lines.collect()
 }
 
-/// The rows with a number before each, for as many columns as there are.
-pub fn numbered(rows: &[Row], columns: usize) -> Vec<String> {
-    let digits = rows.len().to_string().len();
-    let before = digits + 1 + GAP.len();
-    let width = columns.saturating_sub(1);
-    let columns = self::columns(rows.iter(), width.saturating_sub(before));
-    let lines = rows.iter().enumerate().map(|(index, row)| {
-        let number = format!("{:>digits$}){GAP}", index + 1);
-        cut(&line(&number, row, &columns), width)
-    });
-    lines.collect()
-}
-
-fn line(before: &str, row: &Row, columns: &[Column]) -> String {
-    let cells = columns
-        .iter()
-        .map(|column| cell_of(&(column.cell)(row), column.width));
-    let line: String = std::iter::once(before.to_owned()).chain(cells).collect();
-    line.trim_end().to_owned()
-}
-
-/// The text, as wide as its column.
-fn cell_of(text: &str, width: usize) -> String {
-    let text = cut(text, width);
-    let padding = width.saturating_sub(text.width());
-    format!("{text}{:padding$}{GAP}", "")
-}
-
-/// A column that is shown.
-struct Column {
-    name: &'static str,
-    cell: fn(&Row) -> String,
-    width: usize,
-}
-
-/// A column that may be shown: its name, what it says, how narrow and how wide it may be, and where it stands.
-type Kind = (&'static str, fn(&Row) -> String, usize, usize, usize);
-
-/// Shown as it is, or not at all.
-const WHOLE: usize = usize::MAX;
-
-/// The columns in the order in which they are given room.
-const KINDS: [Kind; 7] = [
-    ("PORT", |row| row.key.port(), 1, 9, 0),
-    ("PROCESS", |row| row.process.clone(), 6, 24, 1),
-    ("PROJECT", |row| row.project.clone(), 6, 16, 3),
-    ("AGE", |row| format!("{:6}", row.age), WHOLE, 8, 4),
-    ("USER", |row| row.user.clone(), 4, 12, 5),
-    ("PID", |row| row.pid.clone(), WHOLE, 10, 2),
-    ("COMMAND", |row| row.about.clone(), 12, usize::MAX, 6),
-];
-
-/// The columns for which there is room. They are as wide as everything that could be shown needs, so that nothing moves sideways.
-fn columns<'a>(rows: impl Iterator<Item = &'a Row> + Clone, width: usize) -> Vec<Column> {
-    // Whoever is alone on a machine knows the user.
-    let has_user = rows.clone().any(|row| !row.is_own);
-    let mut left = width;
-    let mut columns: Vec<(usize, Column)> = Vec::new();
-    for (name, cell, least, most, place) in KINDS {
-        if name == "USER" && !has_user {
-            continue;
-        }
-        let widths = rows.clone().map(|row| cell(row).width());
-        let natural = widths.max().unwrap_or(0).max(name.len()).min(most);
-        let gap = if columns.is_empty() { 0 } else { GAP.len() };
-        let room = left.saturating_sub(gap);
-        if room < least.min(natural) {
-            break;
-        }
-        let width = natural.min(room);
-        left = room - width;
-        columns.push((place, Column { name, cell, width }));
-    }
-    columns.sort_by_key(|(place, _)| *place);
-    columns.into_iter().map(|(_, column)| column).collect()
-}
-
-fn header(columns: &[Column], width: usize) -> String {
-    let mut line = " ".repeat(POINTER);
-    for column in columns {
-        line += &cell_of(column.name, column.width);
-    }
-    cut(line.trim_end(), width)
-}
-
 /// As many of the keys as there is room for, none of them cut.
 fn keys(width: usize) -> String {
     let mut line = String::new();
@@ -300,6 +217,7 @@ mod tests {
 
     fn row(port: u16, process: &str, project: &str, about: &str) -> Row {
         Row {
+            port: port.to_string(),
             key: row::Key {
                 port,
                 protocol: Protocol::Tcp,
@@ -381,18 +299,6 @@ mod tests {
         );
         assert_eq!(frame.caret, 28);
         assert!(lines(&mut state, 30, 24)[2].contains("nothing matches"));
-    }
-
-    #[test]
-    fn numbered_rows_fit_as_well() {
-        let rows = [
-            row(3000, "node", "shop", ""),
-            row(8080, "java", "billing", ""),
-        ];
-        assert_eq!(
-            numbered(&rows, 30),
-            ["1)  3000  node     shop", "2)  8080  java     billing"]
-        );
     }
 
     proptest! {

@@ -2,17 +2,17 @@
 
 use std::io::{self, BufRead as _};
 
-use anstream::adapter::strip_str;
 use kill_port::Target;
 
 use crate::output;
-use crate::picker::draw;
+use crate::picker::columns::{self, GAP};
 use crate::picker::row::Row;
+use crate::words::cut;
 
 /// Shows the rows and asks for their numbers. `None` if there are none.
 pub fn choose(rows: &[Row], columns: usize) -> Option<Vec<Target>> {
-    for line in draw::numbered(rows, columns) {
-        output::complain(&format!("{}\n", strip_str(&line)));
+    for line in numbered(rows, columns) {
+        output::complain(&format!("{line}\n"));
     }
     loop {
         output::complain("free which? [numbers, empty for none] ");
@@ -29,6 +29,19 @@ pub fn choose(rows: &[Row], columns: usize) -> Option<Vec<Target>> {
             },
         }
     }
+}
+
+/// The rows with a number before each, for as many columns as there are.
+fn numbered(rows: &[Row], columns: usize) -> Vec<String> {
+    let digits = rows.len().to_string().len();
+    let before = digits + 1 + GAP.len();
+    let width = columns.saturating_sub(1);
+    let columns = columns::columns(rows.iter(), width.saturating_sub(before));
+    let lines = rows.iter().enumerate().map(|(index, row)| {
+        let number = format!("{:>digits$}){GAP}", index + 1);
+        cut(&columns::line(&number, row, &columns), width)
+    });
+    lines.collect()
 }
 
 /// The ports of the rows that are numbered so, as in `1 3` or `1,3`.

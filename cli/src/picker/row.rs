@@ -28,6 +28,8 @@ pub struct Scope {
 #[derive(Debug, Clone)]
 pub struct Row {
     pub key: Key,
+    /// `3000`, `53/udp`
+    pub port: String,
     pub process: String,
     pub pid: String,
     /// The name of the folder that it works in.
@@ -78,14 +80,6 @@ impl Key {
             Who::Hidden(_) => u32::MAX,
         };
         (self.port, self.protocol, pid)
-    }
-
-    /// `3000`, `53/udp`
-    pub fn port(&self) -> String {
-        match self.protocol {
-            Protocol::Tcp => self.port.to_string(),
-            protocol => format!("{}/{protocol}", self.port),
-        }
     }
 }
 
@@ -164,14 +158,15 @@ impl Row {
         count: usize,
         verbose: bool,
     ) -> Self {
-        let name = printable(&process.name);
+        let called = printable(&process.name);
         let whole = command_line(&process.command);
         let folder = process.cwd.as_deref().unwrap_or(Path::new(""));
         let text = format!("{}\n{whole}", folder.to_string_lossy());
         Self {
+            port: name(port, protocol),
             process: match count {
-                1 => name.into_owned(),
-                count => format!("{name} ×{count}"),
+                1 => called.into_owned(),
+                count => format!("{called} ×{count}"),
             },
             pid: process.pid.to_string(),
             project: words::project(process).unwrap_or_default(),
@@ -196,6 +191,7 @@ impl Row {
     fn of_hidden(hidden: &HiddenSocket) -> Self {
         let socket = &hidden.socket;
         Self {
+            port: name(socket.port, socket.protocol),
             process: "(unknown)".into(),
             pid: String::new(),
             project: String::new(),
@@ -220,6 +216,7 @@ impl Row {
         let compose = container.compose.as_ref();
         let project = compose.map(|compose| printable(&compose.project).into_owned());
         Self {
+            port: name(port, protocol),
             process: "(container)".into(),
             pid: String::new(),
             project: project.unwrap_or_default(),
@@ -253,5 +250,12 @@ impl Row {
             .collect::<String>()
             .to_lowercase();
         self
+    }
+}
+
+fn name(port: u16, protocol: Protocol) -> String {
+    match protocol {
+        Protocol::Tcp => port.to_string(),
+        protocol => format!("{port}/{protocol}"),
     }
 }

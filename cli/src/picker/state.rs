@@ -23,7 +23,13 @@ pub struct State {
     height: usize,
     help: bool,
     looked: bool,
+    /// Why the last key did nothing.
+    notice: Option<&'static str>,
 }
+
+/// The row under the cursor can't be chosen.
+const GONE: &str = "it is gone; move to another row";
+const HIDDEN: &str = "who has it can't be seen by this user";
 
 /// What stands between two words of a filter: a space marks.
 const AND: char = '+';
@@ -69,6 +75,11 @@ impl State {
     /// Whether the keys are explained instead of the rows.
     pub fn shows_help(&self) -> bool {
         self.help
+    }
+
+    /// Why the last key did nothing, if that has to be said.
+    pub fn notice(&self) -> Option<&'static str> {
+        self.notice
     }
 
     /// How many ports are marked.
@@ -129,6 +140,7 @@ impl State {
 
     /// Does what a key asks for.
     pub fn press(&mut self, key: Key) -> Wish {
+        self.notice = None;
         match key {
             Key::Ctrl('c') => return Wish::Interrupt,
             Key::Ctrl('z') => return Wish::Suspend,
@@ -211,7 +223,18 @@ impl State {
             self.marks.retain(|mark| mark.target() != key.target());
         } else if self.can_be_chosen(row) {
             self.marks.push(key);
+        } else {
+            self.refuse();
         }
+    }
+
+    /// Says why the row under the cursor can't be chosen.
+    fn refuse(&mut self) {
+        self.notice = match &self.under {
+            Some(_) if self.gone => Some(GONE),
+            Some(_) => Some(HIDDEN),
+            None => None,
+        };
     }
 
     /// Marks everything that matches, or, if all of it is marked, nothing of it.
@@ -233,7 +256,7 @@ impl State {
     }
 
     /// Everything that is marked, and if nothing is, what is under the cursor.
-    fn choose(&self) -> Wish {
+    fn choose(&mut self) -> Wish {
         let marked = self.marked_targets();
         if !marked.is_empty() {
             return Wish::Free(marked);
@@ -242,7 +265,10 @@ impl State {
         let under = shown.into_iter().find(|row| self.is_under_cursor(row));
         match under.filter(|row| self.can_be_chosen(row)) {
             Some(row) => Wish::Free(vec![row.key.target()]),
-            None => Wish::None,
+            None => {
+                self.refuse();
+                Wish::None
+            }
         }
     }
 
@@ -265,6 +291,7 @@ mod tests {
     fn row(port: u16, who: &str) -> Row {
         let text = format!("{port}/tcp\n{who}");
         Row {
+            port: port.to_string(),
             key: RowKey {
                 port,
                 protocol: Protocol::Tcp,
@@ -380,6 +407,7 @@ mod tests {
         state.look(rows(&[(1, "a"), (2, "other"), (3, "c")]));
         assert_eq!(under(&state), Some((2, "b".into(), true)));
         assert_eq!(state.press(Key::Enter), Wish::None);
+        assert_eq!(state.notice(), Some(GONE));
         state.press(Key::Char(' '));
         assert_eq!(state.marked(), 0);
         state.look(rows(&[(3, "c")]));

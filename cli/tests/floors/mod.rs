@@ -33,7 +33,7 @@ const FLOORS: [&[&str]; 14] = [
         "progress",
     ],
     &["generate"],
-    &["picker::state", "ports"],
+    &["picker::columns", "picker::state", "ports"],
     &[
         "logger",
         "picker::draw",

@@ -247,6 +247,8 @@ fn a_row_that_is_gone_ends_nobody() {
         .start();
     wait_for_row(&terminal, &format!("> .* {port} .* (gone)"));
     wait_for_row(&terminal, &format!("{port} .* second"));
+    terminal.press("\r");
+    terminal.wait_to_see("it is gone; move to another row");
     // The mark went with its row, and the cursor is on nobody who could be ended. That the keys have arrived shows in the help.
     terminal.press("\r ?");
     terminal.wait_to_see("leave (also ctrl-c)");
