@@ -6,7 +6,7 @@ use std::process::Command;
 
 use super::pty::{End, Terminal, lead, open};
 use crate::command::{command, run};
-use crate::fixture::{Fixture, Port, linux::root_or_skip};
+use crate::fixture::{Fixture, Folder, Port, linux::root_or_skip};
 
 /// Without colours, so that the screen model has text alone.
 fn pick(arguments: &str) -> Terminal {
@@ -392,13 +392,17 @@ fn a_terminal_of_two_rows_is_enough() {
 #[test]
 fn a_resized_terminal_is_drawn_anew() {
     let port = Port::claim();
-    let _server = Fixture::role("server")
+    let folder = Folder::new();
+    let server = Fixture::role("server")
         .port(&port)
-        .set("name", "size")
+        .cwd(folder.path())
         .start();
-    let mut terminal = pick_on(24, 120, "");
+    // Nothing changes any more in a list of one row that is gone: what is drawn for one size would still arrive in the next.
+    let mut terminal = pick_on(24, 120, &format!("--in {}", folder.path().display()));
     let before = terminal.settings();
     find(&mut terminal, &port);
+    drop(server);
+    wait_for_row(&terminal, &format!("> .* {port} .* (gone)"));
     for (rows, columns) in [(10, 40), (3, 80), (30, 100), (2, 16)] {
         terminal.resize(rows, columns);
         let has_help = rows > 3;
