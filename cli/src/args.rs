@@ -42,7 +42,7 @@ const ENDING: [&str; 12] = [
     max_term_width = 100,
     disable_help_flag = true,
     disable_version_flag = true,
-    override_usage = "kill_port [OPTIONS] PORT..."
+    override_usage = "kill_port [OPTIONS] [PORT]..."
 )]
 pub struct Args {
     /// 8080, 3000-3010, 53/udp, 127.0.0.1:8080, a pasted URL, or several

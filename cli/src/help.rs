@@ -16,8 +16,9 @@ pub const LOOK: &str = "Look only";
 pub const OUTPUT: &str = "Output";
 
 /// A command, and what it does. The first are those of the short help.
-pub const EXAMPLES: [(&str, &str); 9] = [
+pub const EXAMPLES: [(&str, &str); 10] = [
     ("kill_port 3000", "free port 3000"),
+    ("kill_port", "choose from a list of who listens"),
     ("kill_port 3000-3010 53/udp", "several ports, side by side"),
     ("kill_port -n 8080", "show who would be ended"),
     (
@@ -37,7 +38,7 @@ pub const EXAMPLES: [(&str, &str); 9] = [
     ("sudo kill_port 80", "another user's server"),
 ];
 
-const IN_SHORT: usize = 4;
+const IN_SHORT: usize = 5;
 
 /// An exit code, and what it means.
 pub const EXIT_CODES: [(&str, &str); 5] = [
@@ -47,7 +48,7 @@ pub const EXIT_CODES: [(&str, &str); 5] = [
     ),
     (
         "1",
-        "at least one is still held, or could not be looked at; the reason and a next step are on stderr",
+        "at least one is still held, or could not be looked at, or none was chosen; the reason and a next step are on stderr",
     ),
     ("2", "the command line is wrong; nothing was signalled"),
     ("3", "with --fail-if-free: nothing held any of the ports"),

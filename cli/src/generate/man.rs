@@ -109,6 +109,8 @@ pub fn page() -> String {
     page.section("SYNOPSIS");
     page.control(r"\fBkill_port\fR [\fIOPTIONS\fR] \fIPORT\fR...");
     page.control(".br");
+    page.control(r"\fBkill_port\fR [\fIOPTIONS\fR]");
+    page.control(".br");
     page.control(r"\fBkill_port\fR \fB\-\-list\fR [\fIPORT\fR...]");
     page.control(".br");
     page.control(r"\fBkill_port\fR \fB\-\-why\fR \fIPORT\fR...");

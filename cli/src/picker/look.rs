@@ -53,8 +53,9 @@ impl Looks {
 
     /// What was seen meanwhile. Asks for another look when it is time.
     pub fn news(&mut self) -> Option<Look> {
-        if self.next.is_some_and(|next| next <= Instant::now()) && self.ask.send(()).is_ok() {
+        if self.next.is_some_and(|next| next <= Instant::now()) {
             self.next = None;
+            let _ = self.ask.send(());
         }
         match self.looks.try_recv() {
             Ok(look) => Some(self.seen(look)),

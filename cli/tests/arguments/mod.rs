@@ -81,7 +81,7 @@ fn help_and_version_are_printed() {
     run("-h")
         .exits(0)
         .has_no_complaint()
-        .prints("Usage: kill_port [OPTIONS] PORT...");
+        .prints("Usage: kill_port [OPTIONS] [PORT]...");
     run("-V")
         .exits(0)
         .has_no_complaint()

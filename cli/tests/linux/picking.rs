@@ -19,6 +19,13 @@ fn pick_on(rows: u16, columns: u16, arguments: &str) -> Terminal {
     Terminal::of_size(command(&arguments), rows, columns)
 }
 
+/// Somebody who listens, so that there is a list.
+fn somebody() -> (Port, Fixture) {
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    (port, server)
+}
+
 /// Types so that nothing but the port's own rows is left: other tests listen as well.
 fn find(terminal: &mut Terminal, port: &Port) {
     terminal.press(&format!("{port}/tcp"));
@@ -263,6 +270,7 @@ fn a_row_that_is_gone_ends_nobody() {
 
 #[test]
 fn escape_leaves_the_terminal_as_it_was() {
+    let _somebody = somebody();
     let mut terminal = pick("");
     let before = terminal.settings();
     terminal.wait_to_see("enter: ");
@@ -275,6 +283,7 @@ fn escape_leaves_the_terminal_as_it_was() {
 
 #[test]
 fn ctrl_c_leaves_with_130() {
+    let _somebody = somebody();
     let mut terminal = pick("");
     let before = terminal.settings();
     terminal.wait_to_see("enter: ");
@@ -286,6 +295,7 @@ fn ctrl_c_leaves_with_130() {
 
 #[test]
 fn a_signal_leaves_the_terminal_as_it_was() {
+    let _somebody = somebody();
     for signal in [libc::SIGTERM, libc::SIGHUP, libc::SIGINT] {
         let terminal = pick("");
         let before = terminal.settings();
@@ -379,6 +389,7 @@ fn a_terminal_of_two_rows_is_enough() {
         assert_eq!(end.code, Some(0), "{end:#?}");
         assert_eq!(server.ended_by(), Some(libc::SIGTERM));
     }
+    let _somebody = somebody();
     // Nothing of the list has left the screen above.
     let mut terminal = pick_on(2, 20, "");
     let before = terminal.settings();
@@ -425,6 +436,7 @@ fn a_resized_terminal_is_drawn_anew() {
 
 #[test]
 fn a_terminal_that_goes_away_leaves_no_process() {
+    let _somebody = somebody();
     for ignores in [false, true] {
         let (mut master, slave) = open(24, 80);
         let mut command = command(&["--color=never"]);
@@ -521,6 +533,7 @@ fn hostile_names_do_not_reach_the_terminal() {
 
 #[test]
 fn a_list_without_colour_has_none() {
+    let _somebody = somebody();
     let is_coloured = |arguments: &[&str], variable: Option<(&str, &str)>| {
         let mut command = command(arguments);
         command.envs(variable);
