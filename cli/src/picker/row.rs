@@ -199,7 +199,7 @@ impl Row {
             user: user::name(socket.user.as_deref(), socket.uid).unwrap_or_default(),
             is_own: user::is_own(socket.uid),
             about: match hidden.cause {
-                HiddenCause::Unreadable => "(this user may not look)".into(),
+                HiddenCause::Unreadable => "(hidden)".into(),
                 _ => "(see --why)".into(),
             },
             text: String::new(),
