@@ -4,32 +4,17 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHint,
 };
+use clap_complete::Shell;
 use kill_port::{Protocol, Signal};
 
 use crate::duration;
+use crate::help;
 use crate::words::quoted;
-
-const EXAMPLES: &str = "\
-Examples:
-  kill_port 8080                     free port 8080
-  kill_port 3000-3010 53/udp         several ports, side by side
-  kill_port http://localhost:3000/   a pasted URL
-  kill_port -n 8080                  show who would be signalled
-  kill_port -l                       show who listens on which port
-  kill_port --why 8080               show everything about who holds it, and what to do
-  kill_port -t 3s 8080               SIGKILL after three seconds instead of ten";
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  every port asked for is free now (dry run: would be freed)
-  1  at least one is still held, or could not be looked at; the reason and a next step are on stderr
-  2  the command line is wrong; nothing was signalled
-  3  with --fail-if-free: nothing held any of the ports
-  130  interrupted by Ctrl-C";
 
 /// The options that make no sense where nobody is ended.
 const ENDING: [&str; 12] = [
@@ -47,80 +32,96 @@ const ENDING: [&str; 12] = [
     "interactive",
 ];
 
-/// Free a network port: end every process that holds it, politely first, and never the wrong one
+/// Free a network port: end what holds it, politely first, never the wrong process
 #[derive(Debug, Parser)]
 #[command(
     name = "kill_port",
     version,
-    after_help = EXAMPLES,
-    after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"),
+    after_help = help::after_short(),
+    after_long_help = help::after_long(),
     max_term_width = 100,
-    override_usage = "kill_port [OPTIONS] PORT..."
+    disable_help_flag = true,
+    disable_version_flag = true,
+    override_usage = "kill_port [OPTIONS] [PORT]..."
 )]
 pub struct Args {
-    /// What to free
+    /// 8080, 3000-3010, 53/udp, 127.0.0.1:8080, a pasted URL, or several
     ///
     /// 8080, :8080, a range 3000-3010, a list 3000,3001, one protocol 53/udp, one address 127.0.0.1:8080 or
     /// [::1]:8080 or localhost:8080, any address *:3000, or a URL such as http://localhost:3000/path, whose default
     /// port counts. An address may be pasted as a program prints it, such as *:http-alt or 0.0.0.0:8080->80/tcp.
     /// Without a protocol, TCP and UDP are both freed.
-    #[arg(value_name = "PORT", value_hint = ValueHint::Other)]
+    #[arg(value_name = "PORT", value_hint = ValueHint::Other, display_order = 0, help_heading = help::WHAT)]
     pub ports: Vec<String>,
 
     /// The same as PORT, for those who look for an option
     #[arg(short = 'p', long = "port", value_name = "PORT", hide = true, value_hint = ValueHint::Other)]
     pub named_ports: Vec<String>,
 
-    /// The first signal: TERM, INT, HUP, QUIT, ABRT, USR1, USR2 or KILL [default: TERM]
-    ///
-    /// If none is named, PostgreSQL and uWSGI get INT, which is how they are told to stop at once.
-    ///
-    /// With or without SIG, in any case, or its number. SIGKILL follows all of them when the grace is over. Windows
-    /// has no signals: TERM, INT and KILL all end the process tree at once there, and the others are refused.
-    #[arg(short, long, value_name = "SIGNAL", value_parser = signal, value_hint = ValueHint::Other)]
-    pub signal: Option<Signal>,
-
-    /// SIGKILL at once (also -9)
-    #[arg(short, short_alias = '9', long, conflicts_with_all = ["signal", "grace", "no_escalate"])]
-    pub force: bool,
-
-    /// How long before SIGKILL: 500ms, 5s, 2m; a bare number is seconds [default: 10s]
-    #[arg(short = 't', long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other)]
-    pub grace: Option<Duration>,
-
-    /// Never SIGKILL
-    #[arg(long)]
-    pub no_escalate: bool,
-
-    /// How long a port has to stay free where a supervisor may be at work [default: 200ms, with --supervisor 3s]
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other)]
-    pub settle: Option<Duration>,
-
     /// TCP only
-    #[arg(long, conflicts_with = "udp")]
+    #[arg(long, conflicts_with = "udp", hide_short_help = true, help_heading = help::WHAT)]
     pub tcp: bool,
 
     /// UDP only
-    #[arg(long)]
+    #[arg(long, hide_short_help = true, help_heading = help::WHAT)]
     pub udp: bool,
 
-    /// Also end all descendants of the holders
-    #[arg(long)]
-    pub tree: bool,
-
-    /// Also end a parent that was seen to start them again, or is known as a watcher such as nodemon
+    /// The first signal instead of TERM
     ///
-    /// A parent on which other servers depend is spared, and so is a shell that somebody types into.
-    #[arg(long)]
-    pub supervisor: bool,
+    /// TERM, INT, HUP, QUIT, ABRT, USR1, USR2 or KILL, with or without SIG, in any case, or its number. If none is
+    /// named, it is TERM; PostgreSQL and uWSGI get INT, which is how they are told to stop at once.
+    ///
+    /// SIGKILL follows all of them when the grace is over. Windows has no signals: TERM, INT and KILL all end the
+    /// process tree at once there, and the others are refused.
+    #[arg(short, long, value_name = "SIGNAL", value_parser = Signals, hide_possible_values = true, hide_short_help = true, help_heading = help::HOW)]
+    pub signal: Option<Signal>,
+
+    /// SIGKILL at once (also -9)
+    #[arg(short, short_alias = '9', long, conflicts_with_all = ["signal", "grace", "no_escalate"], help_heading = help::HOW)]
+    pub force: bool,
+
+    /// How long before SIGKILL: 500ms, 5s, 2m [default: 10s]
+    ///
+    /// A bare number is seconds.
+    #[arg(short = 't', long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other, help_heading = help::HOW)]
+    pub grace: Option<Duration>,
+
+    /// Never SIGKILL
+    #[arg(long, hide_short_help = true, help_heading = help::HOW)]
+    pub no_escalate: bool,
+
+    /// How long a port has to stay free where a supervisor may be at work [default: 200ms, with --supervisor 3s]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse, value_hint = ValueHint::Other, hide_short_help = true, help_heading = help::HOW)]
+    pub settle: Option<Duration>,
+
+    /// Ask about each port before anybody is signalled
+    ///
+    /// Without a port, choose from a list of who listens; on a terminal, `kill_port` alone does that as well. What is chosen is shown as
+    /// by `--dry-run`, and asked about once.
+    #[arg(short, long, conflicts_with_all = ["dry_run", "json"], help_heading = help::HOW)]
+    pub interactive: bool,
+
+    /// Nobody is asked anyhow
+    #[arg(short, long, hide = true, conflicts_with = "interactive")]
+    pub yes: bool,
 
     /// End only who works in this folder or below
     ///
     /// Who works elsewhere is spared and named with its folder, and so is who works nobody can see where. A container counts by
     /// the folder of its compose project. Scripts and agents should always say it: on a port that another project's server has
     /// taken, nothing is ended then. With --tree, descendants end wherever they work. Windows does not tell where a process works, so that nobody is ended there.
-    #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    #[arg(long = "in", value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true, help_heading = help::WHO)]
     pub within: Option<PathBuf>,
+
+    /// Also end all descendants of the holders
+    #[arg(long, hide_short_help = true, help_heading = help::WHO)]
+    pub tree: bool,
+
+    /// Also end a parent that was seen to start them again, or is known as a watcher such as nodemon
+    ///
+    /// A parent on which other servers depend is spared, and so is a shell that somebody types into.
+    #[arg(long, hide_short_help = true, help_heading = help::WHO)]
+    pub supervisor: bool,
 
     /// Also end those who are spared otherwise
     ///
@@ -128,7 +129,7 @@ pub struct Args {
     /// `editors` are editors and IDEs, and their servers on this machine: their windows end with them. `forwarders` are processes that
     /// forward the port to a container: meant for one that no engine knows any more. Any other leaves its container without the port, and
     /// some forward for all containers.
-    #[arg(long, value_name = "WHO", value_enum, value_delimiter = ',')]
+    #[arg(long, value_name = "WHO", value_enum, value_delimiter = ',', hide_short_help = true, help_heading = help::WHO)]
     pub include: Vec<Who>,
 
     /// The same as `--include ancestors`
@@ -139,7 +140,7 @@ pub struct Args {
     ///
     /// A process that uses the port as the local port of its own connection keeps servers from binding it, and so does one that
     /// keeps a connection of a server that is gone.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true, help_heading = help::WHO)]
     pub connections: bool,
 
     /// Whether a container that publishes the port is stopped, through its engine
@@ -147,57 +148,61 @@ pub struct Args {
     /// A process that only forwards the port to a container is never signalled. With `auto` the engines (Docker,
     /// Podman and others like them) are asked where such a process holds the port, or nobody known does; with `only`
     /// containers are stopped and processes left alone.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Containers::Auto)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Containers::Auto, hide_short_help = true, help_heading = help::WHO)]
     pub containers: Containers,
 
-    /// Show who would be signalled and who spared; signal nobody
-    #[arg(short = 'n', long)]
+    /// Show who would be signalled, and signal nobody
+    ///
+    /// Also who would be spared, and why.
+    #[arg(short = 'n', long, help_heading = help::LOOK)]
     pub dry_run: bool,
 
-    /// Ask about each port before anybody is signalled
-    #[arg(short, long, conflicts_with_all = ["dry_run", "json"])]
-    pub interactive: bool,
-
-    /// Nobody is asked anyhow
-    #[arg(short, long, hide = true, conflicts_with = "interactive")]
-    pub yes: bool,
-
-    /// Show who listens, on all ports if none is named; signal nobody
-    #[arg(short, long, conflicts_with = "within", conflicts_with_all = ENDING)]
+    /// Show who listens, on all ports if none is named
+    ///
+    /// Nobody is signalled.
+    #[arg(short, long, conflicts_with = "within", conflicts_with_all = ENDING, help_heading = help::LOOK)]
     pub list: bool,
 
-    /// Show everything about who holds the ports and where it came from; signal nobody
+    /// Show who holds it, where it came from, what to do
     ///
-    /// Also why a port that nobody holds can't be bound, and what to do then.
-    #[arg(long, conflicts_with = "list", conflicts_with_all = ENDING)]
+    /// Also why a port that nobody holds can't be bound. Nobody is signalled.
+    #[arg(long, conflicts_with = "list", conflicts_with_all = ENDING, help_heading = help::LOOK)]
     pub why: bool,
 
     /// Print one JSON object, for programs
-    #[arg(long)]
+    #[arg(long, hide_short_help = true, help_heading = help::OUTPUT)]
     pub json: bool,
 
     /// Exit 3 if nothing held any of the ports
-    #[arg(long)]
+    #[arg(long, hide_short_help = true, help_heading = help::OUTPUT)]
     pub fail_if_free: bool,
 
     /// Print errors only
-    #[arg(short, long, conflicts_with = "verbose")]
+    #[arg(short, long, conflicts_with = "verbose", hide_short_help = true, help_heading = help::OUTPUT)]
     pub quiet: bool,
 
-    /// Log what happens to stderr; repeat for more
-    #[arg(short, long, action = ArgAction::Count)]
+    /// Tell every detail and each worker, and log what happens to stderr; repeat for more
+    #[arg(short, long, action = ArgAction::Count, hide_short_help = true, help_heading = help::OUTPUT)]
     pub verbose: u8,
 
     #[command(flatten)]
     pub colors: Colors,
 
     /// Print a completion script for this shell
-    #[arg(long, value_name = "SHELL", exclusive = true)]
-    pub completions: Option<clap_complete::Shell>,
+    #[arg(long, value_name = "SHELL", exclusive = true, hide_short_help = true, help_heading = help::OUTPUT)]
+    pub completions: Option<Completions>,
 
     /// Print the manual page
-    #[arg(long, exclusive = true)]
+    #[arg(long, exclusive = true, hide_short_help = true, help_heading = help::OUTPUT)]
     pub man: bool,
+
+    /// Print help: with -h the first things, with --help everything
+    #[arg(short, long, action = ArgAction::Help, hide_short_help = true, help_heading = help::OUTPUT)]
+    help: Option<bool>,
+
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version, hide_short_help = true, help_heading = help::OUTPUT)]
+    version: Option<bool>,
 
     /// What was given of all these, but for the ports.
     #[arg(skip)]
@@ -231,7 +236,7 @@ const NOT_REPEATED: [&str; 10] = [
 #[derive(Debug, clap::Args)]
 pub struct Colors {
     /// When to use colours [default: auto]
-    #[arg(long, value_name = "WHEN", value_enum)]
+    #[arg(long, value_name = "WHEN", value_enum, hide_short_help = true, help_heading = help::OUTPUT)]
     color: Option<Color>,
 }
 
@@ -252,6 +257,35 @@ enum Color {
     Always,
     /// Never
     Never,
+}
+
+/// What `--completions` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Completions {
+    /// The script of a shell.
+    Script(Shell),
+    /// What that script asks for at Tab: the ports that are listened on.
+    Ports,
+}
+
+impl ValueEnum for Completions {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[
+            Self::Script(Shell::Bash),
+            Self::Script(Shell::Elvish),
+            Self::Script(Shell::Fish),
+            Self::Script(Shell::PowerShell),
+            Self::Script(Shell::Zsh),
+            Self::Ports,
+        ]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        match self {
+            Self::Script(shell) => shell.to_possible_value(),
+            Self::Ports => Some(PossibleValue::new("ports").hide(true)),
+        }
+    }
 }
 
 /// Those who are spared unless they are included.
@@ -324,7 +358,9 @@ impl Args {
 
     fn try_from_all(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut command = Self::command();
-        let mut matches = command.try_get_matches_from_mut(arguments)?;
+        let matches = command.try_get_matches_from_mut(arguments);
+        let mut matches =
+            matches.map_err(|error| help::without_groups(error, &mut command, arguments))?;
         let given = command
             .get_arguments()
             .filter_map(|option| given(option, &matches))
@@ -360,6 +396,32 @@ fn given(option: &clap::Arg, matches: &ArgMatches) -> Option<Given> {
         id: id.to_owned(),
         text,
     })
+}
+
+/// The signals that may come first. Shells offer those by name; others ways to write them are understood as well.
+#[derive(Debug, Clone, Copy)]
+struct Signals;
+
+impl TypedValueParser for Signals {
+    type Value = Signal;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        option: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Signal, clap::Error> {
+        TypedValueParser::parse_ref(&signal, command, option, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let supported = Signal::ALL
+            .into_iter()
+            .filter(|signal| signal.is_supported());
+        Some(Box::new(
+            supported.map(|signal| PossibleValue::new(signal.name())),
+        ))
+    }
 }
 
 fn signal(text: &str) -> Result<Signal, String> {

@@ -12,32 +12,76 @@ use crate::verbs;
 use crate::verbs::free::free;
 use crate::write::text;
 
-/// Looks, asks, and ends those who were shown of the ports that were agreed to. Between the question and the answer, and while it is
-/// carried out, another process may take a port: it was not shown, and is left alone.
+/// Looks, asks about each port, and ends those who were shown of the ports that were agreed to. Between the question and the answer, and
+/// while it is carried out, another process may take a port: it was not shown, and is left alone.
 pub fn ask(request: &Request) -> Answers {
     let mut agreed: Vec<Plan> = Vec::new();
-    let mut settled: Vec<(Target, Option<Answer>)> = Vec::new();
+    let mut settled: Vec<Settled> = Vec::new();
     for (target, planned) in verbs::plan(request).ports {
-        let answer = match planned {
-            Answer::Planned(Ok(mut plan)) if is_for_a_person(&plan) => {
-                // Whoever it would start again was not shown, and so nobody is ended for that.
-                for supervisor in &mut plan.supervisors {
-                    (supervisor.may_end, supervisor.would_end) = (false, false);
-                }
-                output::complain(&text::plan(request, &plan));
-                if is_agreed(target) {
-                    agreed.push(plan);
-                    None
-                } else {
-                    Some(Answer::Declined)
-                }
+        let answer = match shown(request, planned) {
+            Ok(plan) if is_agreed(&paint(BOLD, target)) => {
+                agreed.push(plan);
+                None
             }
-            _ => Some(planned),
+            Ok(_) => Some(Answer::Declined),
+            Err(answer) => Some(answer),
         };
         settled.push((target, answer));
     }
+    carry_out(request, settled, &agreed)
+}
+
+/// The same with one question about all ports. `None` if the answer is no.
+pub fn ask_once(request: &Request) -> Option<Answers> {
+    let mut plans: Vec<Plan> = Vec::new();
+    let mut settled: Vec<Settled> = Vec::new();
+    for (target, planned) in verbs::plan(request).ports {
+        let answer = match shown(request, planned) {
+            Ok(plan) => {
+                plans.push(plan);
+                None
+            }
+            Err(answer) => Some(answer),
+        };
+        settled.push((target, answer));
+    }
+    if plans.is_empty() {
+        return Some(carry_out(request, settled, &[]));
+    }
+    // What is not asked about is answered at the end, but belongs to what is to be known before.
+    for (target, answer) in &settled {
+        let answer = answer.iter();
+        answer.for_each(|answer| output::complain(&text::answer(request, *target, answer)));
+    }
+    let what = match plans.as_slice() {
+        [plan] => plan.target.to_string(),
+        plans => format!("these {} ports", plans.len()),
+    };
+    is_agreed(&paint(BOLD, what)).then(|| carry_out(request, settled, &plans))
+}
+
+/// A target, and its answer unless it was agreed to.
+type Settled = (Target, Option<Answer>);
+
+/// Shows the plan of a port that somebody has to be asked about. Any other is an answer already.
+fn shown(request: &Request, planned: Answer) -> Result<Plan, Answer> {
+    match planned {
+        Answer::Planned(Ok(mut plan)) if is_for_a_person(&plan) => {
+            // Whoever it would start again was not shown, and so nobody is ended for that.
+            for supervisor in &mut plan.supervisors {
+                (supervisor.may_end, supervisor.would_end) = (false, false);
+            }
+            output::complain(&text::plan(request, &plan));
+            Ok(plan)
+        }
+        _ => Err(planned),
+    }
+}
+
+/// Frees what was agreed to, and nobody else.
+fn carry_out(request: &Request, settled: Vec<Settled>, agreed: &[Plan]) -> Answers {
     let targets: Vec<Target> = agreed.iter().map(|plan| plan.target).collect();
-    let options = request.options.clone().agreed(&agreed);
+    let options = request.options.clone().agreed(agreed);
     let freed = free(request, &options, &targets);
     let mut results = freed.ports.into_iter().map(|(_, answer)| answer);
     let ports = settled.into_iter().filter_map(|(target, answer)| {
@@ -57,8 +101,8 @@ fn is_for_a_person(plan: &Plan) -> bool {
 }
 
 /// Asks once. Everything but a clear yes is a no, and so is the end of the input.
-fn is_agreed(target: Target) -> bool {
-    output::complain(&format!("free {}? [y/N] ", paint(BOLD, target)));
+fn is_agreed(what: &str) -> bool {
+    output::complain(&format!("free {what}? [y/N] "));
     let mut line = String::new();
     match io::stdin().lock().read_line(&mut line) {
         Ok(0) | Err(_) => {

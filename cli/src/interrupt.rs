@@ -1,7 +1,7 @@
 //! Ctrl-C while holders are waited for: stop, tidy the terminal, say what was done.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -19,6 +19,10 @@ pub struct Interrupt {
 /// Most waits are over sooner, and nobody is so quick to press Ctrl-C.
 const SOON: Duration = Duration::from_millis(20);
 
+/// Whether a signal does what it does without a handler, though somebody before had one. It can't be taken away again.
+pub static BY_DEFAULT: LazyLock<Arc<AtomicBool>> =
+    LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
 impl Interrupt {
     /// Watches from now on, if there has been a wait for a while. Before that there is nothing to tidy, and the signals simply end the command.
     pub fn watch(&mut self) {
@@ -27,17 +31,17 @@ impl Interrupt {
             return;
         }
         self.watching = true;
-        let ignored = ignored();
         // A job that a shell started in the background ignores Ctrl-C, and has to go on ignoring it.
         let heeded = [SIGINT, SIGTERM]
             .into_iter()
-            .filter(|signal| ignored >> (signal - 1) & 1 == 0);
+            .filter(|signal| !is_ignored(*signal));
         for signal in heeded.clone() {
             if let Ok(number) = usize::try_from(signal) {
                 // Without a handler the signal still ends the command, only less tidily.
                 let _ = flag::register_usize(signal, Arc::clone(&self.signal), number);
             }
         }
+        BY_DEFAULT.store(false, Ordering::Relaxed);
         // After that: whoever is told that a signal came finds which.
         #[cfg(unix)]
         let _ = end_in_any_case(heeded, &self.signal);
@@ -82,18 +86,18 @@ fn end_in_any_case(
     Ok(())
 }
 
-/// The mask of the signals that were inherited as ignored. The kernel shows it; elsewhere it can't be asked safely.
+/// Whether the signal was inherited as ignored. The kernel shows it; elsewhere it can't be asked safely.
 #[cfg(target_os = "linux")]
-fn ignored() -> u64 {
+pub fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
+    let mask = status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))
-        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
-        .unwrap_or_default()
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.unwrap_or_default() >> (signal - 1) & 1 == 1
 }
 
 #[cfg(not(target_os = "linux"))]
-fn ignored() -> u64 {
-    0
+pub fn is_ignored(_: i32) -> bool {
+    false
 }

@@ -11,11 +11,13 @@ mod duration;
 mod exit;
 mod fold;
 mod generate;
+mod help;
 mod inherited;
 mod interrupt;
 mod logger;
 mod next_step;
 mod output;
+mod picker;
 mod ports;
 mod progress;
 mod request;
@@ -32,8 +34,9 @@ mod write;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use args::Args;
+use args::{Args, Completions};
 use exit::Exit;
+use generate::{completion, man, offers};
 use request::{Request, Verb};
 
 fn main() -> ExitCode {
@@ -53,30 +56,31 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Exit {
-    if let Some(shell) = args.completions {
-        return output::document(&generate::completions(shell));
+    if let Some(wanted) = args.completions {
+        return output::document(&match wanted {
+            Completions::Script(shell) => completion::script(shell),
+            Completions::Ports => offers::ports(),
+        });
     }
     if args.man {
-        return match generate::man() {
-            Ok(page) => output::document(&page),
-            Err(error) => {
-                output::error_line(&format!("manual page: {error}"));
-                Exit::Failed
-            }
-        };
+        return output::document(&man::page());
     }
     next_step::repeat(&args.given);
-    let request = match Request::new(args) {
+    let mut request = match Request::new(args) {
         Ok(request) => request,
         Err(message) => return usage(&message),
     };
     logger::start(args.verbose);
-    let mut answers = match request.verb {
-        Verb::Free => verbs::free::free(&request, &request.options, &request.ports.targets),
-        Verb::Ask => ask::ask(&request),
-        Verb::DryRun => verbs::plan(&request),
-        Verb::List => verbs::list::list(&request),
-        Verb::Why => verbs::why(&request),
+    let mut answers = match (request.choose.take(), request.verb) {
+        (Some(scope), _) => match picker::pick(&mut request, &scope) {
+            Ok(answers) => answers,
+            Err(exit) => return exit,
+        },
+        (None, Verb::Free) => verbs::free::free(&request, &request.options, &request.ports.targets),
+        (None, Verb::Ask) => ask::ask(&request),
+        (None, Verb::DryRun) => verbs::plan(&request),
+        (None, Verb::List) => verbs::list::list(&request),
+        (None, Verb::Why) => verbs::why(&request),
     };
     let notes = verbs::notes::of_pids(&request.ports, &answers.ports);
     answers.notes.extend(notes);

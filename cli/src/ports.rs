@@ -59,6 +59,15 @@ impl fmt::Display for Range {
 }
 
 impl Ports {
+    /// Targets that were each named by themselves.
+    pub fn single(targets: Vec<Target>) -> Self {
+        Self {
+            single: targets.iter().copied().collect(),
+            targets,
+            ranges: Vec::new(),
+        }
+    }
+
     /// Whether the target was named by itself, and not only as a part of a range.
     pub fn is_single(&self, target: Target) -> bool {
         self.single.contains(&target)

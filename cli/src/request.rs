@@ -7,12 +7,15 @@ use kill_port::{Include, KillOptions, printable};
 
 use crate::args::{Args, Containers, Who};
 use crate::next_step;
+use crate::picker::row::Scope;
 use crate::ports::{self, Ports};
 
 /// What to do with which ports, and how to answer.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     pub verb: Verb,
+    /// What a person is to choose from first, where no port is named.
+    pub choose: Option<Scope>,
     pub ports: Ports,
     pub options: KillOptions,
     /// Whether a list may ask the container engines.
@@ -48,9 +51,11 @@ impl Request {
     pub fn new(args: &Args) -> Result<Self, String> {
         let verb = verb(args);
         let named: Vec<&String> = args.ports.iter().chain(&args.named_ports).collect();
-        if named.is_empty() && verb != Verb::List {
-            return Err(next_step::NAME_A_PORT.into());
-        }
+        let choose = if named.is_empty() && verb != Verb::List {
+            Some(scope(args, verb)?)
+        } else {
+            None
+        };
         let ports = ports::parse(&named, args.protocol())?;
         let options = kill_options(args)?;
         // `--why` has that as an answer.
@@ -62,11 +67,12 @@ impl Request {
                 next_step::any_address(target.port())
             ));
         }
-        if verb == Verb::Ask && !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        if verb == Verb::Ask && !is_terminal() {
             return Err(next_step::NO_TERMINAL_TO_ASK_ON.into());
         }
         Ok(Self {
             verb,
+            choose,
             ports,
             options,
             engines: args.containers != Containers::Never,
@@ -90,6 +96,22 @@ fn verb(args: &Args) -> Verb {
     } else {
         Verb::Free
     }
+}
+
+/// What is to be chosen from, where there is somebody to do it.
+fn scope(args: &Args, verb: Verb) -> Result<Scope, String> {
+    if verb == Verb::Why || args.json || !is_terminal() {
+        return Err(next_step::NAME_A_PORT.into());
+    }
+    Ok(Scope {
+        protocol: args.protocol(),
+        within: args.within.as_deref().map(real_folder).transpose()?,
+    })
+}
+
+/// Whether somebody can be asked.
+fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// The library's options.

@@ -8,6 +8,7 @@ mod command;
 mod containers;
 mod documents;
 mod floors;
+mod help;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;

@@ -48,3 +48,15 @@ fn console_samples_fit_80_columns() {
     }
     assert!(seen > 5);
 }
+
+/// The picture of the first page is fetched by everybody who opens it, and read aloud to those who can't see it.
+#[test]
+fn the_picture_of_a_terminal_is_small_and_says_what_it_shows() {
+    let picture = text("docs/screen.svg");
+    assert!(picture.len() < 20_000, "{} bytes", picture.len());
+    for part in ["<title", "<desc", "kill_port 8080"] {
+        assert!(picture.contains(part), "{part}");
+    }
+    let readme = read("README.md");
+    assert!(readme.links.iter().any(|link| link == "docs/screen.svg"));
+}

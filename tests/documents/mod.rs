@@ -14,6 +14,9 @@ use markdown::Document;
 /// The guide in its two languages.
 const TWINS: [&str; 2] = ["readme/en.md", "readme/zh.md"];
 
+/// Everything that there is in two languages.
+const PAIRS: [[&str; 2]; 2] = [TWINS, ["docs/recipes.md", "docs/recipes.zh.md"]];
+
 /// Every document that a reader of the repository meets; those of `docs/` are found.
 fn all() -> Vec<String> {
     let mut names: Vec<String> = [
@@ -57,4 +60,8 @@ fn read(name: &str) -> Document {
 
 fn twins() -> [Document; 2] {
     TWINS.map(read)
+}
+
+fn pairs() -> impl Iterator<Item = ([&'static str; 2], [Document; 2])> {
+    PAIRS.into_iter().map(|names| (names, names.map(read)))
 }

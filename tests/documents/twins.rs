@@ -1,26 +1,27 @@
 //! English and Chinese stay in step.
 
-use super::{TWINS, twins};
+use super::{Document, pairs, twins};
 
 #[test]
 fn both_languages_have_the_same_chapters() {
-    let [english, chinese] = twins();
-    let levels = |document: &super::Document| -> Vec<usize> {
-        document
-            .headings
-            .iter()
-            .map(|heading| heading.level)
-            .collect()
-    };
-    for (one, other) in english.headings.iter().zip(&chinese.headings) {
-        assert_eq!(
-            one.level, other.level,
-            "'{}' and '{}' are of different levels",
-            one.text, other.text
-        );
+    for (names, [english, chinese]) in pairs() {
+        let levels = |document: &Document| -> Vec<usize> {
+            document
+                .headings
+                .iter()
+                .map(|heading| heading.level)
+                .collect()
+        };
+        for (one, other) in english.headings.iter().zip(&chinese.headings) {
+            assert_eq!(
+                one.level, other.level,
+                "'{}' and '{}' are of different levels",
+                one.text, other.text
+            );
+        }
+        assert_eq!(levels(&english), levels(&chinese), "{names:?}");
+        assert!(english.headings.len() > 5, "{names:?}");
     }
-    assert_eq!(levels(&english), levels(&chinese));
-    assert!(english.headings.len() > 20);
 }
 
 /// Those that the project's first description has; what is new is below them.
@@ -45,37 +46,52 @@ fn the_guide_has_the_chapters_that_it_always_had() {
 
 #[test]
 fn both_languages_show_the_same_code() {
-    let [english, chinese] = twins();
-    for (one, other) in english.blocks.iter().zip(&chinese.blocks) {
-        let [first, second] = TWINS;
-        let place = format!("{first} line {} and {second} line {}", one.line, other.line);
-        assert_eq!(one.info, other.info, "{place}");
-        assert_eq!(one.skeleton(), other.skeleton(), "{place}");
+    for ([first, second], [english, chinese]) in pairs() {
+        for (one, other) in english.blocks.iter().zip(&chinese.blocks) {
+            let place = format!("{first} line {} and {second} line {}", one.line, other.line);
+            assert_eq!(one.info, other.info, "{place}");
+            // Prose for a person, such as instructions to be copied.
+            if one.language() != "markdown" {
+                assert_eq!(one.skeleton(), other.skeleton(), "{place}");
+            }
+        }
+        assert_eq!(english.blocks.len(), chinese.blocks.len(), "{first}");
+        assert!(english.blocks.len() > 5, "{first}");
     }
-    assert_eq!(english.blocks.len(), chinese.blocks.len());
-    assert!(english.blocks.len() > 10);
 }
 
 #[test]
 fn both_languages_have_tables_of_the_same_shape() {
-    let [english, chinese] =
-        twins().map(|document| document.rows.iter().map(Vec::len).collect::<Vec<usize>>());
-    assert_eq!(english, chinese);
-    assert!(english.len() > 20);
+    for (names, documents) in pairs() {
+        let [english, chinese] =
+            documents.map(|document| document.rows.iter().map(Vec::len).collect::<Vec<usize>>());
+        assert_eq!(english, chinese, "{names:?}");
+    }
 }
 
 #[test]
 fn both_languages_link_to_the_same_places() {
-    let [english, chinese] = twins().map(|document| {
-        document
-            .links
-            .into_iter()
-            // Anchors and charts are named after the language, and each document links to the other.
-            .filter(|link| !link.starts_with('#') && !link.ends_with(".svg"))
-            .filter(|link| !matches!(link.as_str(), "en.md" | "zh.md"))
-            .collect::<Vec<String>>()
-    });
-    assert_eq!(english, chinese);
+    for (names, documents) in pairs() {
+        let [english, chinese] = documents.map(|document| {
+            document
+                .links
+                .into_iter()
+                // Anchors and charts are named after the language.
+                .filter(|link| !link.starts_with('#') && !link.ends_with(".svg"))
+                .map(|link| in_any_language(&link))
+                .collect::<Vec<String>>()
+        });
+        assert_eq!(english, chinese, "{names:?}");
+    }
+}
+
+/// The document that a link leads to, whichever of its languages that is, without the heading, which is named after the language.
+fn in_any_language(link: &str) -> String {
+    let link = link.replace(".zh.md", ".md").replace("zh.md", "en.md");
+    match link.split_once('#') {
+        Some((file, _)) if file.ends_with("en.md") => file.to_owned(),
+        _ => link,
+    }
 }
 
 #[test]
@@ -88,8 +104,8 @@ fn both_languages_name_the_same_exit_codes() {
 /// A Chinese sentence has Chinese punctuation: `，` and not `,` between two Chinese characters.
 #[test]
 fn chinese_sentences_have_full_width_punctuation() {
-    let [_, chinese] = twins();
-    for text in &chinese.prose {
+    let prose = pairs().flat_map(|(_, [_, chinese])| chinese.prose);
+    for text in prose {
         let characters: Vec<char> = text.chars().collect();
         for window in characters.windows(2) {
             let [before, mark] = window else { continue };

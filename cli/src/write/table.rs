@@ -325,7 +325,7 @@ fn rows(ports: &[(Target, Answer)]) -> Vec<Row<'_>> {
 
 fn why_hidden(cause: HiddenCause) -> &'static str {
     match cause {
-        HiddenCause::Unreadable => "(unknown: this user may not look)",
+        HiddenCause::Unreadable => "(hidden)",
         HiddenCause::Elsewhere if cfg!(windows) => {
             "(its owner has ended, and who inherited it is not told)"
         }

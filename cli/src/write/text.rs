@@ -60,7 +60,7 @@ pub fn write(request: &Request, answers: &Answers, output: &mut Output) {
 }
 
 /// The lines about one port.
-fn answer(request: &Request, target: Target, answer: &Answer) -> String {
+pub fn answer(request: &Request, target: Target, answer: &Answer) -> String {
     if let Answer::Explained(explanation) = answer {
         return why::screen(explanation, request.verbose);
     }
@@ -89,10 +89,14 @@ fn answer(request: &Request, target: Target, answer: &Answer) -> String {
                 State::Held => "still held",
                 State::InUse => "still in use",
             };
-            let verdict = paint(
-                BAD,
-                format!("{verdict} after {}", duration(error.elapsed())),
-            );
+            // Who ended nobody took no time worth telling.
+            let mut reports = error.holders().iter();
+            let after = if reports.any(|report| !report.signals.is_empty()) {
+                format!(" after {}", duration(error.elapsed()))
+            } else {
+                String::new()
+            };
+            let verdict = paint(BAD, format!("{verdict}{after}"));
             block(
                 &format!("{name}: {verdict}"),
                 error.holders(),

@@ -81,7 +81,7 @@ fn help_and_version_are_printed() {
     run("-h")
         .exits(0)
         .has_no_complaint()
-        .prints("Usage: kill_port [OPTIONS] PORT...");
+        .prints("Usage: kill_port [OPTIONS] [PORT]...");
     run("-V")
         .exits(0)
         .has_no_complaint()
@@ -100,11 +100,17 @@ fn every_shell_gets_its_completions() {
 }
 
 #[test]
+fn only_scripts_are_told_what_they_can_ask_for() {
+    assert!(is_refused(&["--completions", "tcsh"]).contains("zsh]"));
+    is_refused(&["--completions", "ports", "8080"]);
+}
+
+#[test]
 fn the_manual_page_is_printed() {
     run("--man")
         .exits(0)
         .has_no_complaint()
-        .prints(".TH kill_port 1")
+        .prints(".TH KILL_PORT 1")
         .prints("dry");
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::fixture::{FakeEngine, ok};
 use super::{assert_code, assert_says, kill_port, run};
 use crate::fixture::{Fixture, Folder, Port};
+use crate::linux::pty::Terminal;
 
 /// A forwarder that listens on the port, and an engine whose container publishes it: a stop ends the forwarder.
 struct Published {
@@ -707,4 +708,49 @@ fn where_a_folder_is_asked_for_a_container_counts_by_its_compose_project() {
         let requests = engine.requests();
         assert!(!requests.iter().any(|request| request.starts_with("POST ")));
     }
+}
+
+/// The command without a port, on a terminal.
+fn pick(engine: &FakeEngine) -> Terminal {
+    let mut command = kill_port();
+    command.env("TERM", "xterm").env(
+        "DOCKER_HOST",
+        format!("unix://{}", engine.socket().display()),
+    );
+    Terminal::start(command, 100)
+}
+
+#[test]
+fn a_container_can_be_chosen_from_the_list() {
+    let published = publish(STOPPED);
+    let mut terminal = pick(&published.engine);
+    terminal.press(&format!("{}/tcp+shop+nginx", published.port));
+    terminal.wait_to_see("(container)");
+    terminal.press("\r");
+    terminal.wait_for("would be stopped");
+    terminal.wait_for("[y/N] ");
+    assert!(published.orders().is_empty());
+    terminal.press("y\r");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(published.orders().len(), 1);
+}
+
+#[test]
+fn a_look_that_takes_long_keeps_nobody_from_typing_and_leaving() {
+    let (answer, wait) = std::sync::mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let engine = FakeEngine::new(move |_| {
+        let _ = wait.lock().expect("the channel").recv();
+        ok("[]")
+    });
+    let mut terminal = pick(&engine);
+    terminal.wait_to_see("looking");
+    terminal.press("typed");
+    terminal.wait_to_see("free which? typed");
+    assert!(terminal.look().contains("looking"), "{}", terminal.look());
+    terminal.press("\u{1b}");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(1), "{text}");
+    drop(answer);
 }

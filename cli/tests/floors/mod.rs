@@ -5,13 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every file of `cli/src`, from the lowest floor to the highest. Those on one floor know nothing of each other.
-const FLOORS: [&[&str]; 11] = [
+const FLOORS: [&[&str]; 14] = [
     &[
         "duration",
         "exit",
         "fold",
         "inherited",
         "interrupt",
+        "picker::key",
         "services",
         "style",
         "time",
@@ -21,11 +22,21 @@ const FLOORS: [&[&str]; 11] = [
         "write::json::escape",
         "write::json::object",
     ],
+    &["help"],
     &["args", "answer", "container", "output", "sudo"],
-    &["generate", "next_step", "progress"],
-    &["ports"],
+    &[
+        "generate::completion",
+        "generate::man",
+        "generate::offers",
+        "next_step",
+        "picker::row",
+        "progress",
+    ],
+    &["generate"],
+    &["picker::columns", "picker::state", "ports"],
     &[
         "logger",
+        "picker::draw",
         "request",
         "verbs::notes",
         "verbs::published",
@@ -33,15 +44,26 @@ const FLOORS: [&[&str]; 11] = [
         "write::json::parts",
     ],
     &[
+        "picker::plain",
+        "picker::screen",
         "verbs::free",
         "verbs::list",
         "write::consequences",
         "write::holders",
     ],
-    &["verbs", "write::json::why", "write::table", "write::why"],
-    &["write::json", "write::text"],
+    &[
+        "picker::look",
+        "picker::terminal::unix",
+        "picker::terminal::windows",
+        "verbs",
+        "write::json::why",
+        "write::table",
+        "write::why",
+    ],
+    &["picker::terminal", "write::json", "write::text"],
     &["write"],
     &["ask"],
+    &["picker"],
     &["main"],
 ];
 
@@ -74,7 +96,7 @@ fn files(folder: &Path, prefix: &str, found: &mut BTreeMap<String, PathBuf>) {
             files(&path, &format!("{prefix}{stem}::"), found);
         } else if stem == "mod" {
             found.insert(prefix.trim_end_matches("::").to_owned(), path);
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             found.insert(format!("{prefix}{stem}"), path);
         }
     }

@@ -58,10 +58,20 @@ fn identical_workers_are_folded_but_for_verbose_and_json() {
     let value = answer(&run(&format!("--json -n {port}")).exits(0));
     let holders = value["ports"][0]["holders"].as_array().expect("holders");
     assert_eq!(holders.len(), 5, "{value:#}");
+}
+
+/// A master may end its workers before they are told to; servers that share a port by themselves all meet the same end.
+#[test]
+fn those_of_whom_the_same_became_are_folded() {
+    let port = Port::claim();
+    let _servers = [(); 3].map(|()| {
+        let server = Fixture::role("server").port(&port).set("reuseport", 1);
+        server.set("name", "shop").start()
+    });
     run(&port.to_string())
         .exits(0)
-        .prints("shop ×5 (PIDs ")
-        .prints("exited within");
+        .prints("  shop ×3 (PIDs ")
+        .prints("SIGTERM, exited within ");
 }
 
 #[test]
