@@ -1,10 +1,11 @@
 // The API, on every Node that can be had.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { createRequire } from 'node:module'
-import { claim, folder, imported, required, run, said, server, SHIM } from './world.mjs'
+import { children, claim, folder, heeds, imported, required, run, said, server, SHIM } from './world.mjs'
 
 const { killPort, killPortSync, listPorts, whyPort, KillPortError } = required
 
@@ -92,6 +93,7 @@ test('the first signal can be chosen, and nobody who does not obey is killed if 
   assert.deepEqual(report.ports[0].holders[0].signals, ['INT'])
   assert.equal(await held.ended, 'SIGINT')
   const other = await server(t, port, { manners: ['stubborn'] })
+  await assert.rejects(killPort(port, { killSignal: 15, grace: 50, noEscalate: true }), { exitCode: 1 })
   await killPort(port, { force: true })
   assert.equal(await other.ended, 'SIGKILL')
 })
@@ -147,14 +149,16 @@ test('an abort interrupts the command, and what was sent is in the report', asyn
   const controller = new AbortController()
   const freeing = rejection(killPort(port, { grace: 60_000, signal: controller.signal }))
   await said(held, 'SIGTERM')
-  // From here on it only waits. It hears of signals soon after.
-  await new Promise(resolve => setTimeout(resolve, 200))
+  const programs = children(process.pid).filter(pid => readFileSync(`/proc/${pid}/comm`, 'utf8') === 'kill_port\n')
+  assert.equal(programs.length, 1)
+  await heeds(programs[0])
   controller.abort(new Error('enough'))
   const error = await freeing
   assert.equal(error.name, 'AbortError')
   assert.equal(error.code, 'ABORT_ERR')
   assert.equal(error.cause.message, 'enough')
-  if (error.report) assert.deepEqual(error.report.ports[0].holders[0].signals, ['TERM'])
+  assert.equal(error.report.ports[0].errors[0].kind, 'cancelled')
+  assert.deepEqual(error.report.ports[0].holders[0].signals, ['TERM'])
   assert.equal(held.exitCode, null)
   assert.equal(held.signalCode, null)
 })

@@ -1,9 +1,9 @@
 // What people do: install with their package manager, and use it.
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { FIXTURE, MAIN, VERSION, claim, folder, nodes, run, server, tool } from './world.mjs'
+import { MAIN, VERSION, claim, folder, nodes, run, server, tool } from './world.mjs'
 
 const ALIAS = `npm:${MAIN}@${VERSION}`
 /** Somebody's project: it uses the package, and a package that depends on kill-port. */
@@ -47,6 +47,16 @@ test('npm installs it', async t => {
   await ok('npm', ['install'], { cwd: where })
   await use(t, where)
   for (const bin of ['kill-port', 'kill_port']) assert.equal(await ok('npx', ['--no-install', bin, '--version'], { cwd: where }), `kill_port ${VERSION}`)
+})
+
+test('npm installs it for all projects, and removes it', async t => {
+  const [prefix, port] = [folder(t), await claim(t)]
+  const held = await server(t, port)
+  await ok('npm', ['install', '--global', '--prefix', prefix, MAIN])
+  assert.match(await ok(path.join(prefix, 'bin', 'kill_port'), [port]), new RegExp(`^${port}: freed`))
+  await held.ended
+  await ok('npm', ['uninstall', '--global', '--prefix', prefix, MAIN])
+  assert.deepEqual(readdirSync(path.join(prefix, 'bin')), [])
 })
 
 test('npx runs it where nothing is installed', async t => {

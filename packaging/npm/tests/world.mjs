@@ -1,7 +1,7 @@
 // What the tests share: a project with the packed packages, ports, servers.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -71,6 +71,22 @@ export async function said(child, wanted) {
   }
 }
 
+export function children(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number)
+}
+
+/** Until this process, which has to be the command, ends tidily when a signal comes. Before it has waited for a while, a signal just ends it. */
+export async function heeds(pid) {
+  const SIGINT = 1n << 1n
+  for (;;) {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    const [, name] = /^Name:\s(.*)$/m.exec(status)
+    const [, caught] = /^SigCgt:\s(.*)$/m.exec(status)
+    if (name === 'kill_port' && BigInt(`0x${caught}`) & SIGINT) return
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+}
+
 function lines(child) {
   return createInterface({ input: child.stdout })[Symbol.asyncIterator]()
 }
@@ -86,7 +102,7 @@ export async function run(file, args, options = {}) {
 }
 
 export function start(file, args, { env, ...options } = {}) {
-  const child = spawn(file, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, ...options })
+  const child = spawn(file, args.map(String), { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...env }, timeout: 120_000, killSignal: 'SIGKILL', ...options })
   const result = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr']) child[name].setEncoding('utf8').on('data', text => { result[name] += text })
   child.result = once(child, 'close').then(([code, signal]) => ({ ...result, code, signal }))
