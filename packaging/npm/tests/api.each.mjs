@@ -191,7 +191,7 @@ test('a call that makes no sense runs nothing and says so', async () => {
 })
 
 test('what only the command can judge comes back as its words', async () => {
-  for (const [port, options] of [['frontend'], ['--force'], [1, { killSignal: 'SIGNONE' }], [1, { tcp: true, udp: true }]]) {
+  for (const [port, options] of [['frontend'], ['--list'], [1, { killSignal: 'SIGNONE' }], [1, { tcp: true, udp: true }]]) {
     const error = await rejection(killPort(port, options))
     assert.equal(error.name, 'KillPortError')
     assert.equal(error.exitCode, 2)
@@ -203,6 +203,8 @@ test('what only the command can judge comes back as its words', async () => {
 test('every option of the command is one of the API or not for programs', async () => {
   const { commandLine } = createRequire(SHIM)('../lib/arguments.js')
   const ours = { killSignal: 'x', force: true, grace: 1, noEscalate: true, settle: 1, tcp: true, udp: true, tree: true, supervisor: true, in: 'x', include: 'x', connections: true, containers: 'x', dryRun: true, failIfFree: true }
+  assert.deepEqual(commandLine(['--why'], [1, '2/udp'], { grace: 50, settle: 0.5, include: ['a', 'b'], in: '-x', killSignal: 2, force: false, tcp: undefined }),
+    ['--why', '--json', '--grace=50ms', '--settle=0.5ms', '--include=a', '--include=b', '--in=-x', '--signal=2', '--', '1', '2/udp'])
   const spelled = commandLine([], [1], ours).filter(word => word.startsWith('--')).map(word => word.split('=')[0])
   const forPeople = ['--interactive', '--list', '--why', '--json', '--quiet', '--verbose', '--color', '--completions', '--man', '--help', '--version']
   const { stdout } = await run(process.execPath, [SHIM, '--help'])

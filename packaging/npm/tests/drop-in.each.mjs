@@ -38,7 +38,7 @@ test('one that ignores SIGTERM is ended soon', async t => {
   const held = await server(t, port, { manners: ['stubborn'] })
   const killed = kill(port)
   await said(held, 'SIGTERM')
-  await killed
+  assert.ok((await killed).cmd.includes('--grace 2s'))
   assert.equal(await held.ended, 'SIGKILL')
 })
 
