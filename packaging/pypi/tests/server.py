@@ -1,5 +1,7 @@
 """Servers on ports that belong to one test."""
 
+import contextlib
+import errno
 import json
 import random
 import signal
@@ -34,15 +36,19 @@ sys.stdin.read()
 
 
 class Port:
-    """A port below those that the kernel gives to clients. Other tests know by the name of an abstract socket that it is taken."""
+    """A port below those that the kernel gives to clients. On Linux, other tests know by the name of an abstract socket that it is taken."""
 
     def __init__(self):
-        last = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        last = 32_768
+        with contextlib.suppress(OSError):
+            last = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        linux = sys.platform == "linux"
         while True:
             self.number = random.randrange(10_000, last)
-            self._claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            self._claim = socket.socket(socket.AF_UNIX if linux else socket.AF_INET, socket.SOCK_DGRAM)
             try:
-                self._claim.bind(f"\0kill_port-test-{self.number}")
+                if linux:
+                    self._claim.bind(f"\0kill_port-test-{self.number}")
                 if is_free(self.number) and is_free(self.number, socket.SOCK_DGRAM):
                     return
             except OSError:
@@ -64,7 +70,7 @@ def is_free(port, kind=socket.SOCK_STREAM):
                     probe.listen()
         except OSError as error:
             # A machine may do without IPv6.
-            if family == socket.AF_INET or error.errno == 98:
+            if family == socket.AF_INET or error.errno == errno.EADDRINUSE:
                 return False
     return True
 

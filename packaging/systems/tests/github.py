@@ -1,9 +1,9 @@
 """What is in .github, and the action, as far as schemas and a linter see."""
 
+import json
 import re
-import tomllib
 
-from common import CARGO, ROOT, fail, has, run, say, skip
+from common import ROOT, TOOLS, fail, has, run, say, skip
 
 FORMS = ROOT / ".github" / "ISSUE_TEMPLATE"
 
@@ -27,6 +27,16 @@ def test(tools):
         run(tools["zizmor"], "--offline", "--no-progress", "--color=never", *workflows, ROOT / "action.yml", ROOT / ".github" / "dependabot.yml")
     else:
         skip("zizmor, which could not be fetched")
+    if "ansible-playbook" in tools:
+        say(".github: every step is a script that bash understands")
+        # PyYAML came with Ansible.
+        read = "import json, sys, yaml; print(json.dumps([yaml.safe_load(open(path)) for path in sys.argv[1:]]))"
+        for workflow in json.loads(run(TOOLS / "bin" / "python", "-c", read, *workflows)):
+            for job in workflow["jobs"].values():
+                for step in job["steps"]:
+                    run("bash", "-n", "-c", re.sub(r"\$\{\{.*?\}\}", "x", step.get("run", "true")))
+    else:
+        skip("the scripts of the steps: PyYAML, which comes with ansible-core, could not be fetched")
     for path in workflows:
         for used in re.findall(r"uses: (\S+(?: # \S+)?)", path.read_text()):
             if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used):

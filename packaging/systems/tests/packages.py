@@ -41,7 +41,7 @@ def test(made, archives, work):
         deb(*made.glob(f"*_{machine}.deb"), machine, content, native, work / "deb" / machine)
         rpm(*made.glob(f"*.{MACHINES[machine]}.rpm"), MACHINES[machine], content, native, work / "rpm" / machine)
         arch(*made.glob(f"*-{MACHINES[machine]}.pkg.tar.zst"), MACHINES[machine], content, native, work / "arch" / machine)
-        apk(*made.glob(f"*_{MACHINES[machine]}.apk"), MACHINES[machine], content, work / "apk" / machine)
+        apk(*made.glob(f"*_{MACHINES[machine]}.apk"), MACHINES[machine], content, native, work / "apk" / machine)
 
 
 def installed(root, files, content):
@@ -134,7 +134,7 @@ def arch(package, machine, content, native, root):
     gone(root, OTHERS)
 
 
-def apk(package, machine, content, root):
+def apk(package, machine, content, native, root):
     """Alpine's own program is in no package of Debian: the file is unpacked as it is, a tape archive in two parts."""
     say(f"{package.name}: listed")
     with tarfile.open(package, ignore_zeros=True) as file:
@@ -143,4 +143,5 @@ def apk(package, machine, content, root):
     has(about, f"pkgname = {NAME}\n", package.name)
     has(about, f"arch = {machine}\n", package.name)
     installed(root, OTHERS, content)
-    skip(f"{package.name} is not installed: apk is not here")
+    if native:
+        skip(f"{package.name} is not installed: apk is not here")
