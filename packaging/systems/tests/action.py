@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 import http.server
+import json
 import os
 import pathlib
 import re
@@ -18,8 +19,6 @@ READ = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]
 
 
 def test(archives, work):
-    import json
-
     python = TOOLS / "bin" / "python"
     if not shutil.which("curl") or not python.exists() or subprocess.run([python, "-c", "import yaml"], stderr=subprocess.DEVNULL).returncode:
         return skip("the action: it takes curl, and PyYAML, which comes with ansible-core")

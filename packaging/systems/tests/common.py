@@ -8,7 +8,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tarfile
 import time
 import tomllib
 
@@ -93,8 +92,7 @@ def archive_name(triple):
 def unpacked(archives, triple, to):
     """The folder that is in an archive."""
     to.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archives / archive_name(triple)) as file:
-        file.extractall(to, filter="data")
+    shutil.unpack_archive(archives / archive_name(triple), to)
     return to / f"kill_port-{VERSION}-{triple}"
 
 

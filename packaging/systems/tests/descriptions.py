@@ -1,7 +1,6 @@
 """Homebrew, scoop, winget, the AUR and Nix: the syntax, and that every archive that is named is there with that checksum."""
 
 import json
-import pathlib
 import re
 import shutil
 
@@ -92,7 +91,6 @@ def aur(folder, archives, source, work):
     """Its functions are bash's, so that bash runs them as makepkg would."""
     say("the AUR: the package is put together, and used")
     run("bash", "-n", folder / "PKGBUILD")
-    whole = (folder / "PKGBUILD").read_text()
     told = dict(re.findall(r"^\t?([a-z0-9_]+) = (.*)$", (folder / ".SRCINFO").read_text(), re.MULTILINE))
     for machine in ["x86_64", "aarch64"]:
         triple = f"{machine}-unknown-linux-musl"

@@ -2,11 +2,10 @@
 
 import gzip
 import os
-import pathlib
 import shutil
 import tarfile
 
-from common import FOLDER, PROJECT, archive_name, frees, has, run, same, say, skip, unpacked
+from common import PROJECT, archive_name, frees, has, run, same, say, skip, unpacked
 
 NAME = PROJECT["names"]["system"]
 MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -60,16 +59,11 @@ def gone(root, files):
     same(left, [], f"what is left below {root} when the package is removed")
 
 
-def may_install(what, program, native):
-    if not shutil.which(program):
-        skip(f"{what}: {program} is not here")
-    elif not native:
-        pass
-    elif os.geteuid() != 0:
-        skip(f"{what} is listed, but not installed: that takes root")
-    else:
-        return True
-    return False
+def may_install(package, native):
+    """Another machine's package is only listed, and nobody but root can own files for root."""
+    if native and os.geteuid() != 0:
+        skip(f"{package.name} is listed, but not installed: that takes root")
+    return native and os.geteuid() == 0
 
 
 def deb(package, machine, content, native, root):
@@ -80,7 +74,7 @@ def deb(package, machine, content, native, root):
     same(run("dpkg-deb", "--field", package, "Package", "Architecture").split(), ["Package:", NAME, "Architecture:", machine], package)
     run("dpkg-deb", "--extract", package, root / "listed")
     installed(root / "listed", DEBIAN, content)
-    if not may_install(package.name, "dpkg", native):
+    if not may_install(package, native):
         return
     (root / "var/lib/dpkg").mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
@@ -100,7 +94,7 @@ def rpm(package, machine, content, native, root):
     say(f"{package.name}: listed" + (", installed, used and removed" if native else ""))
     same(run("rpm", "-qp", "--queryformat", "%{NAME} %{ARCH} %{LICENSE}", package), f"{NAME} {machine} MIT OR Apache-2.0", package)
     same({line.lstrip("/") for line in run("rpm", "-qlp", package).split()}, OTHERS, f"the files in {package.name}")
-    if not may_install(package.name, "rpm", native):
+    if not may_install(package, native):
         return
     root.mkdir(parents=True)
     run("rpm", "--root", root, "--initdb")
@@ -125,7 +119,7 @@ def arch(package, machine, content, native, root):
     listed = {line.split(maxsplit=1)[1].removeprefix(f"{root}/") for line in lines if not line.endswith("/")}
     same(listed, OTHERS, f"the files in {package.name}")
     has(run(*pacman, "-Qip", package, env={"LC_ALL": "C"}), f": {machine}\n", package.name)
-    if not may_install(package.name, "pacman", native):
+    if not may_install(package, native):
         return
     run(*pacman, "-U", package)
     installed(root, OTHERS, content)
@@ -139,7 +133,7 @@ def apk(package, machine, content, native, root):
     say(f"{package.name}: listed")
     with tarfile.open(package, ignore_zeros=True) as file:
         about = file.extractfile(".PKGINFO").read().decode()
-        file.extractall(root, filter="data")
+        file.extractall(root)
     has(about, f"pkgname = {NAME}\n", package.name)
     has(about, f"arch = {machine}\n", package.name)
     installed(root, OTHERS, content)
