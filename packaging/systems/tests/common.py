@@ -69,7 +69,11 @@ def fetch_tools():
     missing = [package for name, package in FROM_PYTHON.items() if not (tool / name).exists()]
     if missing:
         say(f"fetching {', '.join(missing)}")
-        subprocess.run([sys.executable, "-m", "venv", TOOLS])
+        if subprocess.run([sys.executable, "-m", "venv", TOOLS]).returncode:
+            # Debian has it in a package of its own.
+            say("no environment could be made (apt-get install python3-venv)")
+            shutil.rmtree(TOOLS, ignore_errors=True)
+            missing = []
         for package in missing:
             # Here the caller's settings count: they may name another index.
             subprocess.run([tool / "pip", "install", "--quiet", package], stdin=subprocess.DEVNULL)

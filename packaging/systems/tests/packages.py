@@ -59,22 +59,24 @@ def gone(root, files):
     same(left, [], f"what is left below {root} when the package is removed")
 
 
-def may_install(package, native):
-    """Another machine's package is only listed, and nobody but root can own files for root."""
-    if native and os.geteuid() != 0:
-        skip(f"{package.name} is listed, but not installed: that takes root")
-    return native and os.geteuid() == 0
+def announce(package, native):
+    """Whether it is installed too: another machine's is not, and nobody but root can own files for root."""
+    install = native and os.geteuid() == 0
+    say(f"{package.name}: listed" + (", installed, used and removed" if install else ""))
+    if native and not install:
+        skip(f"{package.name} is not installed: that takes root")
+    return install
 
 
 def deb(package, machine, content, native, root):
     if not shutil.which("dpkg"):
         return skip("the deb: dpkg is not here")
-    say(f"{package.name}: listed" + (", installed, used and removed" if native else ""))
+    install = announce(package, native)
     root.mkdir(parents=True)
     same(run("dpkg-deb", "--field", package, "Package", "Architecture").split(), ["Package:", NAME, "Architecture:", machine], package)
     run("dpkg-deb", "--extract", package, root / "listed")
     installed(root / "listed", DEBIAN, content)
-    if not may_install(package, native):
+    if not install:
         return
     (root / "var/lib/dpkg").mkdir(parents=True)
     (root / "var/lib/dpkg/status").touch()
@@ -91,10 +93,10 @@ def deb(package, machine, content, native, root):
 def rpm(package, machine, content, native, root):
     if not shutil.which("rpm"):
         return skip("the rpm: rpm is not here")
-    say(f"{package.name}: listed" + (", installed, used and removed" if native else ""))
+    install = announce(package, native)
     same(run("rpm", "-qp", "--queryformat", "%{NAME} %{ARCH} %{LICENSE}", package), f"{NAME} {machine} MIT OR Apache-2.0", package)
     same({line.lstrip("/") for line in run("rpm", "-qlp", package).split()}, OTHERS, f"the files in {package.name}")
-    if not may_install(package, native):
+    if not install:
         return
     root.mkdir(parents=True)
     run("rpm", "--root", root, "--initdb")
@@ -109,7 +111,7 @@ def rpm(package, machine, content, native, root):
 def arch(package, machine, content, native, root):
     if not shutil.which("pacman"):
         return skip("the Arch package: pacman is not here")
-    say(f"{package.name}: listed" + (", installed, used and removed" if native else ""))
+    install = announce(package, native)
     root.mkdir(parents=True)
     pacman = ["pacman", "--noconfirm", "--config=/dev/null", "--logfile=/dev/null", f"--root={root}", f"--dbpath={root}/var/lib/pacman"]
     pacman += [f"--cachedir={root}/var/cache", f"--hookdir={root}/hooks", f"--gpgdir={root}/gpg"]
@@ -119,7 +121,7 @@ def arch(package, machine, content, native, root):
     listed = {line.split(maxsplit=1)[1].removeprefix(f"{root}/") for line in lines if not line.endswith("/")}
     same(listed, OTHERS, f"the files in {package.name}")
     has(run(*pacman, "-Qip", package, env={"LC_ALL": "C"}), f": {machine}\n", package.name)
-    if not may_install(package, native):
+    if not install:
         return
     run(*pacman, "-U", package)
     installed(root, OTHERS, content)
