@@ -11,10 +11,13 @@ import sys
 from pathlib import Path
 
 SERVER = """
-import json, signal, socket, subprocess, sys
+import json, os, signal, socket, subprocess, sys
 port, options = int(sys.argv[1]), json.loads(sys.argv[2])
+def say(text):
+    # Not print: a signal may come before that is done with the line before, and it takes no second call then.
+    os.write(1, f"{text}\\n".encode())
 def hear(number, _frame):
-    print(signal.Signals(number).name, flush=True)
+    say(signal.Signals(number).name)
 if options["stubborn"]:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, hear)
@@ -22,14 +25,14 @@ else:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 if options["child"]:
     child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    print(child.pid, flush=True)
+    say(child.pid)
 kind = socket.SOCK_DGRAM if options["udp"] else socket.SOCK_STREAM
 server = socket.socket(socket.AF_INET, kind)
 server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 server.bind(("127.0.0.1", port))
 if kind == socket.SOCK_STREAM:
     server.listen()
-print("ready", flush=True)
+say("ready")
 # To the end of who has started it, whatever comes of that one.
 sys.stdin.read()
 """
