@@ -6,6 +6,7 @@
 mod answer;
 mod args;
 mod ask;
+mod columns;
 mod container;
 mod duration;
 mod exit;

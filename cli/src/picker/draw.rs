@@ -2,8 +2,8 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::picker::columns::{Column, GAP, columns, header, line};
-use crate::picker::row::Row;
+use crate::columns::{Column, GAP, header, line};
+use crate::picker::row::{Row, columns};
 use crate::picker::state::State;
 use crate::style::{BOLD, DIM, GOOD, WARN, paint};
 use crate::words::cut;
@@ -99,7 +99,10 @@ pub fn draw(state: &mut State, size: Size) -> Frame {
     }
     let columns = columns(state.shown().into_iter(), width.saturating_sub(POINTER));
     if has_header {
-        lines.push(paint(DIM, cut(&header(&columns, POINTER), width)));
+        lines.push(paint(
+            DIM,
+            cut(&format!("{:POINTER$}{}", "", header(&columns)), width),
+        ));
     }
     lines.extend(body(state, &columns, height, width));
     if has_keys {
@@ -158,14 +161,14 @@ fn count(state: &State) -> String {
 }
 
 /// The rows in the window, or why there are none.
-fn body(state: &mut State, columns: &[Column], height: usize, width: usize) -> Vec<String> {
+fn body(state: &mut State, columns: &[Column<Row>], height: usize, width: usize) -> Vec<String> {
     let (_, window) = state.window(height);
     let window: Vec<Row> = window.into_iter().cloned().collect();
     if window.is_empty() {
         let why = match (state.has_looked(), state.count()) {
             (false, _) => "looking …",
             (true, 0) => "nobody listens",
-            (true, _) => "nothing matches",
+            (true, _) => "nothing matches (ctrl-u: clear the filter)",
         };
         return vec![cut(&format!("    {why}"), width)];
     }
@@ -178,7 +181,7 @@ fn body(state: &mut State, columns: &[Column], height: usize, width: usize) -> V
         if is_gone {
             row.process = format!("(gone) {}", row.process);
         }
-        let line = line(&format!("{pointer} {mark} "), &row, columns);
+        let line = format!("{pointer} {mark} {}", line(&row, columns, |_| None));
         let line = cut(&line, width);
         if is_gone {
             paint(DIM, line)

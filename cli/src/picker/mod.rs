@@ -3,7 +3,6 @@
 //! It is a list between the other lines of the terminal, and not a screen of its own: what was there stays there. What is chosen goes the
 //! way of `--interactive`, so that nobody is ended who was not shown.
 
-mod columns;
 mod draw;
 mod key;
 mod look;

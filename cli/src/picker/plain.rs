@@ -4,9 +4,9 @@ use std::io::{self, BufRead as _};
 
 use kill_port::Target;
 
+use crate::columns::{self, GAP};
 use crate::output;
-use crate::picker::columns::{self, GAP};
-use crate::picker::row::Row;
+use crate::picker::row::{self, Row};
 use crate::words::cut;
 
 /// Shows the rows and asks for their numbers. `None` if there are none.
@@ -36,10 +36,13 @@ fn numbered(rows: &[Row], columns: usize) -> Vec<String> {
     let digits = rows.len().to_string().len();
     let before = digits + 1 + GAP.len();
     let width = columns.saturating_sub(1);
-    let columns = columns::columns(rows.iter(), width.saturating_sub(before));
+    let columns = row::columns(rows.iter(), width.saturating_sub(before));
     let lines = rows.iter().enumerate().map(|(index, row)| {
         let number = format!("{:>digits$}){GAP}", index + 1);
-        cut(&columns::line(&number, row, &columns), width)
+        cut(
+            &format!("{number}{}", columns::line(row, &columns, |_| None)),
+            width,
+        )
     });
     lines.collect()
 }

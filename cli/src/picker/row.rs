@@ -6,6 +6,7 @@ use kill_port::containers::Container;
 use kill_port::{HiddenCause, HiddenSocket, Process, Protocol, Socket, Target, printable};
 
 use crate::answer::{Answer, Listing};
+use crate::columns::{Column, Kind, WHOLE, fitting};
 use crate::container;
 use crate::fold::{groups, likeness};
 use crate::time;
@@ -22,6 +23,30 @@ pub struct Scope {
     pub protocol: Option<Protocol>,
     /// `--in`.
     pub within: Option<PathBuf>,
+}
+
+/// The columns, in the order in which they are given room.
+const KINDS: [Kind<Row>; 7] = [
+    Kind::new("PORT", |row| &row.port, 1, 9, 0),
+    Kind::new("PROCESS", |row| &row.process, 12, 24, 1),
+    Kind::new("PROJECT", |row| &row.project, 8, 16, 3),
+    Kind::new(AGE, |row| &row.age, WHOLE, 8, 4),
+    Kind::new("USER", |row| &row.user, 4, 12, 5),
+    Kind::new("PID", |row| &row.pid, WHOLE, 10, 2),
+    Kind::new("COMMAND", |row| &row.about, 12, WHOLE, 6),
+];
+
+/// So wide that it seldom changes: it is another one every second.
+const AGE: &str = "AGE   ";
+
+/// The columns for which there is room. They are as wide as everything that could be shown needs, so that nothing moves sideways.
+pub fn columns<'a>(rows: impl Iterator<Item = &'a Row> + Clone, width: usize) -> Vec<Column<Row>> {
+    // Whoever is alone on a machine knows the user.
+    let has_user = rows.clone().any(|row| !row.is_own);
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| kind.name != "USER" || has_user);
+    fitting(&kinds.collect::<Vec<_>>(), rows, width)
 }
 
 /// Somebody who has a port.

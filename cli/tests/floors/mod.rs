@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 14] = [
         "write::json::object",
     ],
     &["help"],
-    &["args", "answer", "container", "output", "sudo"],
+    &["args", "answer", "columns", "container", "output", "sudo"],
     &[
         "generate::completion",
         "generate::man",
@@ -33,7 +33,7 @@ const FLOORS: [&[&str]; 14] = [
         "progress",
     ],
     &["generate"],
-    &["picker::columns", "picker::state", "ports"],
+    &["picker::state", "ports"],
     &[
         "logger",
         "picker::draw",
