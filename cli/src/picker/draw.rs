@@ -46,7 +46,7 @@ const KEYS: [&str; 5] = [
     "type: filter",
 ];
 
-const ALL_KEYS: [(&str, &str); 9] = [
+const ALL_KEYS: [(&str, &str); 10] = [
     (
         "enter",
         "show what would happen to the marked ports, or this one; then ask",
@@ -65,6 +65,7 @@ const ALL_KEYS: [(&str, &str); 9] = [
     ("space", "mark or unmark this port (also tab)"),
     ("ctrl-a", "mark or unmark all that are shown"),
     ("ctrl-z", "stop, until `fg`"),
+    ("any key", "back to the list"),
 ];
 
 /// Draws the list.
@@ -179,7 +180,7 @@ fn body(state: &mut State, columns: &[Column<Row>], height: usize, width: usize)
         let mut row = row.clone();
         let is_gone = state.is_gone(&row);
         if is_gone {
-            row.process = format!("(gone) {}", row.process);
+            row.age = "(gone)".into();
         }
         let line = format!("{pointer} {mark} {}", line(&row, columns, |_| None));
         let line = cut(&line, width);

@@ -27,7 +27,7 @@ pub struct Scope {
 
 /// The columns, in the order in which they are given room.
 const KINDS: [Kind<Row>; 7] = [
-    Kind::new("PORT", |row| &row.port, 1, 9, 0),
+    Kind::new("PORT", |row| &row.port, WHOLE, 9, 0),
     Kind::new("PROCESS", |row| &row.process, 12, 24, 1),
     Kind::new("PROJECT", |row| &row.project, 8, 16, 3),
     Kind::new(AGE, |row| &row.age, WHOLE, 8, 4),

@@ -130,7 +130,9 @@ impl State {
         rows.sort_by_key(|row| row.key.order());
         self.rows = rows;
         if !self.looked {
-            self.move_to(0);
+            let shown = self.shown();
+            let first = shown.iter().position(|row| row.key.is_seen());
+            self.move_to(first.unwrap_or(0));
         }
         self.looked = true;
         if let (Some(place), Some(line)) = (self.place(), line) {
