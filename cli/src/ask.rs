@@ -1,11 +1,10 @@
 //! `--interactive`: asks about each port before anybody is signalled.
 
-use std::io::{self, BufRead as _};
-
 use kill_port::{Plan, Target};
 
 use crate::answer::{Answer, Answers};
 use crate::output;
+use crate::question;
 use crate::request::Request;
 use crate::style::{BOLD, paint};
 use crate::verbs;
@@ -102,13 +101,7 @@ fn is_for_a_person(plan: &Plan) -> bool {
 
 /// Asks once. Everything but a clear yes is a no, and so is the end of the input.
 fn is_agreed(what: &str) -> bool {
-    output::complain(&format!("free {what}? [y/N] "));
-    let mut line = String::new();
-    match io::stdin().lock().read_line(&mut line) {
-        Ok(0) | Err(_) => {
-            output::complain("\n");
-            false
-        }
-        Ok(_) => matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes"),
-    }
+    let answer = question::ask(&format!("free {what}? [y/N] "));
+    let answer = answer.map(|line| line.trim().to_ascii_lowercase());
+    matches!(answer.as_deref(), Some("y" | "yes"))
 }

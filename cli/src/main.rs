@@ -21,6 +21,7 @@ mod output;
 mod picker;
 mod ports;
 mod progress;
+mod question;
 mod request;
 mod services;
 mod style;

@@ -1,12 +1,11 @@
 //! The list for a terminal that can't move its cursor: numbered lines, and a question.
 
-use std::io::{self, BufRead as _};
-
 use kill_port::Target;
 
 use crate::columns::{self, GAP};
 use crate::output;
 use crate::picker::row::{self, Row};
+use crate::question;
 use crate::words::cut;
 
 /// Shows the rows and asks for their numbers. `None` if there are none.
@@ -15,18 +14,13 @@ pub fn choose(rows: &[Row], columns: usize) -> Option<Vec<Target>> {
         output::complain(&format!("{line}\n"));
     }
     loop {
-        output::complain("free which? [numbers, empty for none] ");
-        let mut line = String::new();
-        match io::stdin().lock().read_line(&mut line) {
-            Ok(0) | Err(_) => {
-                output::complain("\n");
-                return None;
-            }
-            Ok(_) if line.trim().is_empty() => return None,
-            Ok(_) => match chosen(&line, rows) {
-                Ok(targets) => return Some(targets),
-                Err(wrong) => output::error_line(&wrong),
-            },
+        let line = question::ask("free which? [numbers, empty for none] ")?;
+        if line.trim().is_empty() {
+            return None;
+        }
+        match chosen(&line, rows) {
+            Ok(targets) => return Some(targets),
+            Err(wrong) => output::error_line(&wrong),
         }
     }
 }

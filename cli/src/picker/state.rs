@@ -28,6 +28,9 @@ pub struct State {
 }
 
 /// The row under the cursor can't be chosen.
+/// What is longer was pasted by mistake.
+const LONGEST: usize = 200;
+
 const GONE: &str = "it is gone; move to another row";
 const HIDDEN: &str = "who has it can't be seen by this user";
 
@@ -167,11 +170,11 @@ impl State {
                 self.filter.clear();
                 self.filtered();
             }
-            Key::Char(character) => {
+            Key::Char(character) if self.filter.len() < LONGEST => {
                 self.filter.push(character);
                 self.filtered();
             }
-            Key::Ctrl(_) => {}
+            Key::Char(_) | Key::Ctrl(_) => {}
         }
         Wish::None
     }

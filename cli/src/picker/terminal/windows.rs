@@ -45,10 +45,8 @@ impl Terminal {
         Self::restore();
     }
 
-    /// What was typed before a question was to be seen is no answer to it.
-    pub fn forget_keys(&mut self) {
-        while matches!(event::poll(Duration::ZERO), Ok(true)) && event::read().is_ok() {}
-    }
+    /// Each key comes whole here.
+    pub fn forget_keys(&mut self) {}
 
     /// Goes back to how it was before, whoever has the terminal.
     pub fn restore() {
