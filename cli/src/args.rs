@@ -398,7 +398,7 @@ fn given(option: &clap::Arg, matches: &ArgMatches) -> Option<Given> {
     })
 }
 
-/// The signals that may come first. Shells offer those by name; others ways to write them are understood as well.
+/// The signals that may come first. Shells offer those by name; other ways to write them are understood as well.
 #[derive(Debug, Clone, Copy)]
 struct Signals;
 

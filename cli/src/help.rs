@@ -41,7 +41,7 @@ pub const EXAMPLES: [(&str, &str); 10] = [
 const IN_SHORT: usize = 5;
 
 /// An exit code, and what it means.
-pub const EXIT_CODES: [(&str, &str); 5] = [
+pub const EXIT_CODES: [(&str, &str); 7] = [
     (
         "0",
         "every port asked for is free now (dry run: would be freed)",
@@ -52,7 +52,9 @@ pub const EXIT_CODES: [(&str, &str); 5] = [
     ),
     ("2", "the command line is wrong; nothing was signalled"),
     ("3", "with --fail-if-free: nothing held any of the ports"),
+    ("129", "interrupted: the terminal went away"),
     ("130", "interrupted by Ctrl-C"),
+    ("143", "interrupted by SIGTERM"),
 ];
 
 /// As clap writes its own headings.

@@ -140,7 +140,11 @@ fn choose(
     screen.clear();
     terminal.leave();
     log::set_max_level(level);
-    chosen
+    // One may have come after the last look at the terminal.
+    match terminal.signal() {
+        Some(signal) => Err(Exit::Interrupted(signal).into()),
+        None => chosen,
+    }
 }
 
 fn follow(

@@ -99,12 +99,13 @@ impl Key {
     }
 
     pub fn order(&self) -> impl Ord + use<> {
-        let pid = match &self.who {
-            Who::Process(process) => process.pid,
-            Who::Container(_) => 0,
-            Who::Hidden(_) => u32::MAX,
+        // PIDs begin anew at times: who comes later stands below.
+        let (kind, since, pid) = match &self.who {
+            Who::Container(_) => (0, None, 0),
+            Who::Process(process) => (1, process.started, process.pid),
+            Who::Hidden(_) => (2, None, 0),
         };
-        (self.port, self.protocol, pid)
+        (self.port, self.protocol, kind, since, pid)
     }
 }
 
@@ -170,7 +171,7 @@ fn containers(port: u16, listing: &Listing, within: Option<&Path>) -> Vec<Row> {
     published.collect()
 }
 
-/// As `--in` has it: nobody knows where those belong who don't tell.
+/// What is shown at first, by the paths alone: nobody knows where those belong who don't tell. Whom `--in` spares, the plan says.
 fn is_within(folder: Option<&Path>, within: Option<&Path>) -> bool {
     within.is_none_or(|within| folder.is_some_and(|folder| folder.starts_with(within)))
 }
@@ -215,6 +216,9 @@ impl Row {
 
     fn of_hidden(hidden: &HiddenSocket) -> Self {
         let socket = &hidden.socket;
+        // A user's name is looked up for a while alone, and is no part of it.
+        let mut key = socket.clone();
+        key.user = None;
         Self {
             port: name(socket.port, socket.protocol),
             process: "(unknown)".into(),
@@ -231,7 +235,7 @@ impl Row {
             key: Key {
                 port: socket.port,
                 protocol: socket.protocol,
-                who: Who::Hidden(Box::new(socket.clone())),
+                who: Who::Hidden(Box::new(key)),
             },
         }
         .found_by("")

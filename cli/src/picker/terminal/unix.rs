@@ -131,6 +131,14 @@ impl Terminal {
         }
     }
 
+    /// The signal that asks for the end, once it has come.
+    pub fn signal(&self) -> Option<u8> {
+        match self.came.load(Ordering::SeqCst) {
+            0 => None,
+            signal => u8::try_from(signal).ok(),
+        }
+    }
+
     /// Stops, with everybody who was started together with it, as Ctrl-Z does elsewhere. Comes back when it is to go on.
     pub fn suspend(&self) -> io::Result<()> {
         self.leave();
@@ -155,7 +163,7 @@ impl Terminal {
         }
         let [input, _] = ready.map(|ready| ready.revents());
         while matches!((&self.bell).read(&mut [0; 64]), Ok(1..)) {}
-        if let Ok(signal @ 1..) = u8::try_from(self.came.swap(0, Ordering::SeqCst)) {
+        if let Some(signal) = self.signal() {
             return News::Signal(signal);
         }
         if self.continued.swap(false, Ordering::SeqCst) {

@@ -56,6 +56,12 @@ impl Terminal {
         }
     }
 
+    /// Ctrl-C is a key here.
+    #[expect(clippy::unused_self, reason = "other systems have something to tell")]
+    pub fn signal(&self) -> Option<u8> {
+        None
+    }
+
     /// Nobody can be stopped here.
     pub fn suspend(&self) -> io::Result<()> {
         Ok(())
