@@ -26,8 +26,7 @@ mod terminal {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
     use rustix::termios::{
-        InputModes, LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr,
-        tcsetattr,
+        InputModes, LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
     };
 
     /// What is pasted comes in pieces, with shorter breaks between them.
@@ -39,7 +38,7 @@ mod terminal {
     /// No answer is that long.
     const LONGEST: usize = 4096;
 
-    /// The terminal while a question stands: it takes whole lines, whatever somebody has left it in.
+    /// The terminal while a question stands.
     pub struct Asking {
         stdin: Stdin,
         before: Option<Termios>,
@@ -49,32 +48,54 @@ mod terminal {
         pub fn new() -> Self {
             let stdin = io::stdin();
             let before = tcgetattr(&stdin).ok();
-            if let Some(before) = &before {
-                let mut lines = before.clone();
-                lines.local_modes |= LocalModes::ICANON | LocalModes::ISIG | LocalModes::ECHO;
-                lines.input_modes |= InputModes::ICRNL;
-                let _ = tcsetattr(&stdin, OptionalActions::Now, &lines);
-            }
             Self { stdin, before }
         }
 
+        fn set(&self, change: impl FnOnce(&mut Termios)) {
+            if let Some(before) = &self.before {
+                let mut settings = before.clone();
+                change(&mut settings);
+                let _ = tcsetattr(&self.stdin, OptionalActions::Now, &settings);
+            }
+        }
+
         /// Drops what comes until nothing does.
+        ///
+        /// It is read, and not flushed: with what a terminal has not looked at yet, Ctrl-C would be lost.
         pub fn comes_to_rest(&self) -> bool {
+            self.set(|settings| {
+                settings.local_modes -= LocalModes::ICANON | LocalModes::ECHO;
+                settings.local_modes |= LocalModes::ISIG;
+                settings.special_codes[SpecialCodeIndex::VMIN] = 0;
+                settings.special_codes[SpecialCodeIndex::VTIME] = 0;
+            });
+            let is_at_rest = self.drain();
+            // Whole lines, whatever somebody has left it in.
+            self.set(|settings| {
+                settings.local_modes |= LocalModes::ICANON | LocalModes::ISIG | LocalModes::ECHO;
+                settings.input_modes |= InputModes::ICRNL;
+            });
+            is_at_rest
+        }
+
+        fn drain(&self) -> bool {
             let end = Instant::now() + PATIENCE;
             let rest = Timespec::try_from(REST).ok();
             while Instant::now() < end {
-                let _ = tcflush(&self.stdin, QueueSelector::IFlush);
                 let mut input = [PollFd::new(&self.stdin, PollFlags::IN)];
                 match poll(&mut input, rest.as_ref()) {
-                    // A line that has only begun is not told of.
-                    Ok(0) => return tcflush(&self.stdin, QueueSelector::IFlush).is_ok(),
+                    Ok(0) => return true,
                     Ok(_) | Err(Errno::INTR) => {}
                     Err(_) => return false,
                 }
+                let [input] = input.map(|input| input.revents());
                 // The terminal is gone: that can be read for ever.
-                if input[0]
-                    .revents()
-                    .intersects(PollFlags::HUP | PollFlags::ERR)
+                if input.intersects(PollFlags::HUP | PollFlags::ERR) {
+                    return false;
+                }
+                if !input.is_empty()
+                    && let Err(error) = rustix::io::read(&self.stdin, &mut [0; 1024])
+                    && ![Errno::INTR, Errno::AGAIN].contains(&error)
                 {
                     return false;
                 }
