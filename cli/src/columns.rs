@@ -1,10 +1,9 @@
 //! Tables: as many columns as fit.
 
 use anstyle::Style;
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::style::paint;
-use crate::words::cut;
+use crate::words::{self, cut};
 
 /// Between two columns.
 pub const GAP: &str = "  ";
@@ -57,8 +56,8 @@ pub fn fitting<'a, R: 'a>(
     let mut left = width;
     let mut shown: Vec<(&Kind<R>, usize, usize)> = Vec::new();
     for kind in kinds {
-        let widths = rows.clone().map(|row| (kind.cell)(row).width());
-        let natural = widths.max().unwrap_or(0).max(kind.name.width());
+        let widths = rows.clone().map(|row| words::width((kind.cell)(row)));
+        let natural = widths.max().unwrap_or(0).max(words::width(kind.name));
         let natural = natural.min(kind.most);
         let least = kind.least.min(natural);
         let gap = if shown.is_empty() { 0 } else { GAP.len() };
@@ -106,7 +105,7 @@ pub fn line<R>(row: &R, columns: &[Column<R>], style: impl Fn(&str) -> Option<St
 /// The text, as wide as its column.
 fn padded(text: &str, width: usize, style: Option<Style>) -> String {
     let text = cut(text, width);
-    let padding = width.saturating_sub(text.width());
+    let padding = width.saturating_sub(words::width(&text));
     let text = match style {
         Some(style) => paint(style, text),
         None => text,
@@ -141,7 +140,7 @@ mod tests {
             (40, "a-project-w…  80    node server.js"),
         ] {
             assert_eq!(shown(width), text, "{width}");
-            assert!(shown(width).width() <= width);
+            assert!(words::width(&shown(width)) <= width);
         }
     }
 }

@@ -4,9 +4,9 @@ use anstyle::Style;
 use clap::Command;
 use clap::error::ErrorKind;
 use textwrap::{Options, WordSeparator, WordSplitter, fill};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::style::paint;
+use crate::words;
 
 /// The groups of the options, in their order.
 pub const WHAT: &str = "What to free";
@@ -78,7 +78,7 @@ pub fn after_long() -> String {
 }
 
 fn section(heading: &str, rows: &[(&str, &str)]) -> String {
-    let lefts = rows.iter().map(|(left, _)| left.width());
+    let lefts = rows.iter().map(|(left, _)| words::width(left));
     let start = lefts.max().unwrap_or(0) + 4;
     let hanging = " ".repeat(start);
     let mut text = paint(HEADING, format!("{heading}:"));

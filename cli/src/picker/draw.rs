@@ -1,12 +1,10 @@
 //! The lines of the list, made of what is to be shown and the size of the terminal alone.
 
-use unicode_width::UnicodeWidthStr as _;
-
 use crate::columns::{Column, GAP, header, line};
 use crate::picker::row::{Row, columns};
 use crate::picker::state::State;
 use crate::style::{BOLD, DIM, GOOD, WARN, paint};
-use crate::words::cut;
+use crate::words::{self, cut};
 
 /// How large the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,16 +121,16 @@ fn prompt(state: &State, width: usize) -> (String, usize) {
     let prompt = prompt.unwrap_or_default();
     // The end of a long filter is what is being typed.
     let mut shown: &str = &filter;
-    while prompt.width() + shown.width() + 1 > width {
+    while words::width(prompt) + words::width(shown) + 1 > width {
         let mut characters = shown.chars();
         if characters.next().is_none() {
             break;
         }
         shown = characters.as_str();
     }
-    let caret = prompt.width() + shown.width();
+    let caret = words::width(prompt) + words::width(shown);
     let count = count(state);
-    let line = match width.checked_sub(caret + 2 + count.width()) {
+    let line = match width.checked_sub(caret + 2 + words::width(&count)) {
         Some(free) if !count.is_empty() => format!(
             "{}{shown}{:free$}  {}",
             paint(BOLD, prompt),
@@ -327,7 +325,7 @@ mod tests {
             prop_assert!(frame.caret < columns);
             for line in &frame.lines {
                 let line = strip_str(line).to_string();
-                prop_assert!(line.width() < columns, "{line:?}");
+                prop_assert!(words::width(&line) < columns, "{line:?}");
             }
         }
     }

@@ -1,7 +1,6 @@
 //! What became of the holders, or would: a line for each, or for those that are alike.
 
 use kill_port::{HolderReport, printable};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::fold::{self, groups, likeness};
 use crate::output;
@@ -72,11 +71,10 @@ fn line(group: &[&HolderReport], verbose: bool) -> String {
         };
         return format!("{text}  {}\n", paint(DIM, command));
     };
-    let last =
-        anstream::adapter::strip_str(text.lines().next_back().unwrap_or_default()).to_string();
-    let left = width.saturating_sub(last.width() + 2);
+    let last = words::width(text.lines().next_back().unwrap_or_default());
+    let left = width.saturating_sub(last + 2);
     // One that would be cut gets a line of its own.
-    let (separator, left) = if command.width() <= left {
+    let (separator, left) = if words::width(&command) <= left {
         ("  ".to_owned(), left)
     } else {
         let left = width.saturating_sub(HANGING);

@@ -18,11 +18,10 @@ const FLOORS: [&[&str]; 15] = [
         "time",
         "user",
         "words",
-        "wrap",
         "write::json::escape",
         "write::json::object",
     ],
-    &["help"],
+    &["help", "wrap"],
     &["args", "answer", "columns", "container", "output", "sudo"],
     &["question"],
     &[
@@ -188,5 +187,27 @@ fn imports_are_seen_however_they_are_written() {
             "output",
             "output"
         ]
+    );
+}
+
+/// Libraries count what a good font makes of a text, which is less than most terminals take.
+#[test]
+fn only_words_measures_a_text() {
+    let mut found = BTreeMap::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    files(&source, "", &mut found);
+    for (file, path) in found.iter().filter(|(file, _)| *file != "words") {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        for other in ["unicode_width", "display_width"] {
+            assert!(
+                !text.contains(other),
+                "{file}: `words::width` instead of {other}"
+            );
+        }
+    }
+    let words = code(&found["words"]);
+    assert!(
+        !words.contains("UnicodeWidthStr as"),
+        "words: it counts characters that are joined as one"
     );
 }
