@@ -29,7 +29,7 @@ const KINDS: [Kind<Cells>; 8] = [
     Kind::new("PROJECT", |row| &row.project, 8, 20, 6),
     Kind::new("AGE", |row| &row.age, WHOLE, WHOLE, 5),
     Kind::new(USER, |row| &row.user, 4, 12, 4),
-    Kind::new("COMMAND", |row| &row.command, 16, COMMAND_IN_PIPE, 7),
+    Kind::new("COMMAND", |row| &row.command, 12, COMMAND_IN_PIPE, 7),
 ];
 
 const ADDRESS: &str = "ADDRESS";
