@@ -17,6 +17,8 @@ skip() {
 if [ "${1:-}" != --inside ]; then
   [ "$(uname)" = Linux ] || skip "it runs on Linux only"
   [ "$(id -u)" = 0 ] || skip "it needs root"
+  unshare --net --mount --pid --fork --kill-child --mount-proc true 2>/dev/null ||
+    skip "no namespaces may be made here"
   missing=
   for program in zsh fish tmux mandoc; do
     command -v "$program" >/dev/null || missing+=" $program"
@@ -25,21 +27,23 @@ if [ "${1:-}" != --inside ]; then
     command -v apt-get >/dev/null || skip "there is no$missing here"
     say "installing$missing"
     # shellcheck disable=SC2086
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null ||
-      skip "could not install$missing"
+    {
+      timeout 180 apt-get -o Acquire::http::Timeout=10 update -qq &&
+        DEBIAN_FRONTEND=noninteractive timeout 300 apt-get -o Acquire::http::Timeout=10 install -y -qq --no-install-recommends $missing
+    } >/dev/null </dev/null || skip "could not install$missing"
   fi
   cargo build --quiet -p kill_port-cli
-  unshare --net --mount --pid --fork --kill-child --mount-proc true 2>/dev/null ||
-    skip "no namespaces may be made here"
   exec unshare --net --mount --pid --fork --kill-child --mount-proc "$0" --inside
 fi
 
 ip link set lo up 2>/dev/null || :
-base=$(mktemp -d)
+# A socket of tmux has room for a short path alone.
+base=$(mktemp -d /tmp/kpc.XXXXXX)
 trap 'rm -rf "$base"' EXIT
 mkdir "$base/bin" "$base/elsewhere" "$base/home" "$base/servers" "$base/work" "$base/work/folder"
-install target/debug/kill_port "$base/bin"
-install target/debug/kill_port "$base/elsewhere"
+program=${CARGO_TARGET_DIR:-target}/debug/kill_port
+install "$program" "$base/bin"
+install "$program" "$base/elsewhere"
 export HOME="$base/home" PATH="$base/bin:$PATH" TERM=xterm LC_ALL=C.UTF-8
 cd "$base/work"
 
@@ -59,7 +63,7 @@ has() {
 
 # The manual page first, which is quick.
 kill_port --man >"$base/kill_port.1"
-mandoc -Tlint "$base/kill_port.1" || fail "the manual page has warnings"
+mandoc -Tlint -Wwarning "$base/kill_port.1" || fail "the manual page has warnings"
 
 # Servers whose names would do harm if a shell, or a terminal, took them for more than names.
 names=(
@@ -135,7 +139,7 @@ press() {
   in_tmux send-keys Enter
   until [[ $(in_tmux capture-pane -p) == *READY\>* ]]; do
     tries=$((tries + 1))
-    [ "$tries" -lt 200 ] || fail "$1 does not start: $(in_tmux capture-pane -p)"
+    [ "$tries" -lt 1200 ] || fail "$1 does not start: $(in_tmux capture-pane -p)"
     sleep 0.05
   done
   in_tmux send-keys C-l

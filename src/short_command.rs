@@ -8,11 +8,14 @@ use crate::process::Process;
 /// What stands for arguments that are left out.
 const LEFT_OUT: &str = "…";
 
+/// Options in front of a script that are no longer than this together say much, such as `--watch`, and stay.
+const SHORT: usize = 20;
+
 impl Process {
     /// The command line for people in a hurry: the program by the last part of its path, and behind an interpreter the script by
-    /// that of its own, without the options in front of it.
+    /// that of its own, without long options in front of it.
     ///
-    /// `/usr/bin/node --inspect /srv/shop/server.js --port 3000` becomes `node … server.js --port 3000`. A title that the process has
+    /// `/usr/bin/node --max-old-space-size=4096 /srv/shop/server.js --port 3000` becomes `node … server.js --port 3000`. A title that the process has
     /// written over its arguments stays as it is. Like the command line itself, it is hostile input: escape it before it is printed.
     #[must_use]
     pub fn short_command(&self) -> Vec<OsString> {
@@ -31,7 +34,10 @@ impl Process {
             command.extend(rest.iter().cloned());
             return command;
         };
-        if at > 0 {
+        let options = rest.get(..at).unwrap_or_default();
+        if options.iter().map(|option| option.len() + 1).sum::<usize>() <= SHORT {
+            command.extend_from_slice(options);
+        } else {
             command.push(LEFT_OUT.into());
         }
         command.push(short(script));
@@ -75,6 +81,7 @@ mod tests {
                 "/usr/bin/node /srv/shop/server.js --port 3000",
                 "node server.js --port 3000",
             ),
+            ("node --watch src/server.js", "node --watch server.js"),
             (
                 "node --inspect -r ts-node/register src/server.ts",
                 "node … server.ts",

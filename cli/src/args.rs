@@ -98,7 +98,7 @@ pub struct Args {
     ///
     /// Without a port, choose from a list of who listens; on a terminal, `kill_port` alone does that as well. What is chosen is shown as
     /// by `--dry-run`, and asked about once.
-    #[arg(short, long, conflicts_with_all = ["dry_run", "json"], help_heading = help::HOW)]
+    #[arg(short, long, conflicts_with_all = ["dry_run", "json"], hide_short_help = true, help_heading = help::HOW)]
     pub interactive: bool,
 
     /// Nobody is asked anyhow
@@ -398,7 +398,7 @@ fn given(option: &clap::Arg, matches: &ArgMatches) -> Option<Given> {
     })
 }
 
-/// The signals that may come first. Shells offer those by name; others ways to write them are understood as well.
+/// The signals that may come first. Shells offer those by name; other ways to write them are understood as well.
 #[derive(Debug, Clone, Copy)]
 struct Signals;
 

@@ -4,9 +4,9 @@ use anstyle::Style;
 use clap::Command;
 use clap::error::ErrorKind;
 use textwrap::{Options, WordSeparator, WordSplitter, fill};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::style::paint;
+use crate::words;
 
 /// The groups of the options, in their order.
 pub const WHAT: &str = "What to free";
@@ -41,7 +41,7 @@ pub const EXAMPLES: [(&str, &str); 10] = [
 const IN_SHORT: usize = 5;
 
 /// An exit code, and what it means.
-pub const EXIT_CODES: [(&str, &str); 5] = [
+pub const EXIT_CODES: [(&str, &str); 7] = [
     (
         "0",
         "every port asked for is free now (dry run: would be freed)",
@@ -52,7 +52,9 @@ pub const EXIT_CODES: [(&str, &str); 5] = [
     ),
     ("2", "the command line is wrong; nothing was signalled"),
     ("3", "with --fail-if-free: nothing held any of the ports"),
+    ("129", "interrupted: the terminal went away"),
     ("130", "interrupted by Ctrl-C"),
+    ("143", "interrupted by SIGTERM"),
 ];
 
 /// As clap writes its own headings.
@@ -76,7 +78,7 @@ pub fn after_long() -> String {
 }
 
 fn section(heading: &str, rows: &[(&str, &str)]) -> String {
-    let lefts = rows.iter().map(|(left, _)| left.width());
+    let lefts = rows.iter().map(|(left, _)| words::width(left));
     let start = lefts.max().unwrap_or(0) + 4;
     let hanging = " ".repeat(start);
     let mut text = paint(HEADING, format!("{heading}:"));

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use signal_hook::consts::SIGHUP;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
@@ -23,6 +25,12 @@ const SOON: Duration = Duration::from_millis(20);
 pub static BY_DEFAULT: LazyLock<Arc<AtomicBool>> =
     LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
+/// The signals that ask the command to stop.
+#[cfg(unix)]
+const HEEDED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+#[cfg(not(unix))]
+const HEEDED: [i32; 2] = [SIGINT, SIGTERM];
+
 impl Interrupt {
     /// Watches from now on, if there has been a wait for a while. Before that there is nothing to tidy, and the signals simply end the command.
     pub fn watch(&mut self) {
@@ -32,9 +40,7 @@ impl Interrupt {
         }
         self.watching = true;
         // A job that a shell started in the background ignores Ctrl-C, and has to go on ignoring it.
-        let heeded = [SIGINT, SIGTERM]
-            .into_iter()
-            .filter(|signal| !is_ignored(*signal));
+        let heeded = HEEDED.into_iter().filter(|signal| !is_ignored(*signal));
         for signal in heeded.clone() {
             if let Ok(number) = usize::try_from(signal) {
                 // Without a handler the signal still ends the command, only less tidily.
@@ -44,7 +50,7 @@ impl Interrupt {
         BY_DEFAULT.store(false, Ordering::Relaxed);
         // After that: whoever is told that a signal came finds which.
         #[cfg(unix)]
-        let _ = end_in_any_case(heeded, &self.signal);
+        let _ = end_in_any_case(heeded, &self.signal, || {});
     }
 
     /// The signal, once it has come.
@@ -57,11 +63,12 @@ impl Interrupt {
 }
 
 /// Lets a signal end the command whatever it is stuck in, such as a terminal that takes no output: after some time, or when the signal comes
-/// again. The time is for a tidy end.
+/// again. The time is for a tidy end; without one, there is `last` to be done.
 #[cfg(unix)]
-fn end_in_any_case(
+pub fn end_in_any_case(
     signals: impl Iterator<Item = i32>,
     came: &Arc<AtomicUsize>,
+    last: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<()> {
     use signal_hook::low_level::{emulate_default_handler, pipe};
     use std::io::Read as _;
@@ -80,6 +87,7 @@ fn end_in_any_case(
             let _ = told.set_read_timeout(Some(Duration::from_secs(2)));
             let _ = told.read_exact(&mut byte);
             let signal = i32::try_from(came.load(Ordering::Relaxed)).unwrap_or(SIGTERM);
+            last();
             let _ = emulate_default_handler(signal);
         }
     })?;

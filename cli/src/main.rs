@@ -6,6 +6,7 @@
 mod answer;
 mod args;
 mod ask;
+mod columns;
 mod container;
 mod duration;
 mod exit;
@@ -20,6 +21,7 @@ mod output;
 mod picker;
 mod ports;
 mod progress;
+mod question;
 mod request;
 mod services;
 mod style;

@@ -6,11 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kill_port::{Event, Process, Target};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::container;
 use crate::output;
-use crate::words::cut;
+use crate::words::{cut, width};
 
 /// Waits shorter than this need no explanation.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -32,7 +31,7 @@ fn show(line: &str) {
     if *shown == line {
         return;
     }
-    let rest = (shown.width() + ECHO).saturating_sub(line.width());
+    let rest = (width(&shown) + ECHO).saturating_sub(width(line));
     // The cursor ends right behind the line, where the echo is expected.
     let text = format!("\r{line}{}\r{line}", " ".repeat(rest));
     line.clone_into(&mut shown);

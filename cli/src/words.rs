@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use kill_port::{Fate, HolderReport, Process, SparedReason, printable};
-use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+use unicode_width::UnicodeWidthChar as _;
+
+/// Some command lines are megabytes, and nobody reads more than a line: so many bytes of one are kept.
+const COMMAND_LINE: usize = 16 * 1024;
 
 /// What holders were sent and what became of them, which is the same for all.
 pub fn fate(reports: &[&HolderReport]) -> String {
@@ -86,11 +89,11 @@ pub fn project(process: &Process) -> Option<String> {
     Some(printable(&name.to_string_lossy()).into_owned())
 }
 
-/// A command line as a person would type it, safe to print.
+/// A command line as a person would type it, safe to print. Of a long one the start, with an ellipsis.
 pub fn command_line(command: &[OsString]) -> String {
     // A server that renames itself (`nginx: master process …`) leaves one argument that is prose.
     if let [only] = command {
-        return printable(&only.to_string_lossy()).into_owned();
+        return limited(printable(&only.to_string_lossy()).into_owned());
     }
     let mut line = String::new();
     for argument in command {
@@ -99,10 +102,19 @@ pub fn command_line(command: &[OsString]) -> String {
             line.push(' ');
         }
         line.push_str(&quoted(&argument));
-        // Some command lines are megabytes; nobody reads more than a line.
-        if line.len() > 16 * 1024 {
+        if line.len() > COMMAND_LINE {
             break;
         }
+    }
+    limited(line)
+}
+
+fn limited(mut line: String) -> String {
+    if line.len() > COMMAND_LINE {
+        let mut ends = (0..=COMMAND_LINE).rev();
+        let end = ends.find(|end| line.is_char_boundary(*end));
+        line.truncate(end.unwrap_or(0));
+        line.push('…');
     }
     line
 }
@@ -120,19 +132,65 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
-/// The text cut to so many columns, with an ellipsis if anything is missing.
+/// The columns that the text takes on a terminal, without the escape sequences of its colours. Never fewer, where terminals differ.
+///
+/// Each character counts alone. Good fonts join some of them (a ligature, a thumb and its colour, a letter below a letter), and
+/// `UnicodeWidthStr` counts them as one; most terminals give each its own columns, and a row that was measured so would break.
+pub fn width(text: &str) -> usize {
+    let plain = anstream::adapter::strip_str(text);
+    plain.flat_map(str::chars).map(width_of).sum()
+}
+
+/// As the most generous of the common terminals (those that ask `wcwidth` of glibc, VTE, xterm, kitty) has it.
+fn width_of(character: char) -> usize {
+    let least = match character {
+        // Halves of flags, each of which kitty draws alone; marks and numbers that are wide for glibc.
+        '\u{302e}'..='\u{302f}'
+        | '\u{3248}'..='\u{324f}'
+        | '\u{16ff0}'..='\u{16ff1}'
+        | '\u{1f1e6}'..='\u{1f1ff}' => 2,
+        // Vowels that stand beside their letter, and signs before a number: Unicode joins them, a terminal gives them a cell. Of
+        // scripts that are seldom seen whole blocks, for the sake of brevity.
+        '\u{605}'
+        | '\u{70f}'
+        | '\u{890}'..='\u{891}'
+        | '\u{8e2}'
+        | '\u{9be}'
+        | '\u{9d7}'
+        | '\u{b3e}'
+        | '\u{b57}'
+        | '\u{bbe}'
+        | '\u{bd7}'
+        | '\u{cc0}'..='\u{cc2}'
+        | '\u{cc7}'..='\u{cd6}'
+        | '\u{d3e}'
+        | '\u{d4e}'
+        | '\u{d57}'
+        | '\u{dcf}'
+        | '\u{ddf}'
+        | '\u{1700}'..='\u{1734}'
+        | '\u{1b00}'..='\u{1bff}'
+        | '\u{a8fa}'
+        | '\u{a950}'..='\u{a9df}'
+        | '\u{11000}'..='\u{11fff}'
+        | '\u{1d165}'..='\u{1d172}' => 1,
+        _ => 0,
+    };
+    character.width().unwrap_or(0).max(least)
+}
+
+/// The text, which has no colours, cut to so many columns, with an ellipsis if anything is missing.
 pub fn cut(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
+    if width(text) <= columns {
         return text.to_owned();
     }
     let mut left = columns.saturating_sub(1);
     let mut cut = String::new();
     for character in text.chars() {
-        let width = character.width().unwrap_or(0);
-        if width > left {
+        let Some(rest) = left.checked_sub(width_of(character)) else {
             break;
-        }
-        left -= width;
+        };
+        left = rest;
         cut.push(character);
     }
     cut.push('…');
@@ -176,11 +234,54 @@ mod tests {
         assert_eq!(line(&[]), "");
     }
 
+    #[test]
+    fn a_long_command_line_is_cut_between_two_characters() {
+        let title = OsString::from(format!("x{}", "漢".repeat(10_000)));
+        for command in [
+            vec![title.clone()],
+            vec!["node".into(), title.clone()],
+            vec![title; 3],
+        ] {
+            let line = command_line(&command);
+            assert!(line.ends_with("漢…"), "{}", line.len());
+            assert!((COMMAND_LINE..COMMAND_LINE + 4).contains(&line.len()));
+        }
+    }
+
+    #[test]
+    fn each_character_has_its_own_columns() {
+        for (text, columns) in [
+            ("node", 4),
+            ("漢字", 4),
+            ("e\u{301}", 1),
+            // A ligature, a thumb with a colour, a letter below a letter, a flag, a vowel beside its letter.
+            ("\u{644}\u{627}", 2),
+            ("\u{1f44d}\u{1f3fb}", 4),
+            ("\u{1780}\u{17d2}\u{1780}", 2),
+            ("\u{1f1e9}\u{1f1ea}", 4),
+            ("\u{995}\u{9be}", 2),
+            ("\u{1b}[31mred\u{1b}[0m", 3),
+        ] {
+            assert_eq!(width(text), columns, "{text:?}");
+        }
+        assert_eq!(
+            cut(&"\u{644}\u{627}".repeat(3), 5),
+            "\u{644}\u{627}\u{644}\u{627}…"
+        );
+    }
+
     proptest! {
         #[test]
         fn what_is_cut_fits(text in any::<String>(), columns in 1usize..40) {
             let text = kill_port::printable(&text).into_owned();
-            prop_assert!(cut(&text, columns).width() <= columns);
+            prop_assert!(width(&cut(&text, columns)) <= columns);
+        }
+
+        #[test]
+        fn no_character_counts_less_than_alone(text in any::<String>()) {
+            let text = kill_port::printable(&text).into_owned();
+            let each = text.chars().map(|character| width(character.encode_utf8(&mut [0; 4])));
+            prop_assert_eq!(width(&text), each.sum::<usize>());
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Lines that end at the edge of the terminal, and not inside a word.
 
-use textwrap::core::{Word, display_width};
+use textwrap::core::Word;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
+use crate::words::width;
 
 /// How far the rest of a line that goes on is indented.
 const HANGING: usize = 2;
@@ -12,8 +14,8 @@ const COMMAND: usize = 60;
 /// Breaks every line that is wider than the terminal between two words. The rest is indented a little more than the line.
 ///
 /// A single word that is wider stays whole.
-pub fn lines(text: &str, width: Option<usize>) -> String {
-    let Some(width) = width else {
+pub fn lines(text: &str, columns: Option<usize>) -> String {
+    let Some(columns) = columns else {
         return text.to_owned();
     };
     let mut wrapped = String::with_capacity(text.len());
@@ -22,21 +24,22 @@ pub fn lines(text: &str, width: Option<usize>) -> String {
             Some(line) => (line, "\n"),
             None => (line, ""),
         };
-        if display_width(line) <= width {
+        if width(line) <= columns {
             wrapped.push_str(line);
         } else {
-            wrapped.push_str(&narrow(line, width));
+            wrapped.push_str(&narrow(line, columns));
         }
         wrapped.push_str(end);
     }
     wrapped
 }
 
-fn narrow(line: &str, width: usize) -> String {
+fn narrow(line: &str, columns: usize) -> String {
     let text = line.trim_start_matches(' ');
-    let indent = line.len() - text.len();
+    // Half a line is left for the text, even if somebody else chose the spaces.
+    let indent = spaces(line).min(columns / 2);
     let (first, rest) = (" ".repeat(indent), " ".repeat(indent + HANGING));
-    let options = Options::new(width)
+    let options = Options::new(columns)
         .initial_indent(&first)
         .subsequent_indent(&rest)
         .break_words(false)
@@ -50,40 +53,55 @@ fn narrow(line: &str, width: usize) -> String {
 fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
-        let end = word_end(rest)?;
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        Some(Word::from(word))
+        let (word, after) = rest.split_at_checked(word_end(rest)?)?;
+        let (spaces, next) = after.split_at_checked(spaces(after))?;
+        rest = next;
+        Some(Word {
+            word,
+            whitespace: spaces,
+            penalty: "",
+            width: width(word),
+        })
     })
 }
 
-/// Behind the spaces that follow the first word.
+/// Where the first word ends, if there is one. It goes on through the spaces of a command that begins in it, but of one alone: who
+/// chooses the text can't make all of it one word. Each character is read a bounded number of times, for texts may be megabytes.
 fn word_end(text: &str) -> Option<usize> {
+    let end_from = |start| {
+        let rest = text.get(start..)?;
+        Some(start + rest.find(' ').unwrap_or(rest.len()))
+    };
+    let end = end_from(0)?;
     let mut at = 0;
-    for piece in text.split_inclusive(' ') {
-        at += piece.len();
-        let word = text.get(..at)?;
-        let is_whole = word.matches('`').count() % 2 == 0 || !closes_soon(text.get(at..)?);
-        if is_whole && !text.get(at..)?.starts_with(' ') {
-            return Some(at);
+    while let Some(open) = text.get(at..end)?.find('`') {
+        at += open + 1;
+        let mut inside = text.get(at..)?.char_indices().take(COMMAND + 1);
+        // A backtick alone is a character like any other.
+        if let Some((close, _)) = inside.find(|(_, character)| *character == '`') {
+            at += close + 1;
+        }
+        if at > end {
+            return end_from(at);
         }
     }
-    (!text.is_empty()).then_some(text.len())
+    (!text.is_empty()).then_some(end)
 }
 
-fn closes_soon(rest: &str) -> bool {
-    rest.find('`').is_some_and(|at| at <= COMMAND)
+/// With how many spaces the text begins.
+fn spaces(text: &str) -> usize {
+    text.len() - text.trim_start_matches(' ').len()
 }
 
 /// Puts the pieces on as few lines as they fit on, two spaces apart: a line breaks between two of them, and each line but the first is
 /// indented so far. Without a terminal it is one line.
-pub fn pack(pieces: &[String], indent: usize, width: Option<usize>) -> String {
+pub fn pack(pieces: &[String], indent: usize, columns: Option<usize>) -> String {
     let mut text = String::new();
     let mut column = 0;
     for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-        let own = display_width(piece);
+        let own = width(piece);
         if column > 0 {
-            if width.is_some_and(|width| column + 2 + own > width) {
+            if columns.is_some_and(|columns| column + 2 + own > columns) {
                 text.push('\n');
                 text.push_str(&" ".repeat(indent));
                 column = indent;
@@ -147,24 +165,51 @@ mod tests {
         assert_eq!(pack(&pieces, 2, None), "one two  three  four five six");
     }
 
+    #[test]
+    fn of_backticks_that_somebody_chose_no_wider_word_is_made() {
+        for text in [
+            format!("` {}", "``x ".repeat(1000)),
+            format!("`a {}", "b`c` ".repeat(1000)),
+            format!("x{}y z", " ".repeat(4000)),
+            format!("{}a b c", " ".repeat(4000)),
+        ] {
+            for line in lines(&text, Some(80)).lines() {
+                assert!(width(line) <= 80, "{line:?}");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_is_lost_and_no_line_is_wider_than_it_must_be(
-            words in proptest::collection::vec("[a-z`漢]{1,9}", 0..30), width in 20usize..60,
+            text in "([a-z`漢\u{644}\u{627}\u{1f3fb}]{0,9} {0,3}|`[a-z ]{0,70}`){0,30}", columns in 0usize..60,
         ) {
-            let text = words.join(" ");
-            let wrapped = lines(&text, Some(width));
-            prop_assert_eq!(wrapped.split_whitespace().collect::<Vec<_>>(), words.iter().map(String::as_str).collect::<Vec<_>>());
-            if !text.contains('`') {
-                for line in wrapped.lines() {
-                    prop_assert!(display_width(line) <= width, "{:?}", line);
-                }
+            let wrapped = lines(&text, Some(columns));
+            prop_assert!(wrapped.split_whitespace().eq(text.split_whitespace()), "{:?}", wrapped);
+            for line in wrapped.lines() {
+                let words = words(line.trim_start()).count();
+                prop_assert!(width(line) <= columns || words == 1, "{:?}", line);
             }
         }
 
         #[test]
-        fn any_text_is_wrapped_without_a_panic(text in any::<String>(), width in 0usize..40) {
-            lines(&text, Some(width));
+        fn a_word_has_the_spaces_of_one_command_at_most(text in "[a` ]{0,300}") {
+            for word in words(&text) {
+                let longest = text.split(' ').map(str::len).max().unwrap_or(0);
+                prop_assert!(word.width <= 2 * longest + COMMAND, "{:?}", word);
+            }
+        }
+
+        #[test]
+        fn any_text_is_wrapped_without_a_panic(text in any::<String>(), columns in 0usize..40) {
+            let wrapped = lines(&text, Some(columns));
+            prop_assert!(wrapped.split_whitespace().eq(text.split_whitespace()), "{:?}", wrapped);
+        }
+
+        #[test]
+        fn any_line_is_made_of_its_words(text in any::<String>()) {
+            let whole: String = words(&text).flat_map(|word| [word.word, word.whitespace]).collect();
+            prop_assert_eq!(whole, text);
         }
     }
 }

@@ -51,6 +51,12 @@ impl Sight {
             .iter()
             .filter(move |used| is_refused(used.connection.protocol))
     }
+
+    /// Those who have it, as far as they are seen.
+    pub(crate) fn users_in_the_way(&self) -> impl Iterator<Item = Id> {
+        let owners = self.uses_in_the_way().flat_map(|used| &used.owners);
+        owners.copied()
+    }
 }
 
 /// Signs that somebody has just served at a port that is free now: between one server and the next.

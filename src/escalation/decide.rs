@@ -22,7 +22,7 @@ use crate::socket::{Socket, SocketId, SocketState};
 use crate::verification::{Aftermath, Need, is_in_place_of, proves_free};
 
 /// The longest round: after it, holders are looked for again.
-const TRY: Duration = Duration::from_secs(1);
+pub(super) const TRY: Duration = Duration::from_secs(1);
 /// How long SIGKILL has to work: five tries.
 const AFTER_KILL: Duration = Duration::from_secs(5);
 /// How long a free port is watched where connections of a moment ago show that somebody serves there.
@@ -44,7 +44,7 @@ pub(super) struct Round<'a> {
     pub conduct: &'a Conduct,
     /// Who has exited, of those that matter.
     pub gone: &'a HashSet<Id>,
-    /// Who is on the way out, of those who were told to end.
+    /// Who is on the way out, of those who were told to end and of those who may not be.
     pub exiting: &'a HashSet<Id>,
     #[cfg(feature = "containers")]
     pub engines: super::engines::View<'a>,
@@ -172,6 +172,17 @@ impl Round<'_> {
                 .is_some_and(|clock| self.since(clock) >= self.options.grace)
     }
 
+    /// Whether all of these who stand in the way, and there are some, are on their way out. Little can be read of such a process, and nothing
+    /// that is known of it is a reason to give up: what it has goes with it, whoever may not end it.
+    pub(super) fn are_leaving(&self, open: &Open, ids: impl IntoIterator<Item = Id>) -> bool {
+        let stands_in_the_way = |id: &Id| {
+            let verdict = open.known(*id).and_then(|member| member.verdict);
+            matches!(verdict, Some(Verdict::Spared(_) | Verdict::Denied))
+        };
+        let mut ids = ids.into_iter().filter(stands_in_the_way).peekable();
+        ids.peek().is_some() && ids.all(|id| self.exiting.contains(&id))
+    }
+
     /// The signal that is sent now.
     fn signal(&self, open: &Open) -> Signal {
         if open.killed(self.conduct).is_some() || self.kill_is_due(open) {
@@ -285,6 +296,14 @@ fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
     if open.generations >= GENERATIONS {
         return vec![Action::GiveUp(respawned(open, round))];
     }
+    if chosen.is_empty() && are_leaving(open, round) {
+        let since = *open.leaving_since.get_or_insert(round.at);
+        if round.since(since) < TRY {
+            return Vec::new();
+        }
+    } else {
+        open.leaving_since = None;
+    }
     #[cfg(feature = "containers")]
     if let Some(actions) = super::engines::on_holders(open, &chosen, round) {
         return actions;
@@ -298,6 +317,15 @@ fn on_holders(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
         };
     }
     tell_holders(open, chosen, round)
+}
+
+/// Whether nobody is in the way of the target but holders on their way out.
+pub(super) fn are_leaving(open: &Open, round: &Round<'_>) -> bool {
+    let holders = open
+        .members
+        .iter()
+        .filter(|member| !member.sockets.is_empty());
+    open.hidden.is_empty() && round.are_leaving(open, holders.map(|member| member.id))
 }
 
 /// Judges the holders, and returns those who may be ended. With `without_forwarders`, those who only forward to a container are left
@@ -604,6 +632,7 @@ pub(super) fn takes_place(ended: &[Ended], id: Id, crowd: &Crowd) -> Option<bool
 fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
     open.unheld = None;
     open.hidden.clear();
+    open.leaving_since = None;
     open.free_since.get_or_insert(round.at);
     if sight.newcomers.is_some() {
         open.newcomers.clone_from(&sight.newcomers);
@@ -673,7 +702,9 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
                 | Obstacle::Unbindable { .. }
         )
     };
-    let is_final = !obstacles.iter().all(may_pass) || round.since(since) >= patience;
+    let may_pass =
+        round.are_leaving(open, sight.users_in_the_way()) || obstacles.iter().all(may_pass);
+    let is_final = !may_pass || round.since(since) >= patience;
     if is_final && !obstacles.is_empty() {
         return vec![Action::GiveUp(obstacles)];
     }

@@ -101,6 +101,8 @@ pub(super) struct Open {
     /// Since when these sockets have had no holder.
     pub unheld: Option<(Instant, HashSet<SocketId>)>,
     pub hidden: Vec<HiddenSocket>,
+    /// Since when all who hold it, and may not be ended, have been on their way out.
+    pub leaving_since: Option<Instant>,
     /// Everybody below the holders, if that was asked.
     pub descendants: Vec<Id>,
     /// Who was there at a first look that may have missed holders.
@@ -136,6 +138,7 @@ impl Open {
             exits: false,
             unheld: None,
             hidden: Vec::new(),
+            leaving_since: None,
             descendants: Vec::new(),
             present: Rc::default(),
             generations: 0,

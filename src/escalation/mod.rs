@@ -27,7 +27,7 @@ use self::job::{Job, Open, State};
 use crate::discovery::{Discovery, Id, Newcomer, Sight};
 use crate::error::{Error, Obstacle};
 use crate::event::Event;
-use crate::filtration::{Candidate, Part, Permit, Rules, Verdict, judge_holders};
+use crate::filtration::{Candidate, Part, Permit, Rules, Verdict, judge, judge_holders};
 use crate::options::KillOptions;
 use crate::process::{Identity, Process};
 use crate::report::{Fate, Freed};
@@ -172,6 +172,7 @@ struct Snapshot {
     /// Who was told to end and has exited since the round before.
     exits: Vec<Id>,
     gone: HashSet<Id>,
+    /// Who is on the way out, of those who were told to end and of those who may not be.
     exiting: HashSet<Id>,
     /// Of each job that is open, by its place: a look has room for all of them before it fills in any.
     sights: Vec<Option<Sight>>,
@@ -252,6 +253,31 @@ impl<'o> Shared<'o> {
         if let Some(folder) = &self.rules.within {
             self.discovery.people.locate(folder);
         }
+    }
+
+    /// Who is on the way out, of those who hold or use this target and may not be ended, or may not be alone.
+    fn leaving(&self, target: Target, sight: &Sight) -> HashSet<Id> {
+        let people = &self.discovery.people;
+        let is_clear = |id: Id, sockets: &[Socket]| {
+            let candidate = Candidate {
+                id,
+                part: Part::Holder,
+                sockets,
+                denied: self.conduct.of(id).denied,
+            };
+            let verdict = judge(&self.rules, &people.crowd, target, &candidate);
+            // Whose user can't be read is suspected of having a socket from somebody else.
+            matches!(verdict, Verdict::Signal(_)) && people.crowd[id].process.uid.is_some()
+        };
+        let held = sight.found.iter().flat_map(|found| &found.held);
+        let holders = held.filter(|(id, sockets)| !is_clear(*id, sockets));
+        let concerned: HashSet<Id> = holders
+            .map(|(id, _)| *id)
+            .chain(sight.users_in_the_way())
+            .collect();
+        let ids = concerned.into_iter();
+        ids.filter(|&id| people.handle(id).condition() == Condition::Exiting)
+            .collect()
     }
 
     /// Learns who is above these holders, and who else depends on those.
@@ -679,6 +705,7 @@ impl<'o> Work<'o> {
             sight.clear = false;
         }
         self.shared.locate();
+        self.look_who_leaves(snapshot);
         if self.shared.options.supervisor {
             let targets: Vec<Target> = self.jobs.iter().map(|job| job.target).collect();
             let held = held(&targets, snapshot.sights.iter().map(Option::as_ref));
@@ -754,7 +781,19 @@ impl<'o> Work<'o> {
         let sights = sights.filter_map(|(_, sight)| sight.as_mut()).collect();
         self.shared.discovery.look_at_uses(&targets, sights)?;
         self.shared.locate();
+        self.look_who_leaves(snapshot);
         Ok(())
+    }
+
+    /// Looks who goes without being told to: after everything else was read of them, so that whatever could not be read is explained.
+    fn look_who_leaves(&self, snapshot: &mut Snapshot) {
+        for (job, sight) in self.jobs.iter().zip(&snapshot.sights) {
+            if let Some(sight) = sight {
+                snapshot
+                    .exiting
+                    .extend(self.shared.leaving(job.target, sight));
+            }
+        }
     }
 
     fn note_exits(&mut self, snapshot: &Snapshot, callback: Callback<'_>) -> ControlFlow<(), bool> {

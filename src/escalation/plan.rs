@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::Instant;
 
-use super::decide::{Round, choose, choose_descendants, choose_users, in_use, note, obstacles};
+use super::decide::{
+    Round, TRY, are_leaving, choose, choose_descendants, choose_users, in_use, note, obstacles,
+};
 use super::job::Open;
 use super::supervisors::{named, starters};
 use super::{Shared, Snapshot, held};
-use crate::discovery::{Discovery, Extent, Id, Sight};
+use crate::discovery::{Discovery, Extent, Id, LINGER, Sight};
 use crate::error::{Error, Obstacle};
 use crate::filtration::Permit;
 use crate::options::KillOptions;
@@ -18,7 +20,8 @@ use crate::report::Fate;
 use crate::sys;
 use crate::target::Target;
 
-/// What freeing these targets would come to, with one look for all; and what was seen of each.
+/// What freeing these targets would come to, with one look for all; and what was seen of each. It is looked at again where all that is
+/// in the way is on its way out.
 pub(crate) fn plan(
     options: &KillOptions,
     targets: &[Target],
@@ -26,27 +29,17 @@ pub(crate) fn plan(
 ) -> io::Result<(Discovery, Vec<(Plan, Sight)>)> {
     let mut shared = Shared::new(options)?;
     shared.learn_rules()?;
-    let mut sights = shared.discovery.complete(targets, extent)?;
-    if options.tree || sys::ENDS_TREES {
-        let found = sights.iter_mut().filter_map(|sight| sight.found.as_mut());
-        shared.discovery.add_descendants(found)?;
-    }
-    let held = held(targets, sights.iter().map(Some));
-    shared.locate();
-    shared.learn_others(targets, &held)?;
-    let snapshot = Snapshot {
-        at: Instant::now(),
-        exits: Vec::new(),
-        gone: HashSet::new(),
-        exiting: HashSet::new(),
-        sights: Vec::new(),
+    let begun = Instant::now();
+    let (snapshot, sights, drafts) = loop {
+        let (snapshot, sights, drafts) = draft(&mut shared, targets, extent)?;
+        let is_passing = drafts.iter().any(|draft| draft.is_passing);
+        if !is_passing || snapshot.at.saturating_duration_since(begun) >= TRY {
+            break (snapshot, sights, drafts);
+        }
+        std::thread::sleep(LINGER);
     };
-    let mut drafts: Vec<Draft> = Vec::new();
-    for (&target, sight) in targets.iter().zip(&sights) {
-        drafts.push(Draft::new(target, sight, &shared.round(&snapshot)));
-    }
     #[cfg(feature = "containers")]
-    add_containers(&mut shared, &mut drafts, &snapshot);
+    let drafts = with_containers(&mut shared, drafts, &snapshot);
     let plans: Vec<Plan> = drafts
         .into_iter()
         .map(|draft| draft.finish(&shared.round(&snapshot)))
@@ -55,11 +48,44 @@ pub(crate) fn plan(
     Ok((shared.discovery, seen))
 }
 
+/// One look, and what it comes to.
+fn draft(
+    shared: &mut Shared<'_>,
+    targets: &[Target],
+    extent: Extent,
+) -> io::Result<(Snapshot, Vec<Sight>, Vec<Draft>)> {
+    let options = shared.options;
+    let mut sights = shared.discovery.complete(targets, extent)?;
+    if options.tree || sys::ENDS_TREES {
+        let found = sights.iter_mut().filter_map(|sight| sight.found.as_mut());
+        shared.discovery.add_descendants(found)?;
+    }
+    let held = held(targets, sights.iter().map(Some));
+    shared.locate();
+    shared.learn_others(targets, &held)?;
+    let seen = targets.iter().zip(&sights);
+    let exiting = seen.flat_map(|(&target, sight)| shared.leaving(target, sight));
+    let snapshot = Snapshot {
+        at: Instant::now(),
+        exits: Vec::new(),
+        gone: HashSet::new(),
+        exiting: exiting.collect(),
+        sights: Vec::new(),
+    };
+    let mut drafts: Vec<Draft> = Vec::new();
+    for (&target, sight) in targets.iter().zip(&sights) {
+        drafts.push(Draft::new(target, sight, &shared.round(&snapshot)));
+    }
+    Ok((snapshot, sights, drafts))
+}
+
 /// A plan in the making.
 struct Draft {
     open: Open,
     chosen: Vec<Permit>,
     obstacles: Vec<Obstacle>,
+    /// Whether the obstacles go by themselves in a moment.
+    is_passing: bool,
     #[cfg(feature = "containers")]
     containers: Vec<crate::container::Container>,
 }
@@ -69,18 +95,22 @@ impl Draft {
         let mut open = Open::new(target, round.at);
         let mut chosen = Vec::new();
         let mut found = Vec::new();
+        let mut is_passing = false;
         if let Some(holders) = &sight.found {
             note(&mut open, sight, holders, round);
             chosen = choose(&mut open, round, false);
             found = obstacles(&open, round.crowd);
+            is_passing = chosen.is_empty() && are_leaving(&open, round);
         } else if sight.is_refused() {
             chosen = choose_users(&mut open, sight, round);
             found = in_use(&open, sight, round);
+            is_passing = chosen.is_empty() && round.are_leaving(&open, sight.users_in_the_way());
         }
         Self {
             open,
             chosen,
             obstacles: found,
+            is_passing,
             #[cfg(feature = "containers")]
             containers: Vec::new(),
         }
@@ -139,11 +169,15 @@ impl Draft {
 
 /// Asks the engines about those targets that a container may publish, and puts what they say into the plans.
 #[cfg(feature = "containers")]
-fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snapshot) {
+fn with_containers(
+    shared: &mut Shared<'_>,
+    mut drafts: Vec<Draft>,
+    snapshot: &Snapshot,
+) -> Vec<Draft> {
     use super::engines::{may_be_a_container, others_keep_it, users_of_forwarders};
 
     if shared.options.containers == crate::container::Containers::Never {
-        return;
+        return drafts;
     }
     let is_affected = |draft: &Draft| {
         let is_untouched = draft.obstacles.is_empty() && draft.open.members.is_empty();
@@ -155,7 +189,7 @@ fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snap
         .filter(|draft| is_affected(draft))
         .collect();
     if affected.is_empty() {
-        return;
+        return drafts;
     }
     let crowd = &shared.discovery.people.crowd;
     let users: HashSet<u32> = affected
@@ -177,4 +211,5 @@ fn add_containers(shared: &mut Shared<'_>, drafts: &mut [Draft], snapshot: &Snap
             draft.chosen = choose(&mut draft.open, &shared.round(snapshot), true);
         }
     }
+    drafts
 }

@@ -34,6 +34,7 @@ struct World {
     open: Open,
     at: Instant,
     gone: HashSet<Id>,
+    exiting: HashSet<Id>,
     /// Who was sent what, in order.
     sent: Vec<(Id, Signal)>,
     end: Option<Result<(), Vec<&'static str>>>,
@@ -50,6 +51,8 @@ struct State {
     uses: Vec<(ConnectionState, Option<Id>)>,
     closed: Option<Duration>,
     exits: Vec<Id>,
+    /// Who made the sockets.
+    uid: Option<u32>,
 }
 
 impl World {
@@ -70,6 +73,7 @@ impl World {
             open: Open::new(Target::new(3000), at),
             at,
             gone: HashSet::new(),
+            exiting: HashSet::new(),
             sent: Vec::new(),
             end: None,
         }
@@ -84,6 +88,13 @@ impl World {
 
     fn process(&mut self, pid: u32) -> Id {
         self.crowd.add(facts(pid))
+    }
+
+    /// One whom the caller may not end.
+    fn denied(&mut self, pid: u32) -> Id {
+        let mut denied = facts(pid);
+        denied.may_signal = false;
+        self.crowd.add(denied)
     }
 
     /// One round, as `Work` does it: cheap sockets first, and the rest as it is wanted.
@@ -105,6 +116,7 @@ impl World {
             .map(|(id, kind, holders)| {
                 let mut socket = socket(*id, Protocol::Tcp, "127.0.0.1");
                 socket.state = *kind;
+                socket.uid = state.uid;
                 (socket, holders.iter().copied().filter(lives).collect())
             })
             .filter(|(_, holders): &(Socket, Vec<Id>)| !holders.is_empty())
@@ -120,7 +132,7 @@ impl World {
             crowd: &self.crowd,
             conduct: &self.conduct,
             gone: &self.gone,
-            exiting: &HashSet::new(),
+            exiting: &self.exiting,
             #[cfg(feature = "containers")]
             engines: self.desk.view(),
         };
@@ -341,6 +353,71 @@ fn what_the_kernel_alone_keeps_is_waited_for_and_then_named() {
 }
 
 #[test]
+fn who_may_not_be_ended_and_is_on_the_way_out_is_waited_for_and_then_named() {
+    type Hold = fn(Id) -> State;
+    let holds: Hold = |id| listening(&[id]);
+    let uses: Hold = |id| State {
+        is_refused: true,
+        uses: vec![(ConnectionState::Established, Some(id))],
+        ..State::default()
+    };
+    for (hold, kind) in [(holds, "not_permitted"), (uses, "client")] {
+        let world = |is_exiting: bool| {
+            let mut world = World::new(KillOptions::new());
+            let id = match kind {
+                "client" => world.process(60),
+                _ => world.denied(60),
+            };
+            world.exiting.extend(is_exiting.then_some(id));
+            world.round(&hold(id), MS);
+            (world, id)
+        };
+        let (alive, _) = world(false);
+        assert_eq!(alive.end, Some(Err(vec![kind])));
+        let (mut leaving, id) = world(true);
+        assert_eq!(leaving.end, None, "{kind}");
+        let gone = State {
+            exits: vec![id],
+            ..State::default()
+        };
+        leaving.round(&gone, MS);
+        assert_eq!(leaving.end, Some(Ok(())), "{kind}");
+        let (mut stuck, id) = world(true);
+        stuck.round(&hold(id), Duration::from_secs(2));
+        assert_eq!(stuck.end, Some(Err(vec![kind])));
+        assert!(leaving.sent.is_empty() && stuck.sent.is_empty());
+    }
+}
+
+#[test]
+fn one_that_is_gone_has_no_socket_from_somebody_unseen() {
+    let held = |is_exiting: bool| {
+        let mut world = World::new(KillOptions::new());
+        let mut gone = facts(60);
+        gone.unseen_parent = Some(7);
+        let id = world.crowd.add(gone);
+        world.exiting.extend(is_exiting.then_some(id));
+        let state = State {
+            uid: Some(1000),
+            ..listening(&[id])
+        };
+        world.round(&state, MS);
+        world.end
+    };
+    assert_eq!(held(false), Some(Err(vec!["hidden"])));
+    assert_eq!(held(true), None);
+}
+
+#[test]
+fn beside_one_who_is_on_the_way_out_nobody_is_signalled_before_it_is_gone() {
+    let mut world = World::new(KillOptions::new());
+    let (leaving, server) = (world.denied(60), world.process(61));
+    world.exiting.insert(leaving);
+    world.round(&listening(&[leaving, server]), MS);
+    assert_eq!((world.sent.as_slice(), &world.end), (&[][..], &None));
+}
+
+#[test]
 fn a_socket_that_is_bound_for_a_moment_only_holds_nothing() {
     let mut world = World::new(KillOptions::new());
     let prober = world.process(60);
@@ -507,6 +584,7 @@ proptest! {
         ids.extend([denied, caller]);
         for (held, is_refused, uses, closed, exits, later) in rounds {
             let state = State {
+                uid: None,
                 held: held
                     .into_iter()
                     .map(|(id, is_bound, holders)| {

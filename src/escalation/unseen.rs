@@ -26,6 +26,10 @@ pub(super) fn shared_with_unseen(
         .collect();
     for (id, sockets) in &found.held {
         let facts = &round.crowd[*id];
+        // Who is gone has no user any more, which tells nothing of who made the socket.
+        if facts.process.uid.is_none() && round.exiting.contains(id) {
+            continue;
+        }
         let parent = match facts.ancestors.first() {
             Some(&parent) => {
                 let parent = &round.crowd[parent].process;

@@ -1,9 +1,10 @@
 //! Where a folder is asked for, nobody else's server is ended.
 
+use std::ops::ControlFlow;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use kill_port::{KillOptions, Obstacle};
+use kill_port::{Event, KillOptions, Obstacle};
 
 use super::answer::{Answer, kill};
 use crate::fixture::linux::{root_or_skip, signals, sockets};
@@ -139,6 +140,39 @@ fn the_same_path_in_another_mount_namespace_is_another_folder() {
     let port = Port::claim();
     let server = Fixture::role("in_a_namespace").port(&port).start();
     is_spared(Path::new("/srv"), &server);
+}
+
+/// One that looks like a process at its very end for as long as it likes: its main thread has given up its folder.
+fn leaving(folder: &Path, port: &Port) -> Fixture {
+    Fixture::role("main_thread_gone")
+        .port(port)
+        .cwd(folder)
+        .start()
+}
+
+#[test]
+fn a_server_that_is_just_ending_and_works_nowhere_any_more_is_waited_for() {
+    let home = Folder::new();
+    let port = Port::claim();
+    let server = leaving(home.path(), &port);
+    let answer = within(home.path()).kill_with(port.number(), |event| {
+        // By now it was looked at once.
+        if matches!(event, Event::Waiting { .. }) && server.is_alive() {
+            server.signal(libc::SIGTERM);
+            server.wait_gone();
+        }
+        ControlFlow::Continue(())
+    });
+    Answer::of(&answer).was_free();
+}
+
+#[test]
+fn one_that_does_not_come_to_its_end_stays_spared() {
+    let home = Folder::new();
+    let port = Port::claim();
+    let server = leaving(home.path(), &port);
+    is_spared(home.path(), &server).mentions("can't be told whether it works");
+    assert!(server.words("got ").is_empty());
 }
 
 #[test]

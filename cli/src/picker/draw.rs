@@ -1,12 +1,10 @@
 //! The lines of the list, made of what is to be shown and the size of the terminal alone.
 
-use unicode_width::UnicodeWidthStr as _;
-
-use crate::picker::columns::{Column, GAP, columns, header, line};
-use crate::picker::row::Row;
+use crate::columns::{Column, GAP, header, line};
+use crate::picker::row::{Row, columns};
 use crate::picker::state::State;
 use crate::style::{BOLD, DIM, GOOD, WARN, paint};
-use crate::words::cut;
+use crate::words::{self, cut};
 
 /// How large the terminal is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +44,7 @@ const KEYS: [&str; 5] = [
     "type: filter",
 ];
 
-const ALL_KEYS: [(&str, &str); 9] = [
+const ALL_KEYS: [(&str, &str); 10] = [
     (
         "enter",
         "show what would happen to the marked ports, or this one; then ask",
@@ -65,6 +63,7 @@ const ALL_KEYS: [(&str, &str); 9] = [
     ("space", "mark or unmark this port (also tab)"),
     ("ctrl-a", "mark or unmark all that are shown"),
     ("ctrl-z", "stop, until `fg`"),
+    ("any key", "back to the list"),
 ];
 
 /// Draws the list.
@@ -99,7 +98,10 @@ pub fn draw(state: &mut State, size: Size) -> Frame {
     }
     let columns = columns(state.shown().into_iter(), width.saturating_sub(POINTER));
     if has_header {
-        lines.push(paint(DIM, cut(&header(&columns, POINTER), width)));
+        lines.push(paint(
+            DIM,
+            cut(&format!("{:POINTER$}{}", "", header(&columns)), width),
+        ));
     }
     lines.extend(body(state, &columns, height, width));
     if has_keys {
@@ -119,16 +121,16 @@ fn prompt(state: &State, width: usize) -> (String, usize) {
     let prompt = prompt.unwrap_or_default();
     // The end of a long filter is what is being typed.
     let mut shown: &str = &filter;
-    while prompt.width() + shown.width() + 1 > width {
+    while words::width(prompt) + words::width(shown) + 1 > width {
         let mut characters = shown.chars();
         if characters.next().is_none() {
             break;
         }
         shown = characters.as_str();
     }
-    let caret = prompt.width() + shown.width();
+    let caret = words::width(prompt) + words::width(shown);
     let count = count(state);
-    let line = match width.checked_sub(caret + 2 + count.width()) {
+    let line = match width.checked_sub(caret + 2 + words::width(&count)) {
         Some(free) if !count.is_empty() => format!(
             "{}{shown}{:free$}  {}",
             paint(BOLD, prompt),
@@ -158,14 +160,14 @@ fn count(state: &State) -> String {
 }
 
 /// The rows in the window, or why there are none.
-fn body(state: &mut State, columns: &[Column], height: usize, width: usize) -> Vec<String> {
+fn body(state: &mut State, columns: &[Column<Row>], height: usize, width: usize) -> Vec<String> {
     let (_, window) = state.window(height);
     let window: Vec<Row> = window.into_iter().cloned().collect();
     if window.is_empty() {
         let why = match (state.has_looked(), state.count()) {
             (false, _) => "looking …",
             (true, 0) => "nobody listens",
-            (true, _) => "nothing matches",
+            (true, _) => "nothing matches (ctrl-u: clear the filter)",
         };
         return vec![cut(&format!("    {why}"), width)];
     }
@@ -176,9 +178,9 @@ fn body(state: &mut State, columns: &[Column], height: usize, width: usize) -> V
         let mut row = row.clone();
         let is_gone = state.is_gone(&row);
         if is_gone {
-            row.process = format!("(gone) {}", row.process);
+            row.age = "(gone)".into();
         }
-        let line = line(&format!("{pointer} {mark} "), &row, columns);
+        let line = format!("{pointer} {mark} {}", line(&row, columns, |_| None));
         let line = cut(&line, width);
         if is_gone {
             paint(DIM, line)
@@ -323,7 +325,7 @@ mod tests {
             prop_assert!(frame.caret < columns);
             for line in &frame.lines {
                 let line = strip_str(line).to_string();
-                prop_assert!(line.width() < columns, "{line:?}");
+                prop_assert!(words::width(&line) < columns, "{line:?}");
             }
         }
     }

@@ -45,6 +45,9 @@ pub struct Keys {
 #[cfg(any(unix, test))]
 const ESC: u8 = 0x1b;
 
+#[cfg(any(unix, test))]
+const CTRL_C: u8 = 3;
+
 /// No key has a sequence that long.
 #[cfg(any(unix, test))]
 const LONGEST: usize = 32;
@@ -55,6 +58,10 @@ impl Keys {
     pub fn feed(&mut self, bytes: &[u8]) -> Vec<Key> {
         let mut keys = Vec::new();
         for byte in bytes {
+            // Whatever has begun: who wants to leave can.
+            if *byte == CTRL_C {
+                self.begun.clear();
+            }
             self.begun.push(*byte);
             match part(&self.begun) {
                 Part::Begun if self.begun.len() < LONGEST => {}

@@ -3,7 +3,6 @@
 //! It is a list between the other lines of the terminal, and not a screen of its own: what was there stays there. What is chosen goes the
 //! way of `--interactive`, so that nobody is ended who was not shown.
 
-mod columns;
 mod draw;
 mod key;
 mod look;
@@ -141,7 +140,11 @@ fn choose(
     screen.clear();
     terminal.leave();
     log::set_max_level(level);
-    chosen
+    // One may have come after the last look at the terminal.
+    match terminal.signal() {
+        Some(signal) => Err(Exit::Interrupted(signal).into()),
+        None => chosen,
+    }
 }
 
 fn follow(

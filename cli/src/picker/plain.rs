@@ -1,12 +1,11 @@
 //! The list for a terminal that can't move its cursor: numbered lines, and a question.
 
-use std::io::{self, BufRead as _};
-
 use kill_port::Target;
 
+use crate::columns::{self, GAP};
 use crate::output;
-use crate::picker::columns::{self, GAP};
-use crate::picker::row::Row;
+use crate::picker::row::{self, Row};
+use crate::question;
 use crate::words::cut;
 
 /// Shows the rows and asks for their numbers. `None` if there are none.
@@ -15,18 +14,13 @@ pub fn choose(rows: &[Row], columns: usize) -> Option<Vec<Target>> {
         output::complain(&format!("{line}\n"));
     }
     loop {
-        output::complain("free which? [numbers, empty for none] ");
-        let mut line = String::new();
-        match io::stdin().lock().read_line(&mut line) {
-            Ok(0) | Err(_) => {
-                output::complain("\n");
-                return None;
-            }
-            Ok(_) if line.trim().is_empty() => return None,
-            Ok(_) => match chosen(&line, rows) {
-                Ok(targets) => return Some(targets),
-                Err(wrong) => output::error_line(&wrong),
-            },
+        let line = question::ask("free which? [numbers, empty for none] ")?;
+        if line.trim().is_empty() {
+            return None;
+        }
+        match chosen(&line, rows) {
+            Ok(targets) => return Some(targets),
+            Err(wrong) => output::error_line(&wrong),
         }
     }
 }
@@ -36,10 +30,13 @@ fn numbered(rows: &[Row], columns: usize) -> Vec<String> {
     let digits = rows.len().to_string().len();
     let before = digits + 1 + GAP.len();
     let width = columns.saturating_sub(1);
-    let columns = columns::columns(rows.iter(), width.saturating_sub(before));
+    let columns = row::columns(rows.iter(), width.saturating_sub(before));
     let lines = rows.iter().enumerate().map(|(index, row)| {
         let number = format!("{:>digits$}){GAP}", index + 1);
-        cut(&columns::line(&number, row, &columns), width)
+        cut(
+            &format!("{number}{}", columns::line(row, &columns, |_| None)),
+            width,
+        )
     });
     lines.collect()
 }

@@ -6,6 +6,7 @@ use kill_port::containers::Container;
 use kill_port::{HiddenCause, HiddenSocket, Process, Protocol, Socket, Target, printable};
 
 use crate::answer::{Answer, Listing};
+use crate::columns::{Column, Kind, WHOLE, fitting};
 use crate::container;
 use crate::fold::{groups, likeness};
 use crate::time;
@@ -22,6 +23,30 @@ pub struct Scope {
     pub protocol: Option<Protocol>,
     /// `--in`.
     pub within: Option<PathBuf>,
+}
+
+/// The columns, in the order in which they are given room.
+const KINDS: [Kind<Row>; 7] = [
+    Kind::new("PORT", |row| &row.port, WHOLE, 9, 0),
+    Kind::new("PROCESS", |row| &row.process, 12, 24, 1),
+    Kind::new("PROJECT", |row| &row.project, 8, 16, 3),
+    Kind::new(AGE, |row| &row.age, WHOLE, 8, 4),
+    Kind::new("USER", |row| &row.user, 4, 12, 5),
+    Kind::new("PID", |row| &row.pid, WHOLE, 10, 2),
+    Kind::new("COMMAND", |row| &row.about, 12, WHOLE, 6),
+];
+
+/// So wide that it seldom changes: it is another one every second.
+const AGE: &str = "AGE   ";
+
+/// The columns for which there is room. They are as wide as everything that could be shown needs, so that nothing moves sideways.
+pub fn columns<'a>(rows: impl Iterator<Item = &'a Row> + Clone, width: usize) -> Vec<Column<Row>> {
+    // Whoever is alone on a machine knows the user.
+    let has_user = rows.clone().any(|row| !row.is_own);
+    let kinds = KINDS
+        .into_iter()
+        .filter(|kind| kind.name != "USER" || has_user);
+    fitting(&kinds.collect::<Vec<_>>(), rows, width)
 }
 
 /// Somebody who has a port.
@@ -74,12 +99,13 @@ impl Key {
     }
 
     pub fn order(&self) -> impl Ord + use<> {
-        let pid = match &self.who {
-            Who::Process(process) => process.pid,
-            Who::Container(_) => 0,
-            Who::Hidden(_) => u32::MAX,
+        // PIDs begin anew at times: who comes later stands below.
+        let (kind, since, pid) = match &self.who {
+            Who::Container(_) => (0, None, 0),
+            Who::Process(process) => (1, process.started, process.pid),
+            Who::Hidden(_) => (2, None, 0),
         };
-        (self.port, self.protocol, pid)
+        (self.port, self.protocol, kind, since, pid)
     }
 }
 
@@ -145,7 +171,7 @@ fn containers(port: u16, listing: &Listing, within: Option<&Path>) -> Vec<Row> {
     published.collect()
 }
 
-/// As `--in` has it: nobody knows where those belong who don't tell.
+/// What is shown at first, by the paths alone: nobody knows where those belong who don't tell. Whom `--in` spares, the plan says.
 fn is_within(folder: Option<&Path>, within: Option<&Path>) -> bool {
     within.is_none_or(|within| folder.is_some_and(|folder| folder.starts_with(within)))
 }
@@ -190,6 +216,9 @@ impl Row {
 
     fn of_hidden(hidden: &HiddenSocket) -> Self {
         let socket = &hidden.socket;
+        // A user's name is looked up for a while alone, and is no part of it.
+        let mut key = socket.clone();
+        key.user = None;
         Self {
             port: name(socket.port, socket.protocol),
             process: "(unknown)".into(),
@@ -206,7 +235,7 @@ impl Row {
             key: Key {
                 port: socket.port,
                 protocol: socket.protocol,
-                who: Who::Hidden(Box::new(socket.clone())),
+                who: Who::Hidden(Box::new(key)),
             },
         }
         .found_by("")

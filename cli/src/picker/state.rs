@@ -28,6 +28,9 @@ pub struct State {
 }
 
 /// The row under the cursor can't be chosen.
+/// What is longer was pasted by mistake.
+const LONGEST: usize = 200;
+
 const GONE: &str = "it is gone; move to another row";
 const HIDDEN: &str = "who has it can't be seen by this user";
 
@@ -130,7 +133,9 @@ impl State {
         rows.sort_by_key(|row| row.key.order());
         self.rows = rows;
         if !self.looked {
-            self.move_to(0);
+            let shown = self.shown();
+            let first = shown.iter().position(|row| row.key.is_seen());
+            self.move_to(first.unwrap_or(0));
         }
         self.looked = true;
         if let (Some(place), Some(line)) = (self.place(), line) {
@@ -165,11 +170,11 @@ impl State {
                 self.filter.clear();
                 self.filtered();
             }
-            Key::Char(character) => {
+            Key::Char(character) if self.filter.len() < LONGEST => {
                 self.filter.push(character);
                 self.filtered();
             }
-            Key::Ctrl(_) => {}
+            Key::Char(_) | Key::Ctrl(_) => {}
         }
         Wish::None
     }

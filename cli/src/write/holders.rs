@@ -1,7 +1,6 @@
 //! What became of the holders, or would: a line for each, or for those that are alike.
 
 use kill_port::{HolderReport, printable};
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::fold::{self, groups, likeness};
 use crate::output;
@@ -15,9 +14,6 @@ const HANGING: usize = 4;
 
 /// How much of a command line is shown where no terminal sets the width.
 const COMMAND_IN_PIPE: usize = 200;
-
-/// A command line that has less room than this on a line gets one of its own.
-const LEAST_COMMAND: usize = 24;
 
 /// Those who are alike, and of whom the same became, together, unless each is wanted.
 pub fn alike(reports: &[HolderReport], each: bool) -> Vec<Vec<&HolderReport>> {
@@ -75,16 +71,14 @@ fn line(group: &[&HolderReport], verbose: bool) -> String {
         };
         return format!("{text}  {}\n", paint(DIM, command));
     };
-    let last =
-        anstream::adapter::strip_str(text.lines().next_back().unwrap_or_default()).to_string();
-    let left = width.saturating_sub(last.width() + 2);
-    let (separator, left) = if command.width() <= left || left >= LEAST_COMMAND {
+    let last = words::width(text.lines().next_back().unwrap_or_default());
+    let left = width.saturating_sub(last + 2);
+    // One that would be cut gets a line of its own.
+    let (separator, left) = if words::width(&command) <= left {
         ("  ".to_owned(), left)
     } else {
-        (
-            format!("\n{}", " ".repeat(HANGING)),
-            width.saturating_sub(HANGING),
-        )
+        let left = width.saturating_sub(HANGING);
+        (format!("\n{}", " ".repeat(HANGING)), left)
     };
     let command = if verbose {
         command

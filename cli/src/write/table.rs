@@ -7,36 +7,47 @@ use kill_port::containers::Container;
 use kill_port::{
     HiddenCause, HiddenSocket, Process, Protocol, Socket, SocketState, Target, printable,
 };
-use unicode_width::UnicodeWidthStr as _;
 
 use crate::answer::Answer;
+use crate::columns::{self, Kind, WHOLE};
 use crate::container;
 use crate::fold::{groups, likeness};
 use crate::style::{BOLD, DIM, WARN, paint};
 use crate::time;
 use crate::user;
-use crate::words::{self, command_line, cut};
+use crate::words::{self, command_line};
 
 /// How much of a command line is shown where no terminal sets the width.
 const COMMAND_IN_PIPE: usize = 120;
 
-/// A column for the project takes no more than this.
-const PROJECT: usize = 20;
+/// The columns, in the order in which they are given room.
+const KINDS: [Kind<Cells>; 8] = [
+    Kind::new("PORT", |row| &row.port, WHOLE, WHOLE, 0),
+    Kind::new("PROCESS", |row| &row.process, WHOLE, WHOLE, 2),
+    Kind::new("PID", |row| &row.pid, WHOLE, WHOLE, 3),
+    Kind::new(ADDRESS, |row| &row.address, WHOLE, WHOLE, 1),
+    Kind::new("PROJECT", |row| &row.project, 8, 20, 6),
+    Kind::new("AGE", |row| &row.age, WHOLE, WHOLE, 5),
+    Kind::new(USER, |row| &row.user, 4, 12, 4),
+    Kind::new("COMMAND", |row| &row.command, 12, COMMAND_IN_PIPE, 7),
+];
 
-/// However narrow the terminal, so much is left for the last columns; and without this much the command line has none of its own.
-const LEAST: usize = 10;
+const ADDRESS: &str = "ADDRESS";
+const USER: &str = "USER";
 
-/// The columns that are never cut. The project and the command line follow them, as far as there is room.
-const COLUMNS: usize = 6;
-
-const HEADER: [&str; COLUMNS] = ["PORT", "ADDRESS", "PROCESS", "PID", "USER", "AGE"];
-
-/// Which of the columns is which.
-const ADDRESS: usize = 1;
-const PID: usize = 3;
-const USER: usize = 4;
-
-const GAP: &str = "  ";
+/// What a row says.
+#[derive(Default)]
+struct Cells {
+    port: String,
+    address: String,
+    process: String,
+    pid: String,
+    user: String,
+    age: String,
+    project: String,
+    command: String,
+    is_public: bool,
+}
 
 /// One row: a socket, or a port that a container publishes.
 struct Row<'a> {
@@ -112,50 +123,51 @@ impl Group<'_> {
         self.0.first()
     }
 
-    fn cells(&self) -> [String; COLUMNS] {
+    fn cells(&self, verbose: bool) -> Cells {
         let Some(row) = self.first() else {
-            return Default::default();
+            return Cells::default();
         };
-        let holder = match row.by {
+        let known = |cell: Option<String>| cell.unwrap_or_else(|| "-".into());
+        let mut cells = Cells {
+            port: format!("{}/{}", row.port, row.protocol),
+            address: row.address(),
+            is_public: row.is_public(),
+            pid: "-".into(),
+            age: "-".into(),
+            ..Cells::default()
+        };
+        match row.by {
             Holder::Process(process) => {
-                let name = printable(&process.name).into_owned();
-                let count = self.0.len();
-                let oldest = self.0.iter().filter_map(|row| row.process()?.started).min();
-                [
-                    Some(if count > 1 {
-                        format!("{name} ×{count}")
-                    } else {
-                        name
-                    }),
-                    Some(process.pid.to_string()),
-                    user::name(process.user.as_deref(), process.uid),
-                    oldest.map(time::age),
-                ]
+                cells.process = match (printable(&process.name), self.0.len()) {
+                    (name, 1) => name.into_owned(),
+                    (name, count) => format!("{name} ×{count}"),
+                };
+                let oldest = self.0.iter().filter_map(|row| row.process()?.started);
+                cells.age = known(oldest.min().map(time::age));
+                cells.pid = process.pid.to_string();
+                cells.user = known(user::name(process.user.as_deref(), process.uid));
+                cells.project = known(words::project(process));
+                cells.command = if verbose {
+                    command_line(&process.command)
+                } else {
+                    command_line(&process.short_command())
+                };
             }
-            Holder::Hidden(HiddenSocket { socket, .. }) => {
-                let user = user::name(socket.user.as_deref(), socket.uid);
-                [None, None, user, None]
+            Holder::Hidden(HiddenSocket { socket, cause, .. }) => {
+                cells.process = "-".into();
+                cells.user = known(user::name(socket.user.as_deref(), socket.uid));
+                cells.project = "-".into();
+                cells.command = why_hidden(*cause).into();
             }
-            Holder::Container(_) => [Some("(container)".into()), None, None, None],
-        };
-        let [name, pid, user, age] = holder.map(|cell| cell.unwrap_or_else(|| "-".into()));
-        let port = format!("{}/{}", row.port, row.protocol);
-        [port, row.address(), name, pid, user, age]
-    }
-
-    fn project(&self) -> Option<String> {
-        words::project(self.first()?.process()?)
-    }
-
-    /// What the last column says, in full.
-    fn command(&self, verbose: bool) -> String {
-        match self.first().map(|row| &row.by) {
-            Some(Holder::Process(process)) if verbose => command_line(&process.command),
-            Some(Holder::Process(process)) => command_line(&process.short_command()),
-            Some(Holder::Hidden(hidden)) => why_hidden(hidden.cause).into(),
-            Some(Holder::Container(container)) => container::summary(container),
-            None => String::new(),
+            Holder::Container(container) => {
+                cells.process = "(container)".into();
+                cells.user = "-".into();
+                let compose = container.compose.as_ref();
+                cells.project = known(compose.map(|it| printable(&it.project).into_owned()));
+                cells.command = container::summary(container);
+            }
         }
+        cells
     }
 }
 
@@ -173,121 +185,24 @@ pub fn render(ports: &[(Target, Answer)], verbose: bool, width: Option<usize>) -
     let groups = groups(rows, verbose, |(at, row)| {
         (row.socket(), row.process().map(likeness).ok_or(*at))
     });
-    let groups = groups
+    let groups = groups.into_iter().map(|group| {
+        let rows = group.into_iter().map(|(_, row)| row);
+        Group(rows.collect())
+    });
+    let cells: Vec<Cells> = groups.map(|group| group.cells(verbose)).collect();
+    let kinds = KINDS
         .into_iter()
-        .map(|group| group.into_iter().map(|(_, row)| row).collect());
-    let groups: Vec<Group<'_>> = groups.map(Group).collect();
-    let cells: Vec<[String; COLUMNS]> = groups.iter().map(Group::cells).collect();
-    let projects: Vec<Option<String>> = groups.iter().map(Group::project).collect();
-    let mut widths = HEADER.map(str::len);
+        .filter(|kind| kind.name != USER || has_user);
+    let kinds: Vec<Kind<Cells>> = kinds.collect();
+    let columns = columns::fitting(&kinds, cells.iter(), width.unwrap_or(usize::MAX));
+    let mut text = format!("{}\n", paint(BOLD, columns::header(&columns)));
     for cells in &cells {
-        for (width, cell) in widths.iter_mut().zip(cells) {
-            *width = cell.width().max(*width);
-        }
-    }
-    if !has_user {
-        widths[USER] = 0;
-    }
-    let taken: usize = widths
-        .iter()
-        .filter(|width| **width > 0)
-        .map(|width| width + GAP.len())
-        .sum();
-    let tail = Tail::of(
-        &projects,
-        width.map(|width| width.saturating_sub(taken).max(LEAST)),
-    );
-    let header =
-        line(&HEADER.map(String::from), widths, |_| None) + &tail.row(Some("PROJECT"), "COMMAND");
-    let mut text = format!("{}\n", paint(BOLD, header.trim_end()));
-    for ((group, cells), project) in groups.iter().zip(&cells).zip(&projects) {
-        let is_public = group.first().is_some_and(Row::is_public);
-        let style = |column| (column == ADDRESS).then_some(if is_public { WARN } else { DIM });
-        let command = group.command(verbose);
-        let end = match group.first().and_then(Row::process) {
-            Some(_) => tail.row(project.as_deref().or(Some("-")), &command),
-            None => tail.row(None, &command),
-        };
-        let line = line(cells, widths, style) + &end;
-        text.push_str(line.trim_end());
+        let address = if cells.is_public { WARN } else { DIM };
+        let line = columns::line(cells, &columns, |name| (name == ADDRESS).then_some(address));
+        text.push_str(&line);
         text.push('\n');
     }
     text
-}
-
-/// The last columns.
-struct Tail {
-    /// How wide the project's column is.
-    project: usize,
-    /// What is left for the command line; `None`: there is no column for it.
-    command: Option<usize>,
-    /// What both have.
-    whole: usize,
-}
-
-impl Tail {
-    fn of(projects: &[Option<String>], left: Option<usize>) -> Self {
-        let widest = projects
-            .iter()
-            .flatten()
-            .map(|project| project.width())
-            .max();
-        let project = widest.unwrap_or(0).clamp("PROJECT".len(), PROJECT);
-        let Some(left) = left else {
-            return Self {
-                project,
-                command: Some(COMMAND_IN_PIPE),
-                whole: COMMAND_IN_PIPE,
-            };
-        };
-        // The folder tells more than the command line does.
-        let command = left.saturating_sub(project + GAP.len());
-        Self {
-            project: project.min(left),
-            command: (command >= LEAST).then_some(command),
-            whole: left,
-        }
-    }
-
-    /// Without a project, the rest has all the room.
-    fn row(&self, project: Option<&str>, command: &str) -> String {
-        let Some(project) = project else {
-            return cut(command, self.whole);
-        };
-        let project = cut(project, self.project);
-        let Some(room) = self.command else {
-            return project;
-        };
-        let padding = " ".repeat(self.project.saturating_sub(project.width()));
-        format!("{project}{padding}{GAP}{}", cut(command, room))
-    }
-}
-
-/// Cells as wide as their columns, PIDs at the right. A column without a width is left out.
-fn line(
-    cells: &[String; COLUMNS],
-    widths: [usize; COLUMNS],
-    style: impl Fn(usize) -> Option<anstyle::Style>,
-) -> String {
-    let mut line = String::new();
-    for (column, (cell, width)) in cells
-        .iter()
-        .zip(widths)
-        .enumerate()
-        .filter(|(_, (_, width))| *width > 0)
-    {
-        let padding = " ".repeat(width.saturating_sub(cell.width()));
-        let cell = match style(column) {
-            Some(style) => paint(style, cell),
-            None => cell.clone(),
-        };
-        let (before, behind) = match column {
-            PID => (padding.as_str(), ""),
-            _ => ("", padding.as_str()),
-        };
-        line.extend([before, &cell, behind, GAP]);
-    }
-    line
 }
 
 /// Targets may overlap (`8080 8080/tcp`); every row is shown once.

@@ -48,7 +48,10 @@ pub fn screen(explanation: &Explanation, verbose: bool) -> String {
         let _ = writeln!(text, "  {} {holder} {ELSEWHERE}", paint(WARN, "elsewhere:"));
     }
     text.push_str(&connections(explanation));
-    text.push_str(&binds(&explanation.bind, verbose));
+    // That nobody else can bind it now goes without saying.
+    if verbose || explanation.survey.is_free() {
+        text.push_str(&binds(&explanation.bind, verbose));
+    }
     for cause in &explanation.causes {
         let _ = writeln!(text, "  {} {cause}", paint(WARN, "because:"));
         let step = next_step::against(cause, explanation.target);

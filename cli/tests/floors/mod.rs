@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Every file of `cli/src`, from the lowest floor to the highest. Those on one floor know nothing of each other.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 15] = [
     &[
         "duration",
         "exit",
@@ -18,12 +18,12 @@ const FLOORS: [&[&str]; 14] = [
         "time",
         "user",
         "words",
-        "wrap",
         "write::json::escape",
         "write::json::object",
     ],
-    &["help"],
-    &["args", "answer", "container", "output", "sudo"],
+    &["help", "wrap"],
+    &["args", "answer", "columns", "container", "output", "sudo"],
+    &["question"],
     &[
         "generate::completion",
         "generate::man",
@@ -33,7 +33,7 @@ const FLOORS: [&[&str]; 14] = [
         "progress",
     ],
     &["generate"],
-    &["picker::columns", "picker::state", "ports"],
+    &["picker::state", "ports"],
     &[
         "logger",
         "picker::draw",
@@ -187,5 +187,27 @@ fn imports_are_seen_however_they_are_written() {
             "output",
             "output"
         ]
+    );
+}
+
+/// Libraries count what a good font makes of a text, which is less than most terminals take.
+#[test]
+fn only_words_measures_a_text() {
+    let mut found = BTreeMap::new();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    files(&source, "", &mut found);
+    for (file, path) in found.iter().filter(|(file, _)| *file != "words") {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        for other in ["unicode_width", "display_width"] {
+            assert!(
+                !text.contains(other),
+                "{file}: `words::width` instead of {other}"
+            );
+        }
+    }
+    let words = code(&found["words"]);
+    assert!(
+        !words.contains("UnicodeWidthStr as"),
+        "words: it counts characters that are joined as one"
     );
 }

@@ -36,8 +36,11 @@ fn checked(program: &str, arguments: &[&str], page: &str) -> Option<String> {
 
 #[test]
 fn the_manual_page_has_no_warnings() {
+    if cfg!(not(target_os = "linux")) {
+        return skip("other systems have other programs of these names");
+    }
     let page = page();
-    let mandoc = checked("mandoc", &["-Tlint"], &page);
+    let mandoc = checked("mandoc", &["-Tlint", "-Wwarning"], &page);
     let groff = checked("groff", &["-man", "-Tascii", "-ww", "-z"], &page);
     if mandoc.is_none() && groff.is_none() {
         skip("there is neither mandoc nor groff here");
@@ -131,7 +134,7 @@ fn the_manual_page_names_every_variable_that_is_read() {
                     .bytes()
                     .all(|byte| byte.is_ascii_uppercase() || byte == b'_');
                 // Windows has no manual pages.
-                if is_name && name != "USERPROFILE" {
+                if is_name && !["USERPROFILE", "MSYSTEM"].contains(&name) {
                     seen += 1;
                     assert!(section.contains(name), "{source:?} reads {name}");
                 }

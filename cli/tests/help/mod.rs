@@ -32,7 +32,7 @@ fn the_short_help_has_what_people_need_and_no_groups() {
     let options: Vec<&str> = options
         .filter_map(|line| line.split([' ', ',']).next())
         .collect();
-    assert_eq!(options, ["-f", "-t", "-i", "-n", "-l", "--why"]);
+    assert_eq!(options, ["-f", "-t", "-n", "-l", "--why"]);
     assert_eq!(headings(&help), ["Arguments", "Options", "Examples"]);
 }
 

@@ -89,3 +89,31 @@ fn who_takes_the_port_while_the_question_stands_is_left_alone() {
     assert!(text.contains("you were not asked about it"), "{text}");
     assert!(text.contains("run it again"), "{text}");
 }
+
+#[test]
+fn what_was_typed_before_a_question_does_not_answer_it() {
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    let mut terminal = Terminal::start(command(&["-i", "--color=never", &port.to_string()]), 100);
+    terminal.press("y\n");
+    terminal.wait_for("[y/N] ");
+    terminal.press("n\n");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("left alone"), "{text}");
+    assert!(server.is_alive());
+}
+
+#[test]
+fn the_other_ports_of_those_who_would_be_ended_are_named() {
+    let ports = Port::claim_many(2);
+    let listen = ports.iter().map(|port| format!("tcp/127.0.0.1/{port}"));
+    let listen: Vec<String> = listen.collect();
+    let server = Fixture::role("server").listen(&listen.join(",")).start();
+    let mut terminal = Terminal::start(command(&["-i", &ports[0].to_string()]), 100);
+    terminal.wait_for(&format!("whoever is ended has {}/tcp as well", ports[1]));
+    terminal.wait_for("[y/N] ");
+    terminal.press("n\n");
+    assert_eq!(terminal.end().0, Some(1));
+    assert!(server.is_alive());
+}

@@ -1,6 +1,7 @@
 //! Names and command lines that other processes chose to deceive.
 
-use crate::command::run;
+use super::pty::Terminal;
+use crate::command::{command, run};
 use crate::fixture::{Fixture, Port};
 
 #[test]
@@ -56,6 +57,46 @@ fn a_long_command_line_is_cut() {
         .start();
     let run = run(&port.to_string()).exits(0).prints("xxx…");
     assert!(run.out.len() < 1000, "{run:#?}");
+}
+
+#[test]
+fn characters_that_join_in_good_fonts_alone_break_no_row_of_the_list() {
+    for title in [
+        format!("x{}", "\u{644}\u{627}".repeat(24)),
+        "\u{1f44d}\u{1f3fb}".repeat(14),
+        "\u{1780}\u{17d2}\u{1780}".repeat(26),
+    ] {
+        let port = Port::claim();
+        let _server = Fixture::role("server")
+            .port(&port)
+            .set("name", "node")
+            .arg0(&title)
+            .cwd("/")
+            .start();
+        let command = command(&["--color=never", "-l", &port.to_string()]);
+        let (_, text) = Terminal::start(command, 80).end();
+        let mut terminal = vt100::Parser::new(24, 80, 0);
+        terminal.process(text.as_bytes());
+        let screen = terminal.screen();
+        assert!(screen.contents().contains('…'), "{text}");
+        assert_eq!(screen.contents().lines().count(), 2, "{text}");
+        for row in 0..24 {
+            assert!(!screen.row_wrapped(row), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_long_command_line_of_one_argument_is_limited_as_well() {
+    let port = Port::claim();
+    let _server = Fixture::role("server")
+        .port(&port)
+        .arg0(format!("` {}", "``x ".repeat(30_000)))
+        .start();
+    for options in ["-nv", "-lv"] {
+        let run = run(&format!("{options} {port}")).exits(0).prints("``x");
+        assert!(run.out.len() < 20_000, "{options}: {}", run.out.len());
+    }
 }
 
 /// Perl and others call themselves by the path of their file, of which the kernel keeps fifteen bytes.

@@ -136,7 +136,7 @@ fn a_socket_without_a_visible_holder_is_a_row_as_well() {
     let _server = Fixture::server(&port);
     run_role(as_nobody(&format!("--list {port}")))
         .exits(0)
-        .prints(&format!("{port}/tcp  127.0.0.1  -          -  root"))
+        .prints(&format!("{port}/tcp  127.0.0.1  -        -    root"))
         .prints(concat!(
             "`sudo ",
             env!("CARGO_BIN_EXE_kill_port"),

@@ -18,6 +18,7 @@ use crate::fixture::PATIENCE;
 
 /// A command that runs on a terminal of its own.
 pub struct Terminal {
+    before: Vec<u32>,
     keyboard: File,
     child: Child,
     screen: Arc<Screen>,
@@ -54,6 +55,7 @@ impl Terminal {
             .stdout(slave.try_clone().expect("a descriptor"))
             .stderr(slave);
         lead(&mut command);
+        let before = settings(&master);
         let child = command.spawn().expect("the command starts");
         // The command value keeps the terminal open for as long as it lives.
         drop(command);
@@ -71,6 +73,7 @@ impl Terminal {
             std::thread::spawn(move || screen.read(master))
         };
         Self {
+            before,
             keyboard,
             child,
             screen,
@@ -115,6 +118,11 @@ impl Terminal {
         let mut shown = self.screen.lock();
         shown.screen.screen_mut().set_size(rows, columns);
         set_size(&self.keyboard, rows, columns);
+    }
+
+    /// The terminal's settings before the command was started.
+    pub fn settings_before(&self) -> Vec<u32> {
+        self.before.clone()
     }
 
     /// The terminal's settings.

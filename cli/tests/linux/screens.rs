@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use super::json::answer;
 use super::pty::{Terminal, shown};
 use crate::command::{command, run};
+use crate::fixture::linux::ipv6_or_skip;
 use crate::fixture::{Fixture, Port};
 
 const COLUMNS: u16 = 80;
@@ -76,6 +77,9 @@ fn those_of_whom_the_same_became_are_folded() {
 
 #[test]
 fn an_explanation_fits_one_screen() {
+    if !ipv6_or_skip() {
+        return;
+    }
     let (held, free) = (Port::claim(), Port::claim());
     let server = prefork(&held);
     let lines = screen(&format!("--why {held}"));
@@ -104,6 +108,9 @@ fn an_explanation_fits_one_screen() {
 
 #[test]
 fn equal_answers_to_a_bind_are_one_line_and_each_is_one_in_a_verbose_answer() {
+    if !ipv6_or_skip() {
+        return;
+    }
     let port = Port::claim();
     let count = |line: &str| {
         let run = run(line).exits(0);
@@ -185,6 +192,14 @@ fn the_project_is_a_column_and_what_has_no_room_is_the_command_line() {
         .arg("--listen")
         .start();
     let lines = screen(&format!("-l {port}"));
-    assert!(lines[0].contains("  AGE  PROJECT  COMMAND"), "{lines:#?}");
-    assert!(lines[1].contains(" s  usr      "), "{lines:#?}");
+    let words = |line: &str| {
+        line.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert!(
+        words(&lines[0]).ends_with(&["AGE", "PROJECT", "COMMAND"].map(String::from)),
+        "{lines:#?}"
+    );
+    assert!(words(&lines[1]).contains(&"usr".to_owned()), "{lines:#?}");
 }

@@ -33,6 +33,15 @@ fn normal(lines: impl IntoIterator<Item = String>) -> String {
             in_number = is_number;
         }
         let normal = normal.replace("N s", "N ms");
+        // A column is as wide as what is in it.
+        let start = normal.len() - normal.trim_start().len();
+        let (indent, text_of_line) = normal.split_at(start);
+        let words: Vec<&str> = text_of_line
+            .split("  ")
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .collect();
+        let normal = format!("{indent}{}", words.join("  "));
         match normal.find(START) {
             Some(command) if normal.ends_with('…') => {
                 text.push_str(&normal[..command]);
@@ -80,10 +89,10 @@ const START: &str = "server --listen";
 
 const WHOLE: &str = "server --listen 'a long name that needs quotes, and some more text so that the line has to be cut'";
 
-/// Where the command line has so little room, it has a line of its own.
-const NARROW: u16 = 60;
+/// Where the command line does not fit behind the rest, it has a line of its own, and is cut only there.
+const NARROW: u16 = 80;
 
-const WIDE: u16 = 100;
+const WIDE: u16 = 200;
 
 #[test]
 fn a_freed_port_word_for_word() {
@@ -93,13 +102,12 @@ fn a_freed_port_word_for_word() {
         in_pipe(&[&port.to_string()]),
         format!("N: freed in N ms\n  shop (PID N)  SIGTERM, exited after N ms  in /  {WHOLE}\n")
     );
-    for (columns, gap) in [(NARROW, "\n    "), (WIDE, "  ")] {
+    let cut = format!("\n    {START}…");
+    for (columns, end) in [(NARROW, cut), (WIDE, format!("  {WHOLE}"))] {
         let _server = server(&port);
         assert_eq!(
             on_terminal(&[&port.to_string()], columns),
-            format!(
-                "N: freed in N ms\n  shop (PID N)  SIGTERM, exited after N ms  in /{gap}{START}…\n"
-            )
+            format!("N: freed in N ms\n  shop (PID N)  SIGTERM, exited after N ms  in /{end}\n")
         );
     }
 }
@@ -117,10 +125,7 @@ fn a_dry_run_word_for_word() {
         on_terminal(&dry_run, NARROW),
         expected(&format!("\n    {START}…"))
     );
-    assert_eq!(
-        on_terminal(&dry_run, WIDE),
-        expected(&format!("  {START}…"))
-    );
+    assert_eq!(on_terminal(&dry_run, WIDE), expected(&format!("  {WHOLE}")));
 }
 
 #[test]
@@ -140,28 +145,23 @@ fn a_range_word_for_word() {
 #[test]
 fn a_list_word_for_word() {
     let port = Port::claim();
-    let server = server(&port);
+    let _server = server(&port);
     let port = port.to_string();
-    // The columns are as wide as what is in them.
-    let gap = " ".repeat(server.pid().to_string().len().saturating_sub(3));
     for columns in [80, 120] {
         let table = on_terminal(&["-l", &port], columns);
         let lines: Vec<&str> = table.lines().collect();
         // Whoever lists knows who that is.
         assert_eq!(
             lines[0],
-            format!("PORT       ADDRESS    PROCESS  {gap}PID  AGE  PROJECT  COMMAND")
+            "PORT  ADDRESS  PROCESS  PID  AGE  PROJECT  COMMAND"
         );
-        assert_eq!(
-            lines[1],
-            format!("N/tcp  N  shop     N  N ms  /        {START}…")
-        );
+        assert_eq!(lines[1], format!("N/tcp  N  shop  N  N ms  /  {START}…"));
     }
     let table = in_pipe(&["-l", &port]);
     let lines: Vec<&str> = table.lines().collect();
-    assert!(lines[0].contains("  PID  USER"), "{table}");
+    assert!(lines[0].contains("  USER  AGE"), "{table}");
     assert!(
-        lines[1].ends_with(&format!("  N ms  /        {WHOLE}")),
+        lines[1].ends_with(&format!("  N ms  /  {WHOLE}")),
         "{table}"
     );
 }

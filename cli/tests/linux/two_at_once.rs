@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::command::run;
-use crate::fixture::Port;
+use crate::fixture::{Fixture, Folder, Port};
 
 /// A bounded number: one in a thousand of these once went wrong.
 const ROUNDS: usize = 60;
@@ -50,4 +50,25 @@ fn a_port_is_free_each_time_while_others_free_it_too_and_nobody_is_signalled() {
 #[test]
 fn a_port_is_free_each_time_while_others_try_what_freeing_would_do() {
     beside("-n");
+}
+
+#[test]
+fn who_was_just_told_to_end_by_another_is_not_said_to_hold_the_port() {
+    let home = Folder::new();
+    let folder = home.path().to_str().expect("a plain path");
+    for _ in 0..ROUNDS / 3 {
+        let port = Port::claim();
+        let server = Fixture::role("server").port(&port).cwd(folder).start();
+        std::thread::scope(|scope| {
+            for options in ["", "", "-n"] {
+                let (folder, port) = (&folder, &port);
+                scope.spawn(move || {
+                    run(&format!("{options} --in {folder} {port}"))
+                        .exits(0)
+                        .has_no_complaint();
+                });
+            }
+        });
+        assert_eq!(server.ended_by(), Some(libc::SIGTERM));
+    }
 }

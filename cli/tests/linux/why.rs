@@ -43,7 +43,10 @@ fn a_held_port_is_explained_and_nobody_signalled() {
         ancestry.contains(&format!("(PID {})", std::process::id())),
         "{ancestry}"
     );
-    assert!(run.out.contains("  bind tcp 0.0.0.0, "), "{run:#?}");
+    assert!(
+        !run.out.contains("  bind "),
+        "that goes without saying: {run:#?}"
+    );
     assert!(server.is_alive());
     assert_eq!(server.count("got "), 0);
 }
@@ -205,7 +208,7 @@ fn a_wildcard_is_bound_as_servers_do_it_so_that_a_server_on_ipv4_is_in_its_way()
         .port(&port)
         .set("listen", "tcp/0.0.0.0")
         .start();
-    run(&format!("--why {port}/tcp"))
+    run(&format!("--why -v {port}/tcp"))
         .exits(0)
-        .prints("bind tcp 0.0.0.0, [::] (IPv4 too): Address already in use");
+        .prints("bind tcp [::] (IPv4 too): Address already in use");
 }

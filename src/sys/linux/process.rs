@@ -300,11 +300,12 @@ impl Handle {
     }
 
     pub(crate) fn condition(&self) -> Condition {
-        match self.stat() {
-            None => Condition::Exiting,
-            Some(stat) if stat.is_exiting() => Condition::Exiting,
-            Some(stat) if stat.is_stopped() => Condition::Stopped,
-            Some(_) => Condition::Running,
+        match self.stat_or_gone() {
+            Ok(None) => Condition::Exiting,
+            Ok(Some(stat)) if stat.is_exiting() => Condition::Exiting,
+            Ok(Some(stat)) if stat.is_stopped() => Condition::Stopped,
+            // Who can't be looked at is there, as far as is known.
+            Ok(Some(_)) | Err(_) => Condition::Running,
         }
     }
 

@@ -19,7 +19,7 @@ pub use windows::Terminal;
 /// The terminal, which nothing leaves changed.
 pub fn terminal() -> io::Result<Terminal> {
     let terminal = Terminal::new()?;
-    // What panics on another thread ends the command as well.
+    // A panic ends a release at once, whichever thread it is on.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         Terminal::restore();
@@ -41,6 +41,10 @@ pub fn size() -> Size {
 
 /// Whether the terminal can't move its cursor.
 pub fn is_dumb() -> bool {
+    // A terminal of MSYS has its keys on a pipe.
+    if cfg!(windows) && std::env::var_os("MSYSTEM").is_some() {
+        return true;
+    }
     match std::env::var("TERM") {
         Ok(kind) => kind.is_empty() || kind == "dumb",
         // Windows has none.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Signal, kill_current_process_group};
-use rustix::termios::{OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGWINCH};
+use rustix::process::{Signal, getpgrp, kill_current_process_group};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
+use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::{flag, low_level::pipe};
 
 use crate::interrupt::{self, BY_DEFAULT};
@@ -48,15 +48,18 @@ impl Terminal {
             came: Arc::default(),
             continued: Arc::default(),
         };
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            if interrupt::is_ignored(signal) {
-                continue;
-            }
+        let asking = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+        let asking = asking
+            .into_iter()
+            .filter(|signal| !interrupt::is_ignored(*signal));
+        for signal in asking.clone() {
             flag::register_conditional_default(signal, Arc::clone(&BY_DEFAULT))?;
             let number = usize::try_from(signal).unwrap_or_default();
             flag::register_usize(signal, Arc::clone(&terminal.came), number)?;
             pipe::register(signal, terminal.ring.try_clone()?)?;
         }
+        // The terminal may take nothing any more.
+        interrupt::end_in_any_case(asking, &terminal.came, Self::go_back)?;
         flag::register(SIGCONT, Arc::clone(&terminal.continued))?;
         for signal in [SIGCONT, SIGWINCH] {
             pipe::register(signal, terminal.ring.try_clone()?)?;
@@ -83,7 +86,10 @@ impl Terminal {
         raw.make_raw();
         *before = Some(settings);
         BY_DEFAULT.store(false, Ordering::SeqCst);
-        tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        // From the background it would stop the command again.
+        if is_ours() {
+            tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        }
         Ok(())
     }
 
@@ -93,22 +99,43 @@ impl Terminal {
         BY_DEFAULT.store(true, Ordering::SeqCst);
     }
 
-    /// What was typed before a question was to be seen is no answer to it.
+    /// Half a key is none.
     pub fn forget_keys(&mut self) {
         self.keys = Keys::default();
-        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
     }
 
-    /// Goes back to how it was before, whoever has the terminal.
+    /// Takes the list away and goes back to how it was before.
     pub fn restore() {
+        let is_there = match BEFORE.try_lock() {
+            Ok(before) => before.is_some(),
+            Err(TryLockError::Poisoned(before)) => before.into_inner().is_some(),
+            Err(TryLockError::WouldBlock) => false,
+        };
+        if is_there && is_ours() {
+            let _ = io::stderr().write_all(CLEAR.as_bytes());
+        }
+        Self::go_back();
+    }
+
+    /// Goes back to how it was before. A terminal that somebody else has meanwhile is not touched.
+    fn go_back() {
         let mut before = match BEFORE.try_lock() {
             Ok(before) => before,
             Err(TryLockError::Poisoned(before)) => before.into_inner(),
             Err(TryLockError::WouldBlock) => return,
         };
-        if let Some(settings) = before.take() {
-            let _ = io::stderr().write_all(CLEAR.as_bytes());
+        if let Some(settings) = before.take()
+            && is_ours()
+        {
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &settings);
+        }
+    }
+
+    /// The signal that asks for the end, once it has come.
+    pub fn signal(&self) -> Option<u8> {
+        match self.came.load(Ordering::SeqCst) {
+            0 => None,
+            signal => u8::try_from(signal).ok(),
         }
     }
 
@@ -136,7 +163,7 @@ impl Terminal {
         }
         let [input, _] = ready.map(|ready| ready.revents());
         while matches!((&self.bell).read(&mut [0; 64]), Ok(1..)) {}
-        if let Ok(signal @ 1..) = u8::try_from(self.came.swap(0, Ordering::SeqCst)) {
+        if let Some(signal) = self.signal() {
             return News::Signal(signal);
         }
         if self.continued.swap(false, Ordering::SeqCst) {
@@ -155,6 +182,11 @@ impl Terminal {
             Err(_) => News::Gone,
         }
     }
+}
+
+/// Whether the command is in the foreground.
+fn is_ours() -> bool {
+    tcgetpgrp(io::stdin()).is_ok_and(|group| group == getpgrp())
 }
 
 impl Drop for Terminal {

@@ -45,10 +45,8 @@ impl Terminal {
         Self::restore();
     }
 
-    /// What was typed before a question was to be seen is no answer to it.
-    pub fn forget_keys(&mut self) {
-        while matches!(event::poll(Duration::ZERO), Ok(true)) && event::read().is_ok() {}
-    }
+    /// Each key comes whole here.
+    pub fn forget_keys(&mut self) {}
 
     /// Goes back to how it was before, whoever has the terminal.
     pub fn restore() {
@@ -56,6 +54,12 @@ impl Terminal {
             let _ = io::stderr().write_all(CLEAR.as_bytes());
             let _ = disable_raw_mode();
         }
+    }
+
+    /// Ctrl-C is a key here.
+    #[expect(clippy::unused_self, reason = "other systems have something to tell")]
+    pub fn signal(&self) -> Option<u8> {
+        None
     }
 
     /// Nobody can be stopped here.
