@@ -57,7 +57,6 @@ impl Terminal {
     }
 
     /// Ctrl-C is a key here.
-    #[expect(clippy::unused_self, reason = "other systems have something to tell")]
     pub fn signal(&self) -> Option<u8> {
         None
     }
