@@ -37,8 +37,6 @@ const ENDING: [&str; 12] = [
 #[command(
     name = "kill_port",
     version,
-    after_help = help::after_short(),
-    after_long_help = help::after_long(),
     max_term_width = 100,
     disable_help_flag = true,
     disable_version_flag = true,
@@ -359,8 +357,7 @@ impl Args {
     fn try_from_all(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(arguments);
-        let mut matches =
-            matches.map_err(|error| help::without_groups(error, &mut command, arguments))?;
+        let mut matches = matches.map_err(|error| help::whole(error, &mut command, arguments))?;
         let given = command
             .get_arguments()
             .filter_map(|option| given(option, &matches))

@@ -61,7 +61,7 @@ pub const EXIT_CODES: [(&str, &str); 7] = [
 const HEADING: Style = Style::new().bold().underline();
 
 /// What follows the options of the short help.
-pub fn after_short() -> String {
+fn after_short() -> String {
     format!(
         "{}\n\nAll options, in groups, and the exit codes: kill_port --help",
         section("Examples", EXAMPLES.get(..IN_SHORT).unwrap_or(&EXAMPLES))
@@ -69,7 +69,7 @@ pub fn after_short() -> String {
 }
 
 /// What follows the options of the long help.
-pub fn after_long() -> String {
+fn after_long() -> String {
     format!(
         "{}\n\n{}",
         section("Examples", &EXAMPLES),
@@ -98,20 +98,27 @@ fn section(heading: &str, rows: &[(&str, &str)]) -> String {
 /// The columns that every terminal has.
 const WIDTH: usize = 80;
 
-/// The short help is read at a glance, so that it has no groups: clap is asked again, without them. Any other error is as it was.
-pub fn without_groups(
+/// An answer that is the help, with what follows the options: clap is asked again, since making that text at every start takes a third
+/// of the time in which the command finds a port free. The short help is read at a glance, so that it has no groups. Any error is as it was.
+pub fn whole(
     error: clap::Error,
     command: &mut Command,
     again: &[impl AsRef<std::ffi::OsStr>],
 ) -> clap::Error {
-    let is_short = error.kind() == ErrorKind::DisplayHelp
-        && error.render().to_string() == command.render_help().to_string();
-    if !is_short {
+    if error.kind() != ErrorKind::DisplayHelp {
         return error;
     }
-    let mut flat = command.clone().mut_args(|option| option.help_heading(None));
+    let is_short = error.render().to_string() == command.render_help().to_string();
+    let mut command = command
+        .clone()
+        .after_help(after_short())
+        .after_long_help(after_long());
+    if is_short {
+        command = command.mut_args(|option| option.help_heading(None));
+    }
     let arguments = again.iter().map(AsRef::as_ref);
-    flat.try_get_matches_from_mut(arguments)
+    command
+        .try_get_matches_from_mut(arguments)
         .err()
         .unwrap_or(error)
 }
