@@ -1,15 +1,15 @@
-// What docs/npm.md shows, run: its files in a project, with another port.
+// What docs/npm.md and the guide show, run: their files in a project, with another port.
 import assert from 'node:assert/strict'
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { FIXTURE, MAIN, PROJECT, VERSION, claim, folder, run, server, tool } from './world.mjs'
 
-const guide = readFileSync(path.join(process.env.ROOT, 'docs', 'npm.md'), 'utf8')
+const documents = ['docs/npm.md', 'readme/en.md'].map(name => readFileSync(path.join(process.env.ROOT, name), 'utf8')).join('\n')
 
 /** The blocks below a heading, up to the next one. */
 function blocks(heading, language) {
-  const section = guide.split(/^#+ /m).find(part => part.startsWith(`${heading}\n`))
+  const section = documents.split(/^#+ /m).find(part => part.startsWith(`${heading}\n`))
   assert.ok(section, heading)
   return [...section.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter(block => block[1] === language).map(block => block[2])
 }
@@ -38,6 +38,13 @@ test('the example of the API', async t => {
   const { where, stale } = await project(t, 'The API')
   const { stdout, stderr } = await run(process.execPath, ['api.mjs'], { cwd: where })
   assert.equal(stdout, `node (PID ${stale.pid}): exited\n`, stderr)
+})
+
+test('the example of the guide', async t => {
+  const { where, stale } = await project(t, 'How do I use it from Node or Python?')
+  const { stdout, stderr } = await run(process.execPath, ['free.mjs'], { cwd: where })
+  assert.equal(stdout, 'freed\n', stderr)
+  await stale.ended
 })
 
 test('the example of errors', async t => {
