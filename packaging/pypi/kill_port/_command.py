@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 
 from kill_port import _read
@@ -37,16 +38,19 @@ def _line(error: Obstacle) -> str:
 
 
 def run(arguments: Sequence[str]) -> Report:
-    process = _start(arguments)
+    start = _Start(arguments)
     try:
+        process = start.wait()
         stdout, stderr = process.communicate()
     except BaseException:
-        _interrupt(process)
-        try:
-            process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        left = start.give_up()
+        if left:
+            _interrupt(left)
+            try:
+                left.communicate(timeout=PATIENCE)
+            except subprocess.TimeoutExpired:
+                left.kill()
+                left.communicate()
         raise
     return _answer(process.returncode, stdout, stderr)
 
@@ -58,10 +62,16 @@ async def run_async(arguments: Sequence[str]) -> Report:
     from concurrent.futures import ThreadPoolExecutor
 
     loop = asyncio.get_running_loop()
-    process = _start(arguments)
-    executor = ThreadPoolExecutor(1, thread_name_prefix="kill_port")
-    answer = loop.run_in_executor(executor, process.communicate)
-    executor.shutdown(wait=False)
+    start = _Start(arguments)
+    try:
+        process = start.wait()
+        executor = ThreadPoolExecutor(1, thread_name_prefix="kill_port")
+        answer = loop.run_in_executor(executor, process.communicate)
+        executor.shutdown(wait=False)
+    except BaseException:
+        if left := start.give_up():
+            _interrupt(left)
+        raise
     try:
         stdout, stderr = await asyncio.shield(answer)
     except asyncio.CancelledError:
@@ -76,6 +86,40 @@ async def run_async(arguments: Sequence[str]) -> Report:
         patience.cancel()
         raise
     return _answer(process.returncode, stdout, stderr)
+
+
+class _Start(threading.Thread):
+    """Starts the command in a thread of its own: what a signal raises is raised in the main thread, so that it can't come between the start of
+    the command and our knowing of it."""
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        super().__init__(name="kill_port")
+        self._arguments = arguments
+        self._lock = threading.Lock()
+        self._is_given_up = False
+        self._process: subprocess.Popen[str] | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        with self._lock:
+            if not self._is_given_up:
+                try:
+                    self._process = _start(self._arguments)
+                except BaseException as error:
+                    self._error = error
+
+    def wait(self) -> subprocess.Popen[str]:
+        self.start()
+        self.join()
+        if self._process is None:
+            raise self._error or RuntimeError("the command was not started")
+        return self._process
+
+    def give_up(self) -> subprocess.Popen[str] | None:
+        """The command, if it was started. It is not started any more."""
+        with self._lock:
+            self._is_given_up = True
+            return self._process
 
 
 def _start(arguments: Sequence[str]) -> subprocess.Popen[str]:

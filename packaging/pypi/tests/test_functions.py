@@ -176,6 +176,30 @@ class KillPort(Case):
         self.assertEqual(caller.communicate(timeout=60)[0], "none\n")
         self.assertTrue(server.is_alive)
 
+    def test_ctrl_c_while_the_command_is_being_started_leaves_no_command_behind(self):
+        for call in ("kill_port.kill_port(port, grace=600)", "asyncio.run(kill_port.akill_port(port, grace=600))"):
+            port = self.port()
+            server = self.server(port, stubborn=True)
+            program = (
+                "import asyncio, kill_port, os, signal, subprocess, sys, threading\n"
+                "Popen = subprocess.Popen\n"
+                "def interrupted(*arguments, **options):\n"
+                "    process = Popen(*arguments, **options)\n"
+                "    signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)\n"
+                "    return process\n"
+                "subprocess.Popen = interrupted\n"
+                "port = int(sys.argv[1])\n"
+                f"try: {call}\n"
+                "except KeyboardInterrupt: print('interrupted')\n"
+                # Where nobody waits for it, it ends soon.
+                "os.waitpid(-1, 0) if open(f'/proc/self/task/{os.getpid()}/children').read().strip() else None\n"
+            )
+            caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdout=subprocess.PIPE, text=True)
+            self.addCleanup(caller.kill)
+            with self.subTest(call):
+                self.assertEqual(caller.communicate(timeout=60)[0], "interrupted\n")
+                self.assertTrue(server.is_alive)
+
 
 class Looking(Case):
     def test_a_list_names_who_listens(self):
