@@ -109,8 +109,13 @@ class _Start(threading.Thread):
                     self._error = error
 
     def wait(self) -> subprocess.Popen[str]:
-        self.start()
-        self.join()
+        try:
+            self.start()
+        except RuntimeError:
+            # An interpreter that shuts down starts no thread any more, and hooks of atexit free ports too.
+            self.run()
+        else:
+            self.join()
         if self._process is None:
             raise self._error or RuntimeError("the command was not started")
         return self._process

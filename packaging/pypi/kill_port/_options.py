@@ -97,7 +97,7 @@ def arguments(
         "--grace": None if grace is None else _seconds(grace),
         "--signal": signal if signal is None or isinstance(signal, str) else str(int(signal)),
         "--settle": None if settle is None else _seconds(settle),
-        "--in": None if within is None else os.fspath(within),
+        "--in": None if within is None else os.fsdecode(within),
         "--include": include if include is None or isinstance(include, str) else ",".join(include) or None,
         "--containers": containers,
     }
@@ -112,4 +112,4 @@ def arguments(
 
 def _seconds(duration: Duration) -> str:
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    return f"{seconds:.6f}"
+    return f"{float(seconds):.6f}"

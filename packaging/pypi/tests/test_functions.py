@@ -153,6 +153,22 @@ class KillPort(Case):
         with self.assertRaises(TypeError):
             kill_port.kill_port(8000, graze=1)
 
+    def test_a_duration_in_words_is_named_in_the_error(self):
+        with self.assertRaisesRegex(ValueError, "'soon'"):
+            kill_port.kill_port(8000, grace="soon")
+
+    def test_a_folder_may_be_bytes_as_everywhere_in_os(self):
+        (answer,) = kill_port.kill_port(self.port(), within=os.getcwdb()).ports
+        self.assertEqual(answer.outcome, "already_free")
+
+    def test_a_port_is_freed_when_the_interpreter_ends(self):
+        port = self.port()
+        server = self.server(port)
+        program = "import atexit, kill_port, sys\natexit.register(kill_port.kill_port, int(sys.argv[1]))\n"
+        caller = subprocess.run([sys.executable, "-c", program, str(port)], stderr=subprocess.PIPE, text=True)
+        self.assertEqual(caller.stderr, "")
+        self.assertFalse(server.is_alive and not is_free(port))
+
     def test_the_error_survives_being_sent_to_another_process(self):
         port = self.port()
         with socket.create_server(("127.0.0.1", port)):
