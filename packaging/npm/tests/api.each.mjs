@@ -3,9 +3,10 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import path from 'node:path'
 import { test } from 'node:test'
 import { createRequire } from 'node:module'
-import { children, claim, folder, heeds, imported, required, run, said, server, SHIM } from './world.mjs'
+import { children, claim, folder, gone, heeds, imported, required, run, said, server, SHIM, start } from './world.mjs'
 
 const { killPort, killPortSync, listPorts, whyPort, KillPortError } = required
 
@@ -178,11 +179,27 @@ test('an abort after the answer changes nothing', async t => {
   assert.equal(report.ports[0].outcome, 'already_free')
 })
 
+test('a caller that exits in the midst interrupts the command', async t => {
+  const port = await claim(t)
+  const held = await server(t, port, { manners: ['stubborn'] })
+  const program = `require(${JSON.stringify(path.dirname(path.dirname(SHIM)))}).killPort(${port}, { grace: 60_000 }); process.stdin.on('data', () => process.exit(7))`
+  const caller = start(process.execPath, ['-e', program], { stdio: ['pipe', 'pipe', 'pipe'] })
+  await said(held, 'SIGTERM')
+  const [command] = children(caller.pid)
+  await heeds(command)
+  const ended = once(caller, 'exit')
+  caller.stdin.write('x')
+  assert.deepEqual(await ended, [7, null])
+  await gone(command)
+  assert.equal(held.exitCode, null)
+  assert.equal(held.signalCode, null)
+})
+
 test('a call that makes no sense runs nothing and says so', async () => {
   for (const wrong of [
     () => killPort(), () => killPort([]), () => killPort(0), () => killPort(65536), () => killPort(1.5), () => killPort(null), () => killPort(''),
     () => killPort(1, 'tcp'), () => killPort(1, null), () => killPort(1, { forse: true }), () => killPort(1, { force: 1 }),
-    () => killPort(1, { grace: '5s' }), () => killPort(1, { grace: -1 }), () => killPort(1, { in: 5 }), () => killPort(1, { include: [null] }),
+    () => killPort(1, { grace: '5s' }), () => killPort(1, { grace: -1 }), () => killPort(1, { grace: Infinity }), () => killPort(1, { in: 5 }), () => killPort(1, { include: [null] }),
     () => killPort(1, { signal: 'SIGINT' }), () => listPorts([]), () => whyPort(), async () => killPortSync(1, { signal: AbortSignal.abort() })
   ]) {
     const error = await rejection(wrong())
@@ -203,8 +220,8 @@ test('what only the command can judge comes back as its words', async () => {
 test('every option of the command is one of the API or not for programs', async () => {
   const { commandLine } = createRequire(SHIM)('../lib/arguments.js')
   const ours = { killSignal: 'x', force: true, grace: 1, noEscalate: true, settle: 1, tcp: true, udp: true, tree: true, supervisor: true, in: 'x', include: 'x', connections: true, containers: 'x', dryRun: true, failIfFree: true }
-  assert.deepEqual(commandLine(['--why'], [1, '2/udp'], { grace: 50, settle: 0.5, include: ['a', 'b'], in: '-x', killSignal: 2, force: false, tcp: undefined }),
-    ['--why', '--json', '--grace=50ms', '--settle=0.5ms', '--include=a', '--include=b', '--in=-x', '--signal=2', '--', '1', '2/udp'])
+  assert.deepEqual(commandLine(['--why'], [1, '2/udp'], { grace: 50, settle: 1e-6, include: ['a', 'b'], in: '-x', killSignal: 2, force: false, tcp: undefined }),
+    ['--why', '--json', '--grace=50.000000ms', '--settle=0.000001ms', '--include=a', '--include=b', '--in=-x', '--signal=2', '--', '1', '2/udp'])
   const spelled = commandLine([], [1], ours).filter(word => word.startsWith('--')).map(word => word.split('=')[0])
   const forPeople = ['--interactive', '--list', '--why', '--json', '--quiet', '--verbose', '--color', '--completions', '--man', '--help', '--version']
   const { stdout } = await run(process.execPath, [SHIM, '--help'])

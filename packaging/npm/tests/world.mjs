@@ -87,6 +87,11 @@ export async function heeds(pid) {
   }
 }
 
+/** Until a process has ended that is no child of ours. */
+export async function gone(pid) {
+  while (existsSync(`/proc/${pid}/exe`)) await new Promise(resolve => setTimeout(resolve, 5))
+}
+
 function lines(child) {
   return createInterface({ input: child.stdout })[Symbol.asyncIterator]()
 }

@@ -46,8 +46,9 @@ function option([name, value]) {
     return value ? [FLAGS[name]] : []
   }
   if (Object.hasOwn(MILLISECONDS, name)) {
-    if (typeof value !== 'number' || !(value >= 0)) throw new TypeError(`${name} is a number of milliseconds, not ${show(value)}`)
-    return [`${MILLISECONDS[name]}=${value}ms`]
+    if (!Number.isFinite(value) || value < 0) throw new TypeError(`${name} is a number of milliseconds, not ${show(value)}`)
+    // The command reads no exponent.
+    return [`${MILLISECONDS[name]}=${value.toFixed(6)}ms`]
   }
   if (Object.hasOwn(WORDS, name)) {
     return (Array.isArray(value) ? value : [value]).map(word => {

@@ -5,6 +5,10 @@ const { spawn, spawnSync } = require('node:child_process')
 const { binary, environment } = require('./binary.js')
 const { KillPortError, abortError } = require('./errors.js')
 
+/** Who ends in the midst interrupts what it has started: nobody is there to hear the answer, and more signals would come as a surprise. */
+const interrupts = new Set()
+const interruptAll = () => interrupts.forEach(interrupt => interrupt())
+
 /** Resolves with how the command ended: `{ file, code, signal, stdout, stderr }`. Rejects if it could not be run, or was aborted. */
 function run(args, signal) {
   return new Promise((resolve, reject) => {
@@ -14,16 +18,23 @@ function run(args, signal) {
     // As Ctrl-C does: it tidies up, and says what it has done.
     const interrupt = () => child.kill('SIGINT')
     signal?.addEventListener('abort', interrupt)
+    if (interrupts.size === 0) process.on('exit', interruptAll)
+    interrupts.add(interrupt)
+    const forget = () => {
+      signal?.removeEventListener('abort', interrupt)
+      interrupts.delete(interrupt)
+      if (interrupts.size === 0) process.off('exit', interruptAll)
+    }
     const ended = { file, stdout: '', stderr: '' }
     for (const name of ['stdout', 'stderr']) {
       child[name].setEncoding('utf8').on('data', text => { ended[name] += text })
     }
     child.on('error', error => {
-      signal?.removeEventListener('abort', interrupt)
+      forget()
       reject(notRun(file, error))
     })
     child.on('close', (code, killedBy) => {
-      signal?.removeEventListener('abort', interrupt)
+      forget()
       Object.assign(ended, { code, signal: killedBy })
       if (signal?.aborted) reject(abortError(signal, reportIn(ended)))
       else resolve(ended)
