@@ -47,7 +47,7 @@ def installs_and_frees(action, archives, address, work):
     try:
         checksum = hashlib.sha256((archives / archive_name(NATIVE)).read_bytes()).hexdigest()
         wanted = f"{ports[0].number}\n{ports[1].number}"
-        inputs = {"ports": wanted, "in": str(mine), "options": "--grace 20s --tcp", "from": address, "sha256": checksum}
+        inputs = {"ports": wanted, "in": str(mine), "options": "--grace 20s --tcp", "from": address, "sha256": f"{checksum.upper()}\n"}
         machine = Runner(work / "runner", "Linux-X64")
         done = machine.run(action, inputs)
         same(done.returncode, 0, done.stdout)
