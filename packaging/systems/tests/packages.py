@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pathlib
 import shutil
 import tarfile
 
@@ -55,7 +56,8 @@ def installed(root, files, content):
 
 
 def gone(root, files):
-    left = [name for name in files if (root / name).exists()]
+    own = {str(pathlib.PurePath(name).parent) for name in files if pathlib.PurePath(name).parent.name == NAME}
+    left = [name for name in files | own if (root / name).exists()]
     same(left, [], f"what is left below {root} when the package is removed")
 
 
@@ -95,7 +97,8 @@ def rpm(package, machine, content, native, root):
         return skip("the rpm: rpm is not here")
     install = announce(package, native)
     same(run("rpm", "-qp", "--queryformat", "%{NAME} %{ARCH} %{LICENSE}", package), f"{NAME} {machine} MIT OR Apache-2.0", package)
-    same({line.lstrip("/") for line in run("rpm", "-qlp", package).split()}, OTHERS, f"the files in {package.name}")
+    folder = f"usr/share/licenses/{NAME}"
+    same({line.lstrip("/") for line in run("rpm", "-qlp", package).split()}, OTHERS | {folder}, f"the files in {package.name}")
     if not install:
         return
     root.mkdir(parents=True)
