@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::{Shutdown, TcpStream, UdpSocket};
 
+use kill_port_fixture::linux::uses::claim_untouched;
 use kill_port_fixture::{Fixture, Port, Role};
 
 use crate::act::{Act, Frees, Stage};
@@ -95,6 +96,11 @@ fn sockets(act: &mut Act, dice: &mut Dice, role: Role) -> Role {
     role.listen(listen)
 }
 
+/// Two ports on which nothing lingers that an earlier scene has left.
+fn two_ports() -> Vec<Port> {
+    vec![claim_untouched(), claim_untouched()]
+}
+
 /// One fixture on one port.
 fn alone(
     kind: &'static str,
@@ -110,7 +116,7 @@ fn alone_in(
     stage: &Stage,
     set: impl FnOnce(&mut Act, Role) -> Role,
 ) -> Result<Act, String> {
-    let port = Port::claim();
+    let port = claim_untouched();
     let role = stage.role(role).port(&port);
     let mut act = Act::new(kind, vec![port], stage);
     let role = set(&mut act, role);
@@ -120,7 +126,7 @@ fn alone_in(
 
 /// The same with a second port.
 fn with_two(kind: &'static str, stage: &Stage, set: impl FnOnce(&mut Act, Role) -> Fixture) -> Act {
-    let ports = Port::claim_many(2);
+    let ports = two_ports();
     let role = stage
         .role(kind)
         .port(&ports[0])
@@ -299,7 +305,7 @@ fn io_uring(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
 }
 
 fn shared(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
-    let port = Port::claim();
+    let port = claim_untouched();
     let mut act = Act::new("shared", vec![port], stage);
     act.is_stubborn = true;
     let far = dice.pick(&["fd", "private_table", "io_uring"]);
@@ -362,7 +368,7 @@ fn bound_plainly(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
 }
 
 fn plain_client(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
-    let ports = Port::claim_many(2);
+    let ports = two_ports();
     let fixture = stage
         .role("plain_client")
         .port(&ports[0])
@@ -381,7 +387,7 @@ fn plain_client(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
 }
 
 fn client(_: &mut Dice, stage: &Stage) -> Result<Act, String> {
-    let ports = Port::claim_many(2);
+    let ports = two_ports();
     let server = stage.role("server").port(&ports[1]).start();
     let client = stage
         .role("client")
@@ -493,7 +499,7 @@ fn two_then_bound(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
 
 /// A server, and a stranger who waits for its port.
 fn waits_for_the_port(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
-    let port = Port::claim();
+    let port = claim_untouched();
     let server = stage.role("server").port(&port).start();
     let stranger = stage
         .role("waits_for_the_port")
@@ -547,7 +553,7 @@ fn many_sockets(dice: &mut Dice, stage: &Stage) -> Result<Act, String> {
 }
 
 fn nobody(_: &mut Dice, stage: &Stage) -> Result<Act, String> {
-    Ok(Act::new("nobody", vec![Port::claim()], stage))
+    Ok(Act::new("nobody", vec![claim_untouched()], stage))
 }
 
 /// A server in another network namespace: here, the port is free.
