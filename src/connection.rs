@@ -70,6 +70,8 @@ pub enum ConnectionState {
     LastAck,
     /// Both ends were closed at once.
     Closing,
+    /// The other end has broken it off; the process here has not closed its own.
+    Closed,
     /// A state that has no name here.
     Other,
 }
@@ -88,6 +90,7 @@ impl ConnectionState {
             Self::CloseWait => "CLOSE_WAIT",
             Self::LastAck => "LAST_ACK",
             Self::Closing => "CLOSING",
+            Self::Closed => "CLOSED",
             Self::Other => "OTHER",
         }
     }

@@ -19,7 +19,7 @@ use ends::Ends;
 pub(crate) use people::{Crowd, Facts, Id, People};
 pub(crate) use sight::{Found, Life, Newcomer, Refusal, Sight, Use};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, ConnectionState};
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey};
@@ -625,6 +625,7 @@ fn signs_in<'c>(connections: impl Iterator<Item = &'c Connection>) -> Life {
     let mut life = Life::default();
     for connection in connections.filter(|connection| connection.protocol == Protocol::Tcp) {
         match connection.remaining {
+            None if connection.state == ConnectionState::Closed => {}
             None => life.is_connected = true,
             Some(remaining) => {
                 let ago = TIME_WAIT.saturating_sub(remaining);

@@ -509,12 +509,54 @@ fn on_time(open: &mut Open, round: &Round<'_>) -> Vec<Action> {
         // Whoever holds a free port no more need not end.
         return Vec::new();
     }
+    if !is_known {
+        // There was another socket each time, so that none is known to have no holder.
+        open.hidden.clear();
+    }
     found.extend(obstacles(open, round.crowd));
     if found.is_empty() {
-        let error = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
-        found.push(Obstacle::system("waiting for the port", &error));
+        let was_looked_at = open.surveyed.is_some_and(|(last, _)| last == round.at);
+        if !was_looked_at && !is_endless {
+            return kill_the_rest(open, round);
+        }
+        found = newcomers(open, round);
     }
     vec![Action::GiveUp(found)]
+}
+
+/// What is in the way when time is up and all who were told have ended: whoever is there in their place.
+fn newcomers(open: &Open, round: &Round<'_>) -> Vec<Obstacle> {
+    let members = open.members.iter();
+    let there: Vec<&Member> = members
+        .filter(|member| !member.sockets.is_empty() && !round.gone.contains(&member.id))
+        .collect();
+    if open.members.is_empty() && open.seen.is_empty() {
+        let error = Arc::new(io::Error::from(io::ErrorKind::TimedOut));
+        return vec![Obstacle::system("waiting for the port", &error)];
+    }
+    if there.is_empty() {
+        return vec![fleeting(open, round)];
+    }
+    if open.generations > 0 {
+        return respawned(open, round);
+    }
+    let signal = round.signal(open);
+    let named = there.into_iter().map(|member| {
+        let holder = open.holder(member, round.crowd);
+        match round.as_taken(signal, member.id) {
+            Signal::Kill => Obstacle::Survived {
+                holder,
+                advice: None,
+            },
+            signal => Obstacle::TimedOut {
+                holder,
+                signal,
+                grace: round.options.grace,
+                advice: None,
+            },
+        }
+    });
+    named.collect()
 }
 
 /// SIGKILL, when it is due, for those who were told and hold no listening socket.

@@ -21,7 +21,7 @@ use crate::filtration::Rules;
 use crate::options::KillOptions;
 use crate::protocol::Protocol;
 use crate::signal::Signal;
-use crate::socket::{Socket, SocketState};
+use crate::socket::{HiddenCause, HiddenSocket, Socket, SocketState};
 use crate::target::Target;
 use crate::verification::Need;
 
@@ -47,6 +47,8 @@ struct World {
 struct State {
     /// Sockets with their holders, by place in the crowd.
     held: Vec<(u64, SocketState, Vec<Id>)>,
+    /// A socket for which no holder is found.
+    unheld: Option<u64>,
     is_refused: bool,
     uses: Vec<(ConnectionState, Option<Id>)>,
     closed: Option<Duration>,
@@ -136,10 +138,14 @@ impl World {
             #[cfg(feature = "containers")]
             engines: self.desk.view(),
         };
+        let unheld = state
+            .unheld
+            .map(|id| socket(id, Protocol::Tcp, "127.0.0.1"));
         let mut sight = Sight {
             sockets: listening.iter().map(|(socket, _)| socket.clone()).collect(),
             ..Sight::default()
         };
+        sight.sockets.extend(unheld.clone());
         if sight.sockets.is_empty()
             && aftermath(&self.open, &sight, &round).needs() == Need::Newcomers
         {
@@ -166,7 +172,14 @@ impl World {
             && is_confirmed
             && wants_holders(&self.open, &sight.sockets, &round)
         {
-            let mut found = Found::default();
+            let mut found = Found {
+                unheld: Vec::from_iter(unheld.map(|socket| HiddenSocket {
+                    socket,
+                    cause: HiddenCause::Elsewhere,
+                    candidates: Vec::new(),
+                })),
+                ..Found::default()
+            };
             for (socket, holders) in &sockets {
                 for &id in holders {
                     match found.held.iter_mut().find(|(known, _)| *known == id) {
@@ -520,6 +533,51 @@ fn a_respawn_that_only_binds_is_a_generation_and_is_named() {
 }
 
 #[test]
+fn who_is_there_when_time_is_up_is_named_though_all_who_were_told_have_ended() {
+    let mut world = World::new(KillOptions::new().grace(MS * 50).escalate(false));
+    let (first, second) = (world.process(60), world.process(61));
+    world.round(&listening(&[first]), MS);
+    let next = State {
+        held: vec![(2, SocketState::Listen, vec![second])],
+        exits: vec![first],
+        ..State::default()
+    };
+    world.round(&next, MS * 60);
+    assert_eq!(world.end, Some(Err(vec!["respawned"])));
+}
+
+#[test]
+fn whoever_is_there_when_time_is_up_is_looked_at_before_it_is_given_up() {
+    let mut world = World::new(KillOptions::new().grace(MS * 50).escalate(false));
+    let (first, second) = (world.process(60), world.process(61));
+    world.round(&listening(&[first]), MS);
+    // The socket is passed on to another, and the last look was a moment ago.
+    world.open.surveyed = Some((world.at + MS * 55, Duration::ZERO));
+    let mut passed = listening(&[second]);
+    passed.exits = vec![first];
+    world.round(&passed, MS * 60);
+    assert_eq!(world.end, None);
+    world.round(&passed, MS * 25);
+    assert_eq!(world.end, Some(Err(vec!["timed_out"])));
+}
+
+#[test]
+fn a_socket_that_is_another_one_at_each_look_is_not_hidden() {
+    for is_another in [true, false] {
+        let mut world = World::new(KillOptions::new().grace(Duration::ZERO));
+        for number in 0..300 {
+            let state = State {
+                unheld: Some(if is_another { number } else { 1 }),
+                ..State::default()
+            };
+            world.round(&state, MS * 25);
+        }
+        let kind = if is_another { "fleeting" } else { "hidden" };
+        assert_eq!(world.end, Some(Err(vec![kind])));
+    }
+}
+
+#[test]
 fn no_length_of_settling_or_of_grace_ends_in_a_panic_or_in_time_running_out_on_a_free_port() {
     for settle in [Duration::ZERO, Duration::from_secs(30), Duration::MAX] {
         for grace in [Duration::ZERO, Duration::MAX] {
@@ -585,6 +643,7 @@ proptest! {
         for (held, is_refused, uses, closed, exits, later) in rounds {
             let state = State {
                 uid: None,
+                unheld: None,
                 held: held
                     .into_iter()
                     .map(|(id, is_bound, holders)| {

@@ -105,6 +105,53 @@ fn a_client_is_named_to_a_caller_to_whom_netlink_is_refused_as_well() {
     assert!(client.signals().is_empty());
 }
 
+/// A client with this port whose connection the other end has broken off, and who has not noticed.
+fn client_cut_off(ports: &[Port; 2]) -> Fixture {
+    let client = client_from(ports)
+        .set("sends", 1)
+        .set("on_term", "swallow")
+        .start();
+    // SAFETY: `kill` takes two numbers; the peer is a process of the fixture, and waits.
+    unsafe { libc::kill(client.pid_of("peer").cast_signed(), libc::SIGKILL) };
+    let local = format!(" 0100007F:{:04X} ", ports[0].number());
+    eventually("the connection is broken", || {
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the table");
+        !table.contains(&local)
+    });
+    client
+}
+
+#[test]
+fn a_client_whose_connection_was_broken_off_is_a_client_still() {
+    let ports = [claim_untouched(), Port::claim()];
+    let client = client_cut_off(&ports);
+    for answer in [kill_plainly(ports[0].number()), plan(&ports[0])] {
+        answer.held(&[("client", client.pid())]);
+        answer.told(&[(client.pid(), "spared", "")]);
+    }
+    // The other table does not list it, but that it is in the way is seen.
+    let answer = answer(calling(&ports[0]).set("no_netlink", 1));
+    assert!(!answer.free, "{answer:#?}");
+    assert!(client.signals().is_empty());
+    let options = with_clients().grace(std::time::Duration::ZERO);
+    kill(options, &ports[0].to_string()).freed(&[(client.pid(), "exited", "TERM,KILL")]);
+    is_bindable(&ports[0]);
+}
+
+#[test]
+fn a_client_whose_connection_was_broken_off_is_left_alone_where_a_server_can_bind() {
+    let ports = [claim_untouched(), Port::claim()];
+    let server = Fixture::server(&ports[1]);
+    let client = Fixture::role("client")
+        .set("local", format!("127.0.0.1:{}", ports[0]))
+        .set("to", format!("127.0.0.1:{}", ports[1]))
+        .start();
+    // Nobody has accepted the connection.
+    drop(server);
+    kill_plainly(ports[0].number()).freed(&[]);
+    assert!(client.is_alive());
+}
+
 #[test]
 fn a_client_that_is_included_is_ended_and_the_port_can_be_bound() {
     let ports = [claim_untouched(), Port::claim()];

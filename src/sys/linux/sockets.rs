@@ -66,6 +66,7 @@ fn connection_state(number: u8) -> ConnectionState {
         state::CLOSE_WAIT => ConnectionState::CloseWait,
         state::LAST_ACK => ConnectionState::LastAck,
         state::CLOSING => ConnectionState::Closing,
+        state::CLOSE => ConnectionState::Closed,
         _ => ConnectionState::Other,
     }
 }
@@ -79,6 +80,25 @@ fn remaining(row: &Row) -> Option<Duration> {
         // When the other end closes in time, another wait begins.
         state::FIN_WAIT2 => Some(left.saturating_add(TIME_WAIT)),
         _ => None,
+    }
+}
+
+/// Whether a socket that has a port and does nothing with it had a connection: the other end has broken it off, and the process has not
+/// closed its own. It is no more a server's than the connection was.
+fn was_connected(row: &Row) -> bool {
+    row.remote.port() != 0
+}
+
+fn connection(protocol: Protocol, row: &Row) -> Connection {
+    Connection {
+        protocol,
+        local: row.local,
+        remote: row.remote,
+        state: connection_state(row.state),
+        id: row.inode,
+        // Rows without a socket show root.
+        uid: (row.inode != 0).then_some(row.uid),
+        remaining: remaining(row),
     }
 }
 
@@ -229,6 +249,17 @@ impl SocketTable {
     /// Netlink serves, and failed this time.
     pub(crate) fn bound(&mut self, ports: Ports<'_>, into: &mut Vec<Socket>) -> io::Result<()> {
         let before = into.len();
+        let result = self.inactive(ports, |row| {
+            if !was_connected(&row) {
+                into.extend(socket(Protocol::Tcp, SocketState::Bound, row));
+            }
+        });
+        once_each(into, before);
+        result
+    }
+
+    /// Hands the TCP sockets that have a port and do nothing with it to `each`.
+    fn inactive(&mut self, ports: Ports<'_>, each: impl FnMut(Row)) -> io::Result<()> {
         let wanted = Wanted::of(Protocol::Tcp, ports);
         if wanted.is_empty() || sockstat::nothing_is_only_bound() {
             return Ok(());
@@ -250,17 +281,13 @@ impl SocketTable {
                 ));
             }
         }
-        into.extend(
-            rows.drain(..)
-                .filter_map(|row| socket(Protocol::Tcp, SocketState::Bound, row)),
-        );
+        rows.drain(..).for_each(each);
         self.rows = rows;
-        once_each(into, before);
         result
     }
 
-    /// Adds the connections whose local port is one of these: TCP in any state between SYN_SENT and TIME_WAIT, and UDP
-    /// with a peer.
+    /// Adds the connections whose local port is one of these: TCP in any state between SYN_SENT and TIME_WAIT, or broken by its other end and
+    /// not closed yet where that is told (see [`SocketTable::bound`]), and UDP with a peer.
     ///
     /// # Errors
     /// Neither netlink nor `/proc/net` told. Connections may have been added before.
@@ -283,20 +310,14 @@ impl SocketTable {
                     wanted: &wanted,
                     many: MANY_CONNECTIONS,
                 },
-                |row| {
-                    into.push(Connection {
-                        protocol,
-                        local: row.local,
-                        remote: row.remote,
-                        state: connection_state(row.state),
-                        id: row.inode,
-                        // Rows without a socket show root.
-                        uid: (row.inode != 0).then_some(row.uid),
-                        remaining: remaining(&row),
-                    });
-                },
+                |row| into.push(connection(protocol, &row)),
             )?;
         }
+        self.inactive(ports, |row| {
+            if was_connected(&row) {
+                into.push(connection(Protocol::Tcp, &row));
+            }
+        })?;
         let mut added = into.split_off(before);
         connections_once_each(&mut added);
         into.append(&mut added);

@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat};
 use rustix::io::Errno;
@@ -69,7 +69,8 @@ fn sockets_of(pid: u32) -> Vec<(i32, SocketId)> {
 fn ask(socket: &OwnedFd, port: u16, id: SocketId) -> Option<Socket> {
     let is_bound_only = sockopt::socket_type(socket).ok()? == SocketType::STREAM
         && !sockopt::socket_acceptconn(socket).ok()?
-        && getpeername(socket).is_err();
+        && getpeername(socket).is_err()
+        && !was_connected(socket);
     if !is_bound_only {
         return None;
     }
@@ -84,4 +85,22 @@ fn ask(socket: &OwnedFd, port: u16, id: SocketId) -> Option<Socket> {
         dual_stack: local.is_ipv6() && !sockopt::ipv6_v6only(socket).unwrap_or(false),
         id,
     })
+}
+
+/// Whether it had a connection, which its other end has broken off: packets have come. Where that is not told, it had none.
+fn was_connected(socket: &OwnedFd) -> bool {
+    // SAFETY: an all-zero structure of numbers is a valid one.
+    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
+    let mut size = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes no more than `size` bytes to the structure, and both live through the call.
+    let told = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut size,
+        )
+    };
+    told == 0 && info.tcpi_segs_in != 0
 }
