@@ -129,12 +129,24 @@ fn connect(endpoint: &Endpoint, _deadline: Instant) -> io::Result<Connection> {
 
 #[cfg(unix)]
 fn limit_read(connection: &Connection, left: Duration) -> io::Result<()> {
-    connection.set_read_timeout(Some(left))
+    unless_closed(connection.set_read_timeout(Some(left)))
 }
 
 #[cfg(unix)]
 fn limit_write(connection: &Connection, left: Duration) -> io::Result<()> {
-    connection.set_write_timeout(Some(left))
+    unless_closed(connection.set_write_timeout(Some(left)))
+}
+
+/// macOS takes no options any more once the other end has closed its socket, as an engine does after its answer. What it said is still
+/// to be read, and nothing waits after that.
+#[cfg(unix)]
+fn unless_closed(limited: io::Result<()>) -> io::Result<()> {
+    match limited {
+        Err(error) if cfg!(target_os = "macos") && error.kind() == io::ErrorKind::InvalidInput => {
+            Ok(())
+        }
+        limited => limited,
+    }
 }
 
 #[cfg(not(unix))]

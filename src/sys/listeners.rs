@@ -5,12 +5,14 @@
 //!
 //! - A socket of which no owner can be named is not in its list at all, so another user's server would read as a free port.
 //!   Each system's own table is asked for these, and they are hidden sockets.
-//! - On FreeBSD and NetBSD it keeps one process for each socket, so a pre-fork server would lose all but one of its processes.
-//!   The descriptors of every process are looked at for the others.
+//! - On FreeBSD it keeps one process for each socket, so a pre-fork server would lose all but one of its processes. The
+//!   descriptors of every process are looked at for the others.
 //! - Its call for a single port returns one process on every system, so the whole list is always asked for.
 //! - On macOS it may read what the system did not write, when a descriptor is closed between two calls, and so name a wrong
 //!   process. An owner counts only if it is named twice, before and after its process was opened.
 //! - On OpenBSD it writes past the end of a buffer that it made for smaller records. It is not used there.
+//! - On NetBSD it goes by the kernel's address of a socket alone. Where the kernel keeps that back, all of them are 0, and it would
+//!   name one process as the owner of every socket. It is not used there either.
 
 use std::collections::HashSet;
 use std::io;
@@ -197,7 +199,7 @@ fn rows() -> io::Result<Vec<Row>> {
 }
 
 /// TCP sockets that listen and UDP sockets, as `listeners` tells. All other TCP states are connections.
-#[cfg(not(target_os = "openbsd"))]
+#[cfg(not(any(target_os = "openbsd", target_os = "netbsd")))]
 fn listed() -> io::Result<Vec<Row>> {
     use listeners::{Protocol as Named, SocketState as State};
     let all = listeners::get_all().map_err(|error| io::Error::other(error.to_string()))?;
@@ -219,7 +221,7 @@ fn listed() -> io::Result<Vec<Row>> {
 }
 
 /// All of them come from `complete`.
-#[cfg(target_os = "openbsd")]
+#[cfg(any(target_os = "openbsd", target_os = "netbsd"))]
 #[expect(clippy::unnecessary_wraps, reason = "it may fail elsewhere")]
 fn listed() -> io::Result<Vec<Row>> {
     Ok(Vec::new())

@@ -11,7 +11,7 @@ pub(crate) fn read_small_file(path: &Path, most: u64) -> Option<Vec<u8>> {
     let mut options = std::fs::OpenOptions::new();
     options.read(true);
     // It may have become a pipe since it was looked at.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(
         &mut options,
         libc::O_NONBLOCK | libc::O_NOCTTY,

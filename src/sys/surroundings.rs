@@ -141,8 +141,8 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
 
 #[cfg(windows)]
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
-    let listed =
-        output(Command::new("sc.exe").args(["queryex", "type=", "service", "state=", "all"]));
+    let arguments = ["queryex", "type=", "service", "state=", "all"];
+    let listed = program_says("sc.exe", &arguments);
     Surroundings {
         service: service_control::service(&listed, handle.pid()),
         ..Surroundings::default()
@@ -164,7 +164,7 @@ pub(crate) fn excluded_ports(protocol: Protocol) -> Vec<RangeInclusive<u16>> {
     let mut ranges = Vec::new();
     for family in ["ipv4", "ipv6"] {
         let arguments = ["interface", family, "show", "excludedportrange", &protocol];
-        let shown = output(Command::new("netsh.exe").args(arguments));
+        let shown = program_says("netsh.exe", &arguments);
         ranges.extend(netsh::excluded_ranges(&shown));
     }
     ranges
@@ -173,6 +173,14 @@ pub(crate) fn excluded_ports(protocol: Protocol) -> Vec<RangeInclusive<u16>> {
 #[cfg(not(windows))]
 pub(crate) fn excluded_ports(_: Protocol) -> Vec<RangeInclusive<u16>> {
     Vec::new()
+}
+
+/// What a program of Windows' own folder prints.
+#[cfg(windows)]
+fn program_says(name: &str, arguments: &[&str]) -> String {
+    super::windows::program(name).map_or_else(String::new, |path| {
+        output(Command::new(path).args(arguments))
+    })
 }
 
 /// What one of the system's own programs prints; nothing if it can't be run, or takes too long.

@@ -22,6 +22,7 @@ fn all() -> Vec<String> {
     let mut names: Vec<String> = [
         "README.md",
         "CONTRIBUTING.md",
+        "SECURITY.md",
         "CHANGELOG.md",
         "bench/README.md",
     ]

@@ -48,6 +48,12 @@ impl From<Output> for Run {
     }
 }
 
+/// What the system says of an error: each C library in words of its own.
+#[cfg(target_os = "linux")]
+pub fn in_words(error: i32) -> String {
+    std::io::Error::from_raw_os_error(error).to_string()
+}
+
 /// Runs the command to its end. The arguments are separated by spaces.
 pub fn run(line: &str) -> Run {
     let arguments: Vec<&str> = line.split_whitespace().collect();

@@ -21,8 +21,16 @@ pub const ROLES: &[RoleKind] = &[RoleKind::new(
 fn counted(params: &Params) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("its number").port();
+    // By its number: musl has no name for it.
     // SAFETY: the call takes numbers; what it marks is closed in the programs that are started from here on.
-    let marked = unsafe { libc::close_range(3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC as i32) };
+    let marked = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3_u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
     assert_eq!(marked, 0, "{}", std::io::Error::last_os_error());
     let sleep = |stdin: Stdio| {
         let mut sleep = Command::new("sleep");

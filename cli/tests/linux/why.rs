@@ -4,7 +4,7 @@ use std::io::Read as _;
 use std::net::{TcpListener, TcpStream};
 
 use super::json::answer;
-use crate::command::{as_nobody, run, run_role};
+use crate::command::{as_nobody, in_words, run, run_role};
 use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
@@ -93,7 +93,10 @@ fn connections_that_linger_are_the_reason_and_the_remedy_is_named() {
         .prints(&format!(
             "{port}: nobody holds it, and it can be bound with SO_REUSEADDR alone"
         ))
-        .prints(": Address already in use (os error 98); with SO_REUSEADDR: possible")
+        .prints(&format!(
+            ": {}; with SO_REUSEADDR: possible",
+            in_words(libc::EADDRINUSE)
+        ))
         .prints("because: 1 tcp connection lingers")
         .prints("TIME_WAIT")
         .prints("help: a server that sets SO_REUSEADDR");
@@ -210,5 +213,8 @@ fn a_wildcard_is_bound_as_servers_do_it_so_that_a_server_on_ipv4_is_in_its_way()
         .start();
     run(&format!("--why -v {port}/tcp"))
         .exits(0)
-        .prints("bind tcp [::] (IPv4 too): Address already in use");
+        .prints(&format!(
+            "bind tcp [::] (IPv4 too): {}",
+            in_words(libc::EADDRINUSE)
+        ));
 }

@@ -32,7 +32,12 @@ def test(tools):
         # PyYAML came with Ansible.
         read = "import json, sys, yaml; print(json.dumps([yaml.safe_load(open(path)) for path in sys.argv[1:]]))"
         for workflow in json.loads(run(TOOLS / "bin" / "python", "-c", read, *workflows)):
-            for job in workflow["jobs"].values():
+            for name, job in workflow["jobs"].items():
+                if "timeout-minutes" not in job:
+                    fail(f"the job {name} has no end")
+                image = job.get("container", {}).get("image", "x:1@sha256:" + "0" * 64)
+                if not re.fullmatch(r"[\w/.-]+:[\w.-]+@sha256:[0-9a-f]{64}", image):
+                    fail(f"the job {name} runs in {image}, which is not a version with its digest")
                 for step in job["steps"]:
                     run("bash", "-n", "-c", re.sub(r"\$\{\{.*?\}\}", "x", step.get("run", "true")))
     else:

@@ -61,8 +61,7 @@ pub(super) fn cwd(pid: u32) -> Option<PathBuf> {
     path(&about(CWD, pid)?)
 }
 
-/// Adds the other processes of shared sockets, and sockets of which no process can be seen: `listeners` keeps one process for
-/// each, and leaves out those that have none.
+/// All sockets: those that processes have descriptors for, and those of which no process can be seen.
 pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
     let mut owners: HashMap<u64, HashSet<u32>> = HashMap::new();
     for (socket, pid) in descriptors()? {
@@ -92,7 +91,8 @@ pub(in crate::sys) fn complete(rows: &mut Vec<Row>) -> io::Result<()> {
     Ok(())
 }
 
-/// The sockets that processes have descriptors for: the kernel's address of each, and the process.
+/// The sockets that processes have descriptors for: the kernel's address of each, and the process. Where the kernel keeps its
+/// addresses back (`kern.expose_address` in sysctl(7)) they are 0, which is the name of no socket: none has an owner then.
 fn descriptors() -> io::Result<impl Iterator<Item = (u64, u32)>> {
     /// `DTYPE_SOCKET` of `sys/file.h`.
     const SOCKET: u32 = 2;
@@ -100,7 +100,9 @@ fn descriptors() -> io::Result<impl Iterator<Item = (u64, u32)>> {
     mib.extend([libc::KERN_FILE_BYPID, 0]);
     // SAFETY: the record is made of numbers.
     let records: Vec<libc::kinfo_file> = unsafe { table(&mib) }?;
-    let sockets = records.into_iter().filter(|file| file.ki_ftype == SOCKET);
+    let sockets = records
+        .into_iter()
+        .filter(|file| file.ki_ftype == SOCKET && file.ki_fdata != 0);
     Ok(sockets.map(|file| (file.ki_fdata, file.ki_pid)))
 }
 

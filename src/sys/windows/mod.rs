@@ -31,11 +31,13 @@ mod command_line;
 mod handle;
 mod lineage;
 mod process_info;
+mod program;
 mod table;
 
 pub(super) use handle::start_ticks_now;
 pub(crate) use handle::{Handle, caller, wait};
 pub(crate) use lineage::{ancestors, descendants};
+pub(super) use program::program;
 pub(super) use table::complete;
 
 /// A holder goes with its descendants: see above.
