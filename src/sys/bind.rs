@@ -16,6 +16,22 @@ pub(crate) struct Manner {
     pub dual_stack: bool,
 }
 
+/// Whether a bind has failed at what is used up now, such as descriptors or memory, and not at the port: it tells nothing and has to be tried
+/// again.
+pub(crate) fn is_short_of_something(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    let short = {
+        use nix::libc::{EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+        [EAGAIN, EINTR, EIO, EMFILE, ENFILE, ENOBUFS, ENOMEM]
+    };
+    // WSAEINTR, WSAEMFILE, WSAENOBUFS.
+    #[cfg(windows)]
+    let short = [10004, 10024, 10055];
+    error
+        .raw_os_error()
+        .is_some_and(|number| short.contains(&number))
+}
+
 /// Binds a socket and closes it at once. It never listens, so nobody can connect to it.
 pub(crate) fn try_bind(protocol: Protocol, address: SocketAddr, manner: Manner) -> io::Result<()> {
     let kind = match protocol {
