@@ -16,8 +16,7 @@ pub(crate) struct Manner {
     pub dual_stack: bool,
 }
 
-/// Whether a bind has failed at what is used up now, such as descriptors or memory, and not at the port: it tells nothing and has to be tried
-/// again.
+/// Whether a call has failed at what is used up now, such as descriptors or memory: it tells nothing, and has to be made again.
 pub(crate) fn is_short_of_something(error: &io::Error) -> bool {
     #[cfg(unix)]
     let short = {

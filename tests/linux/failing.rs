@@ -16,6 +16,7 @@ fn a_port_that_could_not_be_bound_for_want_of_memory_is_not_called_free() {
     for error in [libc::ENOMEM, libc::ENOBUFS] {
         let answer = answer_failing(calling(&port), libc::SYS_bind, error);
         answer.held(&[("system", 0)]);
+        answer.mentions("try again");
     }
     answer(calling(&port)).was_free();
 }
