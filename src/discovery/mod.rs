@@ -741,9 +741,15 @@ enum Bind {
     Untold,
 }
 
-/// Binds for an instant. It fails where there was nothing left to bind with.
+/// Binds for an instant. It fails where there was nothing to bind with.
 fn try_bind(protocol: Protocol, port: u16, address: IpAddr, manner: Manner) -> io::Result<Bind> {
-    match sys::try_bind(protocol, SocketAddr::new(address, port), manner) {
+    let address = SocketAddr::new(address, port);
+    let socket = match sys::socket_for(protocol, address, manner) {
+        Err(error) if sys::has_no_such_family(&error) => return Ok(Bind::Untold),
+        // Whoever gets no socket, as in a sandbox, can bind nothing.
+        socket => socket?,
+    };
+    match socket.bind(&address.into()) {
         Ok(()) => Ok(Bind::Done),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Bind::InUse),
         Err(error) if sys::is_short_of_something(&error) => Err(error),

@@ -22,6 +22,14 @@ fn a_port_that_could_not_be_bound_for_want_of_memory_is_not_called_free() {
 }
 
 #[test]
+fn where_no_socket_may_be_made_a_port_is_not_called_free() {
+    let port = Port::claim();
+    for error in [libc::EPERM, libc::EACCES] {
+        answer_failing(calling(&port), libc::SYS_socket, error).held(&[("system", 0)]);
+    }
+}
+
+#[test]
 fn where_no_link_of_a_process_can_be_read_for_want_of_memory_nobody_is_signalled_and_that_is_the_reason()
  {
     let port = Port::claim();
