@@ -704,7 +704,7 @@ def main():
         chosen = [(name, call, error, position)]
     else:
         calls, described = set(), open("docs/faults.md").read()
-        for name in names if mode in ("all", "sample", "clean") else [mode]:
+        for name in names if mode in ("all", "sample", "clean") else mode.split(","):
             situation = SITUATIONS[name]
             scene = situation.scene()
             run = execute(name, situation, scene, None)
@@ -734,7 +734,7 @@ def main():
             if scene:
                 clear(scene)
                 scene = None
-            if mode == "all":
+            if mode != "sample":
                 print(f"{index}: {count} of {len(chosen)}, {time.strftime('%H:%M:%S')}: {name}", flush=True)
         before = name
         scene = scene or situation.scene()

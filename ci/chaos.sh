@@ -6,7 +6,7 @@
 #
 #   ci/chaos.sh                               a sample, drawn by a number that is printed: about three minutes
 #   ci/chaos.sh all                           everything: hours on a busy machine
-#   ci/chaos.sh SITUATION                     everything in one situation
+#   ci/chaos.sh SITUATION[,SITUATION]         everything in these situations
 #   ci/chaos.sh 'SITUATION CALL ERROR WHEN'   one run, such as 'held openat ENOMEM 3'; WHEN is a number, `N+` for all from then on, or `odd`
 #   ci/chaos.sh clean                         the situations without any fault
 #
