@@ -198,6 +198,7 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
         Obstacle::Fleeting { .. } => Some(text(
             "stop what starts them, such as a loop around `nc -l`: `ps -ef --forest` shows it",
         )),
+        Obstacle::System { error, .. } if is_of_the_moment(error) => Some(text(TRY_AGAIN)),
         Obstacle::System { error, .. } if cfg!(target_os = "linux") => {
             let is_hidden = matches!(
                 error.kind(),
@@ -212,6 +213,23 @@ fn on_obstacle(obstacle: &Obstacle, target: Target, was_forced: bool) -> Option<
         _ => None,
     }
 }
+
+/// Whether it may be better in a moment.
+fn is_of_the_moment(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    // Where it was put into words, no number is left.
+    let by_kind = matches!(
+        error.kind(),
+        ErrorKind::OutOfMemory
+            | ErrorKind::Interrupted
+            | ErrorKind::WouldBlock
+            | ErrorKind::ResourceBusy
+    );
+    by_kind || sys::is_short_of_something(error)
+}
+
+const TRY_AGAIN: &str =
+    "try again: the system ran short of something, such as memory or descriptors";
 
 const WAIT: &str =
     "wait until it is done, or choose a port outside the range that clients are given ports from";

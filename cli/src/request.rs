@@ -154,8 +154,11 @@ fn kill_options(args: &Args) -> Result<KillOptions, String> {
 fn real_folder(path: &Path) -> Result<PathBuf, String> {
     let name = printable(&path.to_string_lossy()).into_owned();
     match path.canonicalize() {
-        Ok(real) if real.is_dir() => Ok(real),
-        Ok(_) => Err(format!("--in '{name}': it is no folder")),
+        Ok(real) => match real.metadata() {
+            Ok(known) if known.is_dir() => Ok(real),
+            Ok(_) => Err(format!("--in '{name}': it is no folder")),
+            Err(error) => Err(format!("--in '{name}': {error}")),
+        },
         Err(error) => Err(format!("--in '{name}': {error}")),
     }
 }

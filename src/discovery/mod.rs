@@ -347,11 +347,12 @@ impl Discovery {
             }
             for address in addresses(target) {
                 let answer = try_bind(protocol, target.port(), address, as_servers_do(protocol));
-                if answer == Err(io::ErrorKind::AddrInUse) {
+                let answer = answer?;
+                if answer == Bind::InUse {
                     refusals.push(Refusal { protocol, address });
                 }
                 // One that takes both families has tried both.
-                if answer.is_ok() && TAKES_BOTH && is_ipv6_wildcard(address) {
+                if answer == Bind::Done && TAKES_BOTH && is_ipv6_wildcard(address) {
                     break;
                 }
             }
@@ -712,10 +713,12 @@ fn bind_plainly(target: Target) -> Option<bool> {
     let mut is_told = true;
     for address in addresses(target) {
         match try_bind(Protocol::Tcp, target.port(), address, plainly) {
-            Ok(()) if TAKES_BOTH && is_ipv6_wildcard(address) => return is_told.then_some(true),
-            Ok(()) => {}
-            Err(io::ErrorKind::AddrInUse) => return Some(false),
-            Err(_) => is_told = false,
+            Ok(Bind::Done) if TAKES_BOTH && is_ipv6_wildcard(address) => {
+                return is_told.then_some(true);
+            }
+            Ok(Bind::Done) => {}
+            Ok(Bind::InUse) => return Some(false),
+            Ok(Bind::Untold) | Err(_) => is_told = false,
         }
     }
     is_told.then_some(true)
@@ -730,14 +733,29 @@ fn as_servers_do(protocol: Protocol) -> Manner {
     }
 }
 
-/// Binds for an instant. An error other than that the port is in use, such as a missing permission or a foreign address, proves nothing.
-fn try_bind(
-    protocol: Protocol,
-    port: u16,
-    address: IpAddr,
-    manner: Manner,
-) -> Result<(), io::ErrorKind> {
-    sys::try_bind(protocol, SocketAddr::new(address, port), manner).map_err(|error| error.kind())
+/// What a bind tells of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bind {
+    Done,
+    InUse,
+    /// The error is a missing permission, a foreign address or the like, and proves nothing.
+    Untold,
+}
+
+/// Binds for an instant. It fails where there was nothing to bind with.
+fn try_bind(protocol: Protocol, port: u16, address: IpAddr, manner: Manner) -> io::Result<Bind> {
+    let address = SocketAddr::new(address, port);
+    let socket = match sys::socket_for(protocol, address, manner) {
+        Err(error) if sys::has_no_such_family(&error) => return Ok(Bind::Untold),
+        // Whoever gets no socket, as in a sandbox, can bind nothing.
+        socket => socket?,
+    };
+    match socket.bind(&address.into()) {
+        Ok(()) => Ok(Bind::Done),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Bind::InUse),
+        Err(error) if sys::is_short_of_something(&error) => Err(error),
+        Err(_) => Ok(Bind::Untold),
+    }
 }
 
 /// Whether a bind of `[::]` that takes both families is refused wherever one of `0.0.0.0` would be: Linux compares it with every socket

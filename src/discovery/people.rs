@@ -156,6 +156,11 @@ impl People {
         known.is_gone
     }
 
+    /// Notes that it was found to be gone when it was to be told something. Whoever is met with its PID from now on is another.
+    pub(crate) fn note_gone(&mut self, id: Id) {
+        self.acquaintances[id.0].is_gone = true;
+    }
+
     /// Meets processes by their handles: everything that this user may read of them, and those above them. What was read in passing is
     /// read anew, for it may be of the program before.
     pub(crate) fn meet_all(&mut self, handles: impl IntoIterator<Item = Handle>) -> Vec<Id> {

@@ -342,6 +342,7 @@ impl<'o> Shared<'o> {
                 Ok(true)
             }
             Delivery::Gone => {
+                self.discovery.people.note_gone(id);
                 self.conduct.note_end(id, now);
                 Ok(false)
             }

@@ -44,7 +44,7 @@
 //!   `in_first_pid_namespace() -> bool`, `is_wsl() -> bool`.
 //!
 //! `users(Vec<u32>) -> HashMap<u32, User>`: names and homes. The system may have to ask a server, which has a limit here.
-//! `Folder`, `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
+//! `Folder`, `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `socket_for(..) -> io::Result<socket2::Socket>`, `is_short_of_something(&io::Error) -> bool`, `has_no_such_family(..)`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
 //! `is_superuser() -> bool` are here once for all systems. `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
@@ -72,7 +72,7 @@ mod users;
 
 #[cfg(feature = "containers")]
 pub(crate) use aside::{Progress, Task};
-pub(crate) use bind::{Manner, try_bind};
+pub(crate) use bind::{Manner, has_no_such_family, is_short_of_something, socket_for, try_bind};
 pub(crate) use folder::Folder;
 pub(crate) use small_file::read_small_file;
 #[cfg(all(unix, feature = "containers"))]

@@ -9,6 +9,7 @@ mod data;
 mod editors;
 mod ending;
 mod explain;
+mod failing;
 mod fallback;
 mod finding;
 mod foreseen;

@@ -86,3 +86,16 @@ fn a_process_that_has_bound_the_port_is_ended_where_it_may_be_traced() {
     holder.exit_status();
     assert_eq!(holder.signals(), ["SIGTERM"]);
 }
+
+#[test]
+fn a_process_that_has_bound_the_port_in_another_network_namespace_is_left_alone() {
+    if !root_or_skip() || !tracing_or_skip() {
+        return;
+    }
+    let port = claim_untouched();
+    let bound = || Fixture::role("bound_plainly").port(&port);
+    let elsewhere = bound().set("netns", 1).set("on_term", "exit").start();
+    let holder = bound().set("on_term", "exit").start();
+    answer(calling(&port).set("no_netlink", 1)).freed(&[(holder.pid(), "exited", "TERM")]);
+    assert!(elsewhere.signals().is_empty());
+}

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
-use rustix::io::{Errno, read};
+use rustix::io::{Errno, read, retry_on_intr};
 
 /// Most files of a process are shorter than this, and then take one call. Asking for the size first and growing from a small buffer, as the
 /// standard library does, takes seven.
@@ -13,11 +13,11 @@ const USUAL: usize = 4096;
 /// Opens one for reading.
 pub(super) fn open_at(directory: impl AsFd, path: &str) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    openat(directory, path, flags, Mode::empty())
+    retry_on_intr(|| openat(&directory, path, flags, Mode::empty()))
 }
 
-/// The whole content, or `None` if it can't be read: the process has ended, or is another user's.
-pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {
+/// The whole content. An error may say that the process [is not there](is_gone), that it is another user's, or nothing about it at all.
+pub(super) fn content(file: impl AsFd) -> Result<Vec<u8>, Errno> {
     let mut room = [MaybeUninit::uninit(); USUAL];
     let mut content = Vec::new();
     loop {
@@ -28,18 +28,24 @@ pub(super) fn content(file: impl AsFd) -> Option<Vec<u8>> {
                 // more comes. A read that was cut short ends elsewhere.
                 let is_whole = !rest.is_empty() && part.ends_with(b"\n");
                 if part.is_empty() || is_whole {
-                    return Some(content);
+                    return Ok(content);
                 }
             }
             Err(Errno::INTR) => {}
-            Err(_) => return None,
+            Err(error) => return Err(error),
         }
     }
 }
 
 /// The same for a small file of this path.
 pub(super) fn content_of(path: &str) -> Option<Vec<u8>> {
-    content(open_at(CWD, path).ok()?)
+    content(open_at(CWD, path).ok()?).ok()
+}
+
+/// Whether this says that a process, or what was asked for of it, is not there any more. All else is no news of it: the caller's descriptors or
+/// the system's memory may be used up.
+pub(super) fn is_gone(error: Errno) -> bool {
+    matches!(error, Errno::NOENT | Errno::SRCH)
 }
 
 #[cfg(test)]

@@ -169,7 +169,7 @@ impl Source {
             Self::Directory(directory) => files::open_at(directory, "cmdline"),
             Self::Pid(pid) => files::open_at(rustix::fs::CWD, &proc_path(*pid, "cmdline")),
         };
-        files::content(file.ok()?)
+        files::content(file.ok()?).ok()
     }
 }
 

@@ -73,8 +73,10 @@ impl Handle {
             name: String::new(),
             pidfd: OnceCell::new(),
         };
-        let Some(stat) = handle.read("stat").and_then(|line| Stat::parse(&line)) else {
-            return Ok(None);
+        let stat = match handle.stat_or_gone() {
+            Ok(Some(stat)) => stat,
+            Ok(None) | Err(Errno::ACCESS | Errno::PERM) => return Ok(None),
+            Err(error) => return Err(error.into()),
         };
         handle.start_ticks = stat.start_ticks;
         handle.parent = stat.parent;
@@ -99,7 +101,7 @@ impl Handle {
 
     /// A file of this process's directory, whole.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        files::content(self.open_file(name).ok()?)
+        files::content(self.open_file(name).ok()?).ok()
     }
 
     fn open_file(&self, name: &str) -> Result<OwnedFd, Errno> {
@@ -139,13 +141,14 @@ impl Handle {
 
     /// The stat line, or `None` if this process is not there any more. It fails where it could not be read, as without a descriptor left.
     fn stat_or_gone(&self) -> Result<Option<Stat>, Errno> {
-        let file = match self.open_file("stat") {
-            Ok(file) => file,
-            Err(Errno::NOENT | Errno::SRCH) => return Ok(None),
+        let line = match self.open_file("stat").and_then(files::content) {
+            Ok(line) => line,
+            Err(error) if files::is_gone(error) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let stat = files::content(file).and_then(|line| Stat::parse(&line));
-        Ok(stat.filter(|stat| self.start_ticks == 0 || stat.start_ticks == self.start_ticks))
+        let stat = Stat::parse(&line).ok_or(Errno::IO)?;
+        let is_same = self.start_ticks == 0 || stat.start_ticks == self.start_ticks;
+        Ok(is_same.then_some(stat))
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {
@@ -257,7 +260,8 @@ impl Handle {
         };
         match sent {
             Ok(()) => Ok(Delivery::Sent),
-            Err(Errno::SRCH) => Ok(Delivery::Gone),
+            // The kernel's word, unless its other word is that it lives.
+            Err(Errno::SRCH) if !self.is_alive() => Ok(Delivery::Gone),
             Err(Errno::PERM | Errno::ACCESS) => Ok(Delivery::NotPermitted),
             Err(error) => Err(error.into()),
         }
@@ -269,7 +273,8 @@ impl Handle {
     }
 
     fn send_by_pid(&self, signal: RawSignal) -> Result<(), Errno> {
-        if self.has_exited() {
+        // Whoever can't be looked at may be another by now.
+        if self.stat_or_gone()?.is_none_or(|stat| stat.has_exited()) {
             return Err(Errno::SRCH);
         }
         kill_process(self.raw_pid().ok_or(Errno::SRCH)?, signal)
@@ -297,6 +302,11 @@ impl Handle {
             // Who can't be looked at is there, as far as is known.
             _ => (self.stat_or_gone()).is_ok_and(|stat| stat.is_none_or(|stat| stat.has_exited())),
         }
+    }
+
+    /// Whether it was seen to live.
+    fn is_alive(&self) -> bool {
+        (self.stat_or_gone()).is_ok_and(|stat| stat.is_some_and(|stat| !stat.has_exited()))
     }
 
     pub(crate) fn condition(&self) -> Condition {

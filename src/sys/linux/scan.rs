@@ -28,14 +28,14 @@ pub(super) struct Look {
     pub denied: bool,
     /// Whether only its lowest descriptors were looked at.
     pub is_partial: bool,
-    /// Whether the caller had no descriptor left to look with: then nothing is known.
-    pub is_failed: bool,
+    /// Why not all of it could be looked at, if that is no news of the process: then nothing is known.
+    pub failed: Option<Errno>,
 }
 
 impl Look {
     /// Whether it is worth keeping.
     pub(super) fn tells_something(&self) -> bool {
-        self.denied || self.is_failed || !self.held.is_empty()
+        self.denied || self.failed.is_some() || !self.held.is_empty()
     }
 
     /// Where this process was seen to hold what it holds.
@@ -105,8 +105,8 @@ pub(super) struct Scanner<'a> {
     wanted: &'a [SocketId],
     /// Room for the entries of a directory.
     entries: Vec<u8>,
-    /// Whether the caller ran out of descriptors during this look.
-    has_run_out: Cell<bool>,
+    /// What this look has failed at.
+    failure: Cell<Option<Errno>>,
     /// As whom it looks.
     user: u32,
 }
@@ -159,7 +159,7 @@ impl<'a> Scanner<'a> {
             proc,
             wanted,
             entries: Vec::with_capacity(ROOM),
-            has_run_out: Cell::new(false),
+            failure: Cell::new(None),
             user: proc.user,
         }
     }
@@ -175,7 +175,7 @@ impl<'a> Scanner<'a> {
     /// All descriptors of a process, those of threads with a table of their own included.
     pub(super) fn look(&mut self, pid: u32) -> Look {
         let mut look = Look::default();
-        self.has_run_out.set(false);
+        self.failure.set(None);
         self.read_table(&pid.to_string(), None, &mut look);
         look.denied = look.denied && self.is_closed(pid);
         if !look.denied && self.threads(pid) != 1 {
@@ -195,7 +195,7 @@ impl<'a> Scanner<'a> {
             is_partial: true,
             ..Look::default()
         };
-        self.has_run_out.set(false);
+        self.failure.set(None);
         let mut path = Path::default();
         let size = statat(&self.proc.directory, path.of(pid, b"/fd"), AtFlags::empty())
             .map(|stat| u32::try_from(stat.st_size).unwrap_or_default());
@@ -266,14 +266,14 @@ impl<'a> Scanner<'a> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let path_of = path.of(pid, b"/fd");
         let directory = match openat(&self.proc.directory, path_of, flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(()),
+            Err(error) if files::is_gone(error) => return Ok(()),
             opened => opened?,
         };
         for descriptor in 0..LOWEST {
             match socket_at(&directory, path.of(descriptor, b"")) {
                 Ok(socket) => self.note(descriptor, socket, look),
-                Err(error @ (Errno::ACCESS | Errno::PERM)) => return Err(error),
-                Err(_) => {}
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -290,15 +290,13 @@ impl<'a> Scanner<'a> {
         self.wanted.binary_search(socket).is_ok()
     }
 
-    /// Without a descriptor nothing is known; otherwise the process ended in between.
+    /// Either the process ended in between, or nothing is known.
     fn note_failure(&self, error: Errno) {
-        if has_run_out(error) {
-            self.has_run_out.set(true);
-        }
+        note_failure(&self.failure, error);
     }
 
     fn finish(&self, mut look: Look) -> Look {
-        look.is_failed = self.has_run_out.get();
+        look.failed = self.failure.get();
         look.held.sort_unstable();
         look.held.dedup();
         look
@@ -308,19 +306,20 @@ impl<'a> Scanner<'a> {
     /// has exited: what is left of that belongs to root, but its other threads can be looked at; or all of it has ended.
     fn is_closed(&self, pid: u32) -> bool {
         // The owner of the directory is the process's user, and costs little to ask for.
-        let Ok(owner) = statat(&self.proc.directory, pid.to_string(), AtFlags::empty()) else {
-            return false;
+        let owner = match statat(&self.proc.directory, pid.to_string(), AtFlags::empty()) {
+            Ok(owner) => owner,
+            Err(Errno::ACCESS | Errno::PERM) => return true,
+            Err(error) => {
+                self.note_failure(error);
+                return false;
+            }
         };
         if owner.st_uid != self.user {
             return true;
         }
-        read_at(
-            &self.proc.directory,
-            &format!("{pid}/stat"),
-            &self.has_run_out,
-        )
-        .and_then(|line| Stat::parse(&line))
-        .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+        read_at(&self.proc.directory, &format!("{pid}/stat"), &self.failure)
+            .and_then(|line| Stat::parse(&line))
+            .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
     }
 
     /// The number of threads, from the link count of the directory of threads; 0 if the process is gone.
@@ -339,7 +338,14 @@ impl<'a> Scanner<'a> {
     /// as the process's, has exited. kcmp(2) tells them apart at a small part of the cost of reading every link again.
     fn read_private_tables(&mut self, pid: u32, look: &mut Look) {
         let mut tables: Vec<u32> = vec![pid];
-        for thread in self.numbers(&format!("{pid}/task")) {
+        let threads = match self.numbers(&format!("{pid}/task")) {
+            Ok(threads) => threads,
+            Err(error) => {
+                look.denied |= matches!(error, Errno::ACCESS | Errno::PERM);
+                return self.note_failure(error);
+            }
+        };
+        for thread in threads {
             if thread == pid || tables.iter().any(|&other| same_table(other, thread)) {
                 continue;
             }
@@ -355,20 +361,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    fn numbers(&mut self, path: &str) -> Vec<u32> {
-        let directory = match openat(&self.proc.directory, path, directory(), Mode::empty()) {
-            Ok(directory) => directory,
-            Err(error) => {
-                self.note_failure(error);
-                return Vec::new();
-            }
-        };
+    fn numbers(&mut self, path: &str) -> Result<Vec<u32>, Errno> {
+        let directory = openat(&self.proc.directory, path, directory(), Mode::empty())?;
         let mut numbers = Vec::new();
         let mut entries = RawDir::new(&directory, self.entries.spare_capacity_mut());
-        while let Some(Ok(entry)) = entries.next() {
-            numbers.extend(number(entry.file_name().to_bytes()));
+        while let Some(entry) = entries.next() {
+            numbers.extend(number(entry?.file_name().to_bytes()));
         }
-        numbers
+        Ok(numbers)
     }
 
     /// Reads the descriptors of a process or a thread: all, or the lowest of so many.
@@ -392,8 +392,12 @@ impl<'a> Scanner<'a> {
         {
             let entry = match entry {
                 Ok(entry) => entry,
+                Err(Errno::ACCESS | Errno::PERM) => {
+                    look.denied = true;
+                    break;
+                }
                 Err(error) => {
-                    look.denied |= matches!(error, Errno::ACCESS | Errno::PERM);
+                    self.note_failure(error);
                     break;
                 }
             };
@@ -409,15 +413,21 @@ impl<'a> Scanner<'a> {
                 Ok((target, _)) => &*target,
                 Err(Errno::ACCESS | Errno::PERM) => {
                     // The links of a process that has ended since its directory was opened answer like this, too.
-                    look.denied = statat(&self.proc.directory, &*fd, AtFlags::empty()).is_ok();
+                    let there = statat(&self.proc.directory, &*fd, AtFlags::empty());
+                    look.denied = !there.is_err_and(files::is_gone);
                     break;
                 }
-                Err(_) => continue,
+                // It is a file, whose path is longer than the kernel tells.
+                Err(Errno::NAMETOOLONG) => continue,
+                Err(error) => {
+                    self.note_failure(error);
+                    continue;
+                }
             };
             // To ask a ring takes its lock, for which a quick look has no time.
             if target == b"anon_inode:[io_uring]" && lowest_of.is_none() {
                 let path = format!("{of}/fdinfo/{}", name.to_string_lossy());
-                let ring = read_ring(&self.proc.directory, &path, &self.has_run_out);
+                let ring = read_ring(&self.proc.directory, &path, &self.failure);
                 let before = look.held.len();
                 let files = ring.as_deref().map(fixed_files).into_iter().flatten();
                 look.held
@@ -444,8 +454,11 @@ pub(super) fn still_holds(process: &OwnedFd, look: &Look) -> bool {
 /// The socket to which this link leads, if it leads to one.
 fn socket_at(directory: impl AsFd, path: &CStr) -> Result<Option<SocketId>, Errno> {
     let mut link = [MaybeUninit::uninit(); 64];
-    let (target, _) = readlinkat_raw(directory, path, &mut link[..])?;
-    Ok(socket_in(target))
+    match readlinkat_raw(directory, path, &mut link[..]) {
+        Ok((target, _)) => Ok(socket_in(target)),
+        Err(Errno::NAMETOOLONG) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// A path of numbers and what is between them, made without allocating.
@@ -504,30 +517,32 @@ impl Path {
     }
 }
 
-/// Whether this says that the caller, or the system, has no descriptor left.
-fn has_run_out(error: Errno) -> bool {
-    matches!(error, Errno::MFILE | Errno::NFILE)
+/// Whether something is closed to the caller is noted by those who ask.
+fn note_failure(failure: &Cell<Option<Errno>>, error: Errno) {
+    if !files::is_gone(error) && !matches!(error, Errno::ACCESS | Errno::PERM) {
+        failure.set(failure.get().or(Some(error)));
+    }
 }
 
-fn read_at(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> {
-    let file = files::open_at(proc, path)
-        .inspect_err(|&error| run_out.set(run_out.get() || has_run_out(error)))
-        .ok()?;
-    files::content(file)
+fn read_at(proc: &OwnedFd, path: &str, failure: &Cell<Option<Errno>>) -> Option<Vec<u8>> {
+    let content = files::open_at(proc, path).and_then(files::content);
+    content
+        .inspect_err(|&error| note_failure(failure, error))
+        .ok()
 }
 
 /// The `fdinfo` of an io_uring. The kernel leaves out what the ring holds while somebody else has its lock, another reader of the same
 /// file included, so that is asked for again.
-fn read_ring(proc: &OwnedFd, path: &str, run_out: &Cell<bool>) -> Option<Vec<u8>> {
+fn read_ring(proc: &OwnedFd, path: &str, failure: &Cell<Option<Errno>>) -> Option<Vec<u8>> {
     const ATTEMPTS: usize = 8;
     for _ in 1..ATTEMPTS {
-        let content = read_at(proc, path, run_out)?;
+        let content = read_at(proc, path, failure)?;
         if content.windows(9).any(|window| window == b"UserFiles") {
             return Some(content);
         }
         std::thread::yield_now();
     }
-    read_at(proc, path, run_out)
+    read_at(proc, path, failure)
 }
 
 /// Whether two threads use the same table of descriptors, as kcmp(2) with `KCMP_FILES` tells. `false` where the kernel doesn't say:

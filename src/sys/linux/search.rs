@@ -4,8 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
-use rustix::io::Errno;
-
 use super::super::{Depth, Found};
 use super::borrowed::Owner;
 use super::lineage::ancestors_of;
@@ -42,7 +40,7 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
         }),
         Depth::Quick { closely } => quick(&proc, &pids, wanted, closely),
     };
-    if seen.iter().any(|one| one.look.is_failed) {
+    if seen.iter().any(|one| one.look.failed.is_some()) {
         seen = sparingly(&proc, &pids, wanted)?;
     }
     look_as_owners(&proc, &mut seen, wanted)?;
@@ -75,8 +73,8 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
             None if look.is_partial => scanner.lowest(pid, None),
             None => scanner.look(pid),
         };
-        if again.is_failed {
-            return Err(Errno::MFILE.into());
+        if let Some(error) = again.failed {
+            return Err(error.into());
         }
         if !again.held.is_empty() && !handle.has_exited() {
             found.holders.push((handle, again.held));
@@ -169,21 +167,21 @@ fn look_as(proc: &Proc, owner: Owner, pids: &[u32], wanted: &[SocketId]) -> io::
         pids.iter().map(|&pid| scanner.look(pid)).collect()
     });
     let looks = looks.unwrap_or_default();
-    if looks.iter().any(|look| look.is_failed) {
-        return Err(Errno::MFILE.into());
+    if let Some(error) = looks.iter().find_map(|look| look.failed) {
+        return Err(error.into());
     }
     Ok(looks)
 }
 
-/// A complete look with as few descriptors as possible, where those of several threads at once were too many. Somebody who was not looked
-/// at may be somebody to be spared, so there is no answer if these are too many as well.
+/// A complete look once more and with as few descriptors as possible, where somebody could not be looked at: those of several threads at once
+/// may have been too many. Whoever was not looked at may be somebody to be spared, so there is no answer if that fails as well.
 fn sparingly(proc: &Proc, pids: &[u32], wanted: &[SocketId]) -> io::Result<Vec<Seen>> {
     let mut scanner = Scanner::new(proc, wanted);
     let mut seen = Vec::new();
     for &pid in pids {
         let look = scanner.look(pid);
-        if look.is_failed {
-            return Err(Errno::MFILE.into());
+        if let Some(error) = look.failed {
+            return Err(error.into());
         }
         seen.extend(note(pid, look));
     }

@@ -276,7 +276,8 @@ impl SocketTable {
         let mut result = Ok(());
         for family in self.by_netlink(look, &mut rows) {
             if !self.has_no_netlink(look.protocol, family) {
-                result = Err(io::Error::other(
+                result = Err(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
                     "the kernel could not list the TCP sockets that are bound without listening",
                 ));
             }

@@ -6,11 +6,11 @@
 use std::collections::HashSet;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat};
+use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat, stat};
 use rustix::io::Errno;
-use rustix::net::{SocketType, getpeername, getsockname, sockopt};
+use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, socket, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::process::proc_path;
@@ -22,6 +22,7 @@ use crate::socket::{Socket, SocketId, SocketState};
 pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
     let mut seen: HashSet<SocketId> = HashSet::new();
     let mut found = Vec::new();
+    let here = Here::new()?;
     for pid in scan::pids()? {
         // What can't be opened has ended, or may not be traced.
         let Some(process) = Pid::from_raw(pid.cast_signed())
@@ -36,7 +37,9 @@ pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
             match pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()) {
                 Ok(socket) => {
                     seen.insert(id);
-                    found.extend(ask(&socket, port, id));
+                    if here.has(&socket, pid) {
+                        found.extend(ask(&socket, port, id));
+                    }
                 }
                 // It may be another process's as well, and that one may be traced.
                 Err(Errno::PERM) => break,
@@ -45,6 +48,51 @@ pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
         }
     }
     Ok(found)
+}
+
+/// This network namespace: the same port of another one is another.
+struct Here {
+    cookie: Option<u64>,
+    file: Option<u64>,
+}
+
+impl Here {
+    fn new() -> io::Result<Self> {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        Ok(Self {
+            cookie: cookie_of(&socket),
+            file: file_of("/proc/thread-self/net/sockstat"),
+        })
+    }
+
+    /// Whether a socket that this process has is of this namespace; before Linux 5.14, whether the process is in it.
+    fn has(&self, socket: &OwnedFd, pid: u32) -> bool {
+        match self.cookie {
+            Some(cookie) => cookie_of(socket) == Some(cookie),
+            None => self.file.is_some() && self.file == file_of(&proc_path(pid, "net/sockstat")),
+        }
+    }
+}
+
+fn file_of(path: &str) -> Option<u64> {
+    Some(stat(path).ok()?.st_ino)
+}
+
+/// `SO_NETNS_COOKIE`: which network namespace a socket belongs to.
+fn cookie_of(socket: &OwnedFd) -> Option<u64> {
+    let mut cookie = 0_u64;
+    let mut length = size_of::<u64>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, which the number has.
+    let answer = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_NETNS_COOKIE,
+            (&raw mut cookie).cast(),
+            &raw mut length,
+        )
+    };
+    (answer == 0).then_some(cookie)
 }
 
 /// The sockets among a process's descriptors.
