@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many containers are inspected at a time.
 const AT_ONCE: usize = 8;
 /// How many published ports are kept of one engine: an entry of a few bytes can stand for a range of 65535.
-const PORT_LIMIT: usize = 1_000_000;
+pub(super) const PORT_LIMIT: usize = 1_000_000;
 /// How much longer than the grace a stop may take: the engine cleans up after the container has ended.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -84,32 +84,34 @@ pub(super) fn inspect(containers: &mut [Container]) {
     let answers = answers(questions, AT_ONCE, PATIENCE, inspect_one);
     for (container, answer) in containers.iter_mut().zip(answers) {
         match answer {
-            Some(Ok(inspected)) => {
-                container.restart_policy = inspected
-                    .host_config
-                    .and_then(|config| config.restart_policy?.name)
-                    .filter(|name| !name.is_empty() && name != "no");
-                container.stop_signal = inspected
-                    .config
-                    .and_then(|config| config.stop_signal)
-                    .map(|signal| match signal {
-                        StopSignal::Name(name) => name,
-                        StopSignal::Number(number) => number.to_string(),
-                    })
-                    // It becomes part of a path.
-                    .filter(|signal| {
-                        !signal.is_empty()
-                            && signal
-                                .chars()
-                                .all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-')
-                    });
-            }
+            Some(Ok(inspected)) => fill_in(container, inspected),
             Some(Err(error)) => {
                 log::debug!(target: "kill_port", "{container} could not be inspected: {error}")
             }
             None => log::debug!(target: "kill_port", "{container} could not be inspected in time"),
         }
     }
+}
+
+pub(super) fn fill_in(container: &mut Container, inspected: Inspected) {
+    container.restart_policy = inspected
+        .host_config
+        .and_then(|config| config.restart_policy?.name)
+        .filter(|name| !name.is_empty() && name != "no");
+    container.stop_signal = inspected
+        .config
+        .and_then(|config| config.stop_signal)
+        .map(|signal| match signal {
+            StopSignal::Name(name) => name,
+            StopSignal::Number(number) => number.to_string(),
+        })
+        // It becomes part of a path.
+        .filter(|signal| {
+            !signal.is_empty()
+                && signal
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-')
+        });
 }
 
 fn inspect_one(
@@ -246,7 +248,7 @@ struct ListedPort {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Inspected {
+pub(super) struct Inspected {
     host_config: Option<HostConfig>,
     config: Option<ContainerConfig>,
 }
@@ -292,7 +294,7 @@ fn refusal(endpoint: &Endpoint, response: &Response) -> EngineError {
     EngineError::refused(endpoint, response.status, &text)
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(
     endpoint: &Endpoint,
     response: &Response,
 ) -> Result<T, EngineError> {
@@ -308,7 +310,10 @@ fn parse<T: for<'de> Deserialize<'de>>(
     })
 }
 
-fn containers(endpoint: &Endpoint, response: &Response) -> Result<Vec<Container>, EngineError> {
+pub(super) fn containers(
+    endpoint: &Endpoint,
+    response: &Response,
+) -> Result<Vec<Container>, EngineError> {
     let listed: Vec<Listed> = parse(endpoint, response)?;
     let mut left = PORT_LIMIT;
     Ok(listed

@@ -102,9 +102,9 @@ struct Space {
 
 /// What they say.
 #[derive(Debug, PartialEq, Eq)]
-struct Reading {
-    v4: String,
-    v6: String,
+pub(super) struct Reading {
+    pub(super) v4: String,
+    pub(super) v6: String,
 }
 
 impl Space {
@@ -146,7 +146,7 @@ fn text(file: &OwnedFd) -> Option<String> {
 }
 
 /// Whether all sockets that there are, are in the tables of these namespaces.
-fn is_balanced(readings: &[Reading]) -> Option<bool> {
+pub(super) fn is_balanced(readings: &[Reading]) -> Option<bool> {
     let mut in_tables = 0;
     let mut allocated = HashSet::new();
     for reading in readings {
