@@ -383,15 +383,11 @@ fn published_ports(port: ListedPort) -> Vec<PublishedPort> {
     let inside = port.private_port.unwrap_or_default();
     let count = port.range.unwrap_or(1).clamp(1, u64::from(u16::MAX));
     let ip = port.ip.and_then(|ip| ip.parse::<IpAddr>().ok());
-    port.protocol
-        .as_deref()
-        .unwrap_or("tcp")
-        .split(',')
-        .filter_map(|protocol| match protocol {
-            "tcp" => Some(Protocol::Tcp),
-            "udp" => Some(Protocol::Udp),
-            _ => None,
-        })
+    let named = port.protocol.as_deref().unwrap_or("tcp");
+    // Each once, however often it is named: a range of all ports for each of a million names would be more than there is room for.
+    [Protocol::Tcp, Protocol::Udp]
+        .into_iter()
+        .filter(|protocol| named.split(',').any(|name| name == protocol.as_str()))
         .flat_map(|protocol| {
             (0..count).filter_map(move |step| {
                 Some(PublishedPort {
@@ -486,6 +482,23 @@ mod tests {
                 "65535->1/tcp"
             ]
         );
+    }
+
+    #[test]
+    fn a_protocol_that_is_named_a_million_times_is_published_once() {
+        // Sixteen bytes for each port of each name would be more memory than there is.
+        let names = "tcp,".repeat(1_000_000);
+        let list = format!(
+            r#"[{{"Id":"0123456789abcdef","Ports":[{{"host_port":1,"range":65535,"protocol":"{names}"}}]}}]"#
+        );
+        let response = Response {
+            status: 200,
+            body: list.into_bytes(),
+            podman: None,
+        };
+        let endpoint = Endpoint::Unix("/run/docker.sock".into());
+        let found = containers(&endpoint, &response).expect("a list");
+        assert_eq!(found[0].ports.len(), 65535);
     }
 
     #[test]
