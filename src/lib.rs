@@ -14,6 +14,9 @@ mod event;
 mod explain;
 mod filtration;
 mod forwarder;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod include;
 mod names;
 mod next_step;

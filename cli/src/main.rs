@@ -11,6 +11,9 @@ mod container;
 mod duration;
 mod exit;
 mod fold;
+// What it reads of a process can be any bytes on Unix alone.
+#[cfg(all(unix, any(test, fuzzing)))]
+pub mod fuzzing;
 mod generate;
 mod help;
 mod inherited;

@@ -59,6 +59,22 @@ impl fmt::Display for Range {
 }
 
 impl Ports {
+    fn of(ranges: Vec<Range>) -> Self {
+        let mut ports = Self::default();
+        let mut seen = HashSet::new();
+        for range in ranges {
+            if range.is_single() {
+                ports.single.insert(range.first);
+            } else if !ports.ranges.contains(&range) {
+                ports.ranges.push(range);
+            }
+            ports
+                .targets
+                .extend(range.targets().filter(|&target| seen.insert(target)));
+        }
+        ports
+    }
+
     /// Targets that were each named by themselves.
     pub fn single(targets: Vec<Target>) -> Self {
         Self {
@@ -79,32 +95,35 @@ impl Ports {
 /// # Errors
 /// One line that says what is wrong and how to write it instead.
 pub fn parse<S: AsRef<str>>(arguments: &[S], only: Option<Protocol>) -> Result<Ports, String> {
-    let mut ports = Ports::default();
-    let mut seen = HashSet::new();
-    for argument in arguments {
-        let argument = argument.as_ref();
+    ranges(arguments, only).map(Ports::of)
+}
+
+/// The same without taking ranges apart: a port alone is a range of one.
+///
+/// # Errors
+/// The same. Whatever of the arguments it quotes, as they are or as a part of what to write instead, is safe to print.
+pub fn ranges<S: AsRef<str>>(
+    arguments: &[S],
+    only: Option<Protocol>,
+) -> Result<Vec<Range>, String> {
+    let of_one = |argument: &str| {
         let ranges = elements(argument).map_err(|wrong| wrong.in_words(arguments))?;
-        for range in ranges {
-            let range = narrow(range, argument, only)?;
-            if range.is_single() {
-                ports.single.insert(range.first);
-            } else if !ports.ranges.contains(&range) {
-                ports.ranges.push(range);
-            }
-            ports
-                .targets
-                .extend(range.targets().filter(|&target| seen.insert(target)));
-        }
-    }
-    Ok(ports)
+        let ranges = ranges.into_iter();
+        ranges
+            .map(|range| narrow(range, argument, only))
+            .collect::<Result<Vec<Range>, String>>()
+    };
+    let each = arguments.iter().map(|argument| of_one(argument.as_ref()));
+    let all: Result<Vec<Vec<Range>>, String> = each.collect();
+    all.map(|all| all.concat())
+        .map_err(|line| printable(&line).into_owned())
 }
 
 /// Applies `--tcp` or `--udp`.
 fn narrow(mut range: Range, argument: &str, only: Option<Protocol>) -> Result<Range, String> {
     match (range.first.protocol(), only) {
         (Some(own), Some(only)) if own != only => Err(format!(
-            "'{}' asks for {own} and --{only} for {only}; leave one of them out",
-            printable(argument)
+            "'{argument}' asks for {own} and --{only} for {only}; leave one of them out"
         )),
         (None, Some(only)) => {
             range.first = range.first.with_protocol(only);
@@ -120,9 +139,9 @@ fn elements(argument: &str) -> Result<Vec<Range>, Wrong> {
     let mut ranges = Vec::new();
     let mut rest = argument;
     loop {
-        let (range, tail) = match rest.split_once("://") {
-            Some((scheme, after)) if is_scheme(scheme) => url(rest, scheme, after)?,
-            _ => match rest.split_once(',') {
+        let (range, tail) = match scheme(rest) {
+            Some((scheme, after)) => url(rest, scheme, after)?,
+            None => match rest.split_once(',') {
                 Some((element, tail)) => (plain(element)?, Some(tail)),
                 None => (plain(rest)?, None),
             },
@@ -135,12 +154,14 @@ fn elements(argument: &str) -> Result<Vec<Range>, Wrong> {
     }
 }
 
-fn is_scheme(text: &str) -> bool {
-    let mut bytes = text.bytes();
-    bytes
-        .next()
-        .is_some_and(|first| first.is_ascii_alphabetic())
-        && bytes.all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+/// The scheme that a URL begins with, and what is behind `://`. Nothing further on is looked at: there may be thousands of elements.
+fn scheme(text: &str) -> Option<(&str, &str)> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || "+-.".contains(character);
+    let (scheme, rest) = text.split_at_checked(text.find(|character| !is_part(character))?)?;
+    let after = rest.strip_prefix("://")?;
+    scheme
+        .starts_with(|first: char| first.is_ascii_alphabetic())
+        .then_some((scheme, after))
 }
 
 /// A URL and what follows it. Only its host and port count.
@@ -164,15 +185,12 @@ fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&
         let host = authority.strip_suffix(':').unwrap_or(authority);
         if host.is_empty() {
             return Err(Wrong::Said(format!(
-                "'{}' names neither host nor port",
-                printable(whole)
+                "'{whole}' names neither host nor port"
             )));
         }
         let Some(port) = default_port(scheme) else {
             return Err(Wrong::Said(format!(
-                "'{}' names no port, and {} has none by default; add it, as in `{scheme}://localhost:3000`",
-                printable(whole),
-                printable(scheme)
+                "'{whole}' names no port, and {scheme} has none by default; add it, as in `{scheme}://localhost:3000`"
             )));
         };
         format!("{host}:{port}")
@@ -226,16 +244,14 @@ fn plain(element: &str) -> Result<Range, Wrong> {
     let start = one(first)?;
     if last.is_empty() {
         return Err(Wrong::Said(format!(
-            "'{}' has no end; write it as in `{host}{first}-{}{protocol}`, or `{host}{first}{protocol}` for one port",
-            printable(written),
+            "'{written}' has no end; write it as in `{host}{first}-{}{protocol}`, or `{host}{first}{protocol}` for one port",
             start.port().saturating_add(10),
         )));
     }
     let end = one(last)?;
     if end.port() < start.port() {
         return Err(Wrong::Said(format!(
-            "'{}' runs backwards; did you mean `{host}{last}-{first}{protocol}`?",
-            printable(written),
+            "'{written}' runs backwards; did you mean `{host}{last}-{first}{protocol}`?"
         )));
     }
     Ok(Range {
@@ -289,9 +305,7 @@ fn named_port(local: &str, protocol: &str) -> Option<Result<String, Wrong>> {
         Some(port) => Some(Ok(format!("{host}{port}{protocol}"))),
         None if host.ends_with('.') => None,
         None => Some(Err(Wrong::Said(format!(
-            "'{}': no port is called '{}' here; `ss -n`, `netstat -n` and `lsof -P` print numbers",
-            printable(local),
-            printable(name)
+            "'{local}': no port is called '{name}' here; `ss -n`, `netstat -n` and `lsof -P` print numbers"
         )))),
     }
 }
@@ -315,18 +329,17 @@ impl Wrong {
             .iter()
             .flat_map(|argument| argument.as_ref().split_whitespace())
             .collect();
-        let quoted = printable(&written);
         if let Some(local) = pasted(&words) {
             return format!(
-                "'{quoted}' is not a port; of this line, {}",
+                "'{written}' is not a port; of this line, {}",
                 next_step::is_enough(&local)
             );
         }
         if let Some(why) = not_meant(&written) {
-            return format!("'{quoted}' {why}");
+            return format!("'{written}' {why}");
         }
         format!(
-            "'{quoted}' is not a port: {}, as in `kill_port 8080`",
+            "'{written}' is not a port: {}, as in `kill_port 8080`",
             ParseTargetErrorKind::Port
         )
     }
@@ -360,8 +373,7 @@ fn pasted(words: &[&str]) -> Option<String> {
 fn not_meant(written: &str) -> Option<String> {
     if written.starts_with(['/', '~']) || written.starts_with("./") {
         return Some(format!(
-            "is a path, and only network ports are freed; `lsof {}` shows who has it open",
-            printable(written)
+            "is a path, and only network ports are freed; `lsof {written}` shows who has it open"
         ));
     }
     let list: Vec<&str> = written.split_whitespace().collect();
@@ -394,7 +406,6 @@ fn target(text: &str, written: &str) -> Result<Target, Wrong> {
 }
 
 fn explain(kind: ParseTargetErrorKind, text: &str, written: &str) -> Wrong {
-    let quoted = printable(written);
     Wrong::Said(match kind {
         ParseTargetErrorKind::Port if written.is_empty() => {
             "a port is missing; write it as in `kill_port 8080`".into()
@@ -403,7 +414,7 @@ fn explain(kind: ParseTargetErrorKind, text: &str, written: &str) -> Wrong {
         ParseTargetErrorKind::Address => return wrong_address(text, written),
         ParseTargetErrorKind::Interface => {
             let port = text.rsplit([':', '.']).next().unwrap_or_default();
-            format!("'{quoted}': {kind}, as in `kill_port {port}`")
+            format!("'{written}': {kind}, as in `kill_port {port}`")
         }
         ParseTargetErrorKind::Protocol if written.starts_with(['/', '.', '~']) => {
             return Wrong::NoPort(written.into());
@@ -417,34 +428,33 @@ fn explain(kind: ParseTargetErrorKind, text: &str, written: &str) -> Wrong {
                 .filter(|target: &Target| target.address().is_some());
             match address {
                 Some(address) => format!(
-                    "'{quoted}': {kind}; without a path, {}",
+                    "'{written}': {kind}; without a path, {}",
                     next_step::is_enough(&address.to_string())
                 ),
-                None => format!("'{quoted}': {kind}, as in `kill_port 53/udp`"),
+                None => format!("'{written}': {kind}, as in `kill_port 53/udp`"),
             }
         }
-        _ => format!("'{quoted}': {kind}"),
+        _ => format!("'{written}': {kind}"),
     })
 }
 
 /// What stands before the last colon is no address that is understood.
 fn wrong_address(text: &str, written: &str) -> Wrong {
-    let quoted = printable(written);
     let kind = ParseTargetErrorKind::Address;
     let (rest, protocol) = text.split_at(text.find('/').unwrap_or(text.len()));
     let Some((host, port)) = rest.rsplit_once(':') else {
-        return Wrong::Said(format!("'{quoted}': {kind}"));
+        return Wrong::Said(format!("'{written}': {kind}"));
     };
     let bracketed = format!("[{host}]:{port}{protocol}");
     Wrong::Said(match port.parse::<u16>() {
         Ok(port) if is_number(host) => format!(
-            "'{quoted}': a range is written `{host}-{port}`, and of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`"
+            "'{written}': a range is written `{host}-{port}`, and of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`"
         ),
         Ok(_) if bracketed.parse::<Target>().is_ok() => {
-            format!("'{quoted}': an IPv6 address has brackets before a port, as in `{bracketed}`")
+            format!("'{written}': an IPv6 address has brackets before a port, as in `{bracketed}`")
         }
         _ if rest.parse::<IpAddr>().is_ok() => return Wrong::NoPort(written.into()),
-        Ok(port) => format!("'{quoted}': {kind}; {}", next_step::any_address(port)),
+        Ok(port) => format!("'{written}': {kind}; {}", next_step::any_address(port)),
         Err(_) => return Wrong::NoPort(written.into()),
     })
 }
@@ -656,6 +666,19 @@ mod tests {
         ] {
             let error = parse(&[argument], None).unwrap_err();
             assert!(error.contains(instead), "{argument}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_a_refusal_quotes_is_safe_to_print_wherever_it_stands() {
+        for argument in [
+            "[::1%\x1b[2J]",
+            "fe80::1%\u{202e}:80",
+            "[::1%\x1b]:3000-",
+            "[::1%\x1b]:3010-3000",
+        ] {
+            let line = parse(&[argument], None).unwrap_err();
+            assert_eq!(printable(&line), line);
         }
     }
 

@@ -1,16 +1,25 @@
 //! The names of ports: programs such as `ss` and `lsof` print them instead of numbers.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use kill_port::Protocol;
 
 /// The port of a service by the system's own list, which is where those programs have the name from. `None` where the list is
-/// missing, has no such name, or has several ports for it.
+/// missing, has no such name, or has several ports for it. It is read once: in what somebody pastes, each word may look like a name.
 pub fn port(name: &str, protocol: Option<Protocol>) -> Option<u16> {
-    let list = fs::read(list()).ok()?;
-    find(&String::from_utf8_lossy(&list), name, protocol)
+    static LIST: LazyLock<String> = LazyLock::new(|| {
+        let list = fs::read(list()).unwrap_or_default();
+        String::from_utf8_lossy(&list).into_owned()
+    });
+    static NAMES: LazyLock<Names<'static>> = LazyLock::new(|| names(&LIST));
+    find(&NAMES, name, protocol)
 }
+
+/// The ports of each name, with their protocols.
+type Names<'a> = HashMap<&'a str, Vec<(u16, &'a str)>>;
 
 fn list() -> PathBuf {
     if cfg!(windows) {
@@ -21,20 +30,32 @@ fn list() -> PathBuf {
     }
 }
 
-/// The one port that lines such as `http-alt 8080/tcp webcache # proxies` have for a name.
-fn find(list: &str, name: &str, protocol: Option<Protocol>) -> Option<u16> {
-    let mut ports = list.lines().filter_map(|line| {
+/// From lines such as `http-alt 8080/tcp webcache # proxies`.
+fn names(list: &str) -> Names<'_> {
+    let mut names = Names::new();
+    for line in list.lines() {
         let line = line.split('#').next().unwrap_or_default();
         let mut words = line.split_whitespace();
-        let official = words.next()?;
-        let (port, of) = words.next()?.split_once('/')?;
-        let is_named = official == name || words.any(|alias| alias == name);
-        let is_asked = protocol.is_none_or(|protocol| protocol.as_str() == of);
-        (is_named && is_asked)
-            .then(|| port.parse().ok())
-            .flatten()
-            .filter(|port| *port != 0)
-    });
+        let (Some(official), Some(port)) = (words.next(), words.next()) else {
+            continue;
+        };
+        let port = port.split_once('/');
+        if let Some((Ok(port @ 1..), protocol)) = port.map(|(port, of)| (port.parse(), of)) {
+            for name in [official].into_iter().chain(words) {
+                names.entry(name).or_default().push((port, protocol));
+            }
+        }
+    }
+    names
+}
+
+/// The one port that a name has.
+fn find(names: &Names<'_>, name: &str, protocol: Option<Protocol>) -> Option<u16> {
+    let mut ports = names
+        .get(name)?
+        .iter()
+        .filter(|(_, of)| protocol.is_none_or(|protocol| protocol.as_str() == *of))
+        .map(|(port, _)| *port);
     let first = ports.next()?;
     ports.all(|port| port == first).then_some(first)
 }
@@ -59,7 +80,7 @@ mod tests {
             ("odd", None, None),
             ("proxies", None, None),
         ] {
-            assert_eq!(find(list, name, protocol), port, "{name}");
+            assert_eq!(find(&names(list), name, protocol), port, "{name}");
         }
     }
 }

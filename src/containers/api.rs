@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many containers are inspected at a time.
 const AT_ONCE: usize = 8;
 /// How many published ports are kept of one engine: an entry of a few bytes can stand for a range of 65535.
-const PORT_LIMIT: usize = 1_000_000;
+pub(super) const PORT_LIMIT: usize = 1_000_000;
 /// How much longer than the grace a stop may take: the engine cleans up after the container has ended.
 const STOP_MARGIN: Duration = Duration::from_secs(5);
 
@@ -84,32 +84,34 @@ pub(super) fn inspect(containers: &mut [Container]) {
     let answers = answers(questions, AT_ONCE, PATIENCE, inspect_one);
     for (container, answer) in containers.iter_mut().zip(answers) {
         match answer {
-            Some(Ok(inspected)) => {
-                container.restart_policy = inspected
-                    .host_config
-                    .and_then(|config| config.restart_policy?.name)
-                    .filter(|name| !name.is_empty() && name != "no");
-                container.stop_signal = inspected
-                    .config
-                    .and_then(|config| config.stop_signal)
-                    .map(|signal| match signal {
-                        StopSignal::Name(name) => name,
-                        StopSignal::Number(number) => number.to_string(),
-                    })
-                    // It becomes part of a path.
-                    .filter(|signal| {
-                        !signal.is_empty()
-                            && signal
-                                .chars()
-                                .all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-')
-                    });
-            }
+            Some(Ok(inspected)) => fill_in(container, inspected),
             Some(Err(error)) => {
                 log::debug!(target: "kill_port", "{container} could not be inspected: {error}")
             }
             None => log::debug!(target: "kill_port", "{container} could not be inspected in time"),
         }
     }
+}
+
+pub(super) fn fill_in(container: &mut Container, inspected: Inspected) {
+    container.restart_policy = inspected
+        .host_config
+        .and_then(|config| config.restart_policy?.name)
+        .filter(|name| !name.is_empty() && name != "no");
+    container.stop_signal = inspected
+        .config
+        .and_then(|config| config.stop_signal)
+        .map(|signal| match signal {
+            StopSignal::Name(name) => name,
+            StopSignal::Number(number) => number.to_string(),
+        })
+        // It becomes part of a path.
+        .filter(|signal| {
+            !signal.is_empty()
+                && signal
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || c == '+' || c == '-')
+        });
 }
 
 fn inspect_one(
@@ -246,7 +248,7 @@ struct ListedPort {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Inspected {
+pub(super) struct Inspected {
     host_config: Option<HostConfig>,
     config: Option<ContainerConfig>,
 }
@@ -292,7 +294,7 @@ fn refusal(endpoint: &Endpoint, response: &Response) -> EngineError {
     EngineError::refused(endpoint, response.status, &text)
 }
 
-fn parse<T: for<'de> Deserialize<'de>>(
+pub(super) fn parse<T: for<'de> Deserialize<'de>>(
     endpoint: &Endpoint,
     response: &Response,
 ) -> Result<T, EngineError> {
@@ -308,7 +310,10 @@ fn parse<T: for<'de> Deserialize<'de>>(
     })
 }
 
-fn containers(endpoint: &Endpoint, response: &Response) -> Result<Vec<Container>, EngineError> {
+pub(super) fn containers(
+    endpoint: &Endpoint,
+    response: &Response,
+) -> Result<Vec<Container>, EngineError> {
     let listed: Vec<Listed> = parse(endpoint, response)?;
     let mut left = PORT_LIMIT;
     Ok(listed
@@ -378,15 +383,11 @@ fn published_ports(port: ListedPort) -> Vec<PublishedPort> {
     let inside = port.private_port.unwrap_or_default();
     let count = port.range.unwrap_or(1).clamp(1, u64::from(u16::MAX));
     let ip = port.ip.and_then(|ip| ip.parse::<IpAddr>().ok());
-    port.protocol
-        .as_deref()
-        .unwrap_or("tcp")
-        .split(',')
-        .filter_map(|protocol| match protocol {
-            "tcp" => Some(Protocol::Tcp),
-            "udp" => Some(Protocol::Udp),
-            _ => None,
-        })
+    let named = port.protocol.as_deref().unwrap_or("tcp");
+    // Each once, however often it is named: a range of all ports for each of a million names would be more than there is room for.
+    [Protocol::Tcp, Protocol::Udp]
+        .into_iter()
+        .filter(|protocol| named.split(',').any(|name| name == protocol.as_str()))
         .flat_map(|protocol| {
             (0..count).filter_map(move |step| {
                 Some(PublishedPort {
@@ -481,6 +482,23 @@ mod tests {
                 "65535->1/tcp"
             ]
         );
+    }
+
+    #[test]
+    fn a_protocol_that_is_named_a_million_times_is_published_once() {
+        // Sixteen bytes for each port of each name would be more memory than there is.
+        let names = "tcp,".repeat(1_000_000);
+        let list = format!(
+            r#"[{{"Id":"0123456789abcdef","Ports":[{{"host_port":1,"range":65535,"protocol":"{names}"}}]}}]"#
+        );
+        let response = Response {
+            status: 200,
+            body: list.into_bytes(),
+            podman: None,
+        };
+        let endpoint = Endpoint::Unix("/run/docker.sock".into());
+        let found = containers(&endpoint, &response).expect("a list");
+        assert_eq!(found[0].ports.len(), 65535);
     }
 
     #[test]

@@ -68,7 +68,7 @@ pub(super) fn exchange<S: Read + Write>(
 }
 
 /// Reads one answer.
-fn read_response<R: Read>(stream: &mut R) -> Result<Response, HttpError> {
+pub(super) fn read_response<R: Read>(stream: &mut R) -> Result<Response, HttpError> {
     let mut input = BufReader::new(stream.take(LIMIT));
     let status = status(&line(&mut input)?).ok_or(HttpError::Nonsense("the answer is not HTTP"))?;
     let mut podman = None;

@@ -15,6 +15,8 @@ mod engine;
 mod error;
 #[cfg(all(test, unix))]
 mod fixture;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod http;
 mod transport;
 

@@ -82,6 +82,8 @@ pub(crate) use users::users;
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(all(target_os = "linux", any(test, fuzzing)))]
+pub(crate) use linux::fuzzing;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, describe, ephemeral_ports,

@@ -33,6 +33,8 @@ const FLOORS: &[&[&str]] = &[
     &["explain"],
     &["advice"],
     &["verbs"],
+    // What fuzzers and tests are to find, never in a program.
+    &["fuzzing"],
     &["lib"],
 ];
 

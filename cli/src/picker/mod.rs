@@ -4,7 +4,7 @@
 //! way of `--interactive`, so that nobody is ended who was not shown.
 
 mod draw;
-mod key;
+pub mod key;
 mod look;
 mod plain;
 pub mod row;

@@ -3,7 +3,7 @@
 mod consequences;
 mod errors;
 mod holders;
-mod json;
+pub mod json;
 mod table;
 pub mod text;
 mod why;

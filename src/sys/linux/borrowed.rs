@@ -67,7 +67,7 @@ impl Owner {
 }
 
 /// The real, effective and saved ID of a line of `/proc/PID/status`.
-fn ids(status: &[u8], kind: &str) -> Option<[u32; 3]> {
+pub(super) fn ids(status: &[u8], kind: &str) -> Option<[u32; 3]> {
     let line = status
         .split(|&byte| byte == b'\n')
         .find_map(|line| line.strip_prefix(kind.as_bytes()))?;

@@ -3,6 +3,8 @@
 mod borrowed;
 mod cgroup;
 mod files;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod lineage;
 mod memory;
 mod namespaces;

@@ -74,8 +74,7 @@ impl Netlink {
         mut each: impl FnMut(&[u8]),
     ) -> Result<Parts, DumpError> {
         self.send(kind, payload)?;
-        let mut interrupted = false;
-        let mut parts = 0;
+        let mut answer = Answer::to(self.sequence);
         loop {
             // With TRUNC the length is that of the whole datagram, so that a cut one is noticed.
             let (_, length) = retry(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
@@ -84,35 +83,65 @@ impl Netlink {
                     _ => DumpError::Broken,
                 })?;
             let datagram = self.answer.get(..length).ok_or(DumpError::Broken)?;
-            if datagram.is_empty() {
-                return Err(DumpError::Broken);
+            if let Some(parts) = answer.take(datagram, &mut each)? {
+                return Ok(parts);
             }
-            let mut has_rows = false;
-            for message in Messages(datagram) {
-                let message = message.ok_or(DumpError::Broken)?;
-                if message.sequence != self.sequence {
-                    continue;
-                }
-                interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
-                match message.kind {
-                    NLMSG_DONE | NLMSG_ERROR => {
-                        return match status(message.payload).ok_or(DumpError::Broken)? {
-                            0 if interrupted => Err(DumpError::Interrupted),
-                            0 if parts + usize::from(has_rows) > 1 => Ok(Parts::Several),
-                            0 => Ok(Parts::One),
-                            errno => Err(DumpError::Kernel(Errno::from_raw_os_error(errno))),
-                        };
-                    }
-                    // NLMSG_NOOP, NLMSG_OVERRUN and the other control messages carry no row.
-                    0..=15 => {}
-                    _ => {
-                        has_rows = true;
-                        each(message.payload);
-                    }
-                }
-            }
-            parts += usize::from(has_rows);
         }
+    }
+}
+
+/// How much of the answer to one request has come.
+pub(super) struct Answer {
+    sequence: u32,
+    interrupted: bool,
+    parts: usize,
+}
+
+impl Answer {
+    /// Nothing yet of the answer to the request of this number.
+    pub(super) fn to(sequence: u32) -> Self {
+        Self {
+            sequence,
+            interrupted: false,
+            parts: 0,
+        }
+    }
+
+    /// Takes in a datagram, whose rows go to `each`. `None` until the end has come.
+    pub(super) fn take(
+        &mut self,
+        datagram: &[u8],
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<Option<Parts>, DumpError> {
+        if datagram.is_empty() {
+            return Err(DumpError::Broken);
+        }
+        let mut has_rows = false;
+        for message in Messages(datagram) {
+            let message = message.ok_or(DumpError::Broken)?;
+            if message.sequence != self.sequence {
+                continue;
+            }
+            self.interrupted |= message.flags & NLM_F_DUMP_INTR != 0;
+            match message.kind {
+                NLMSG_DONE | NLMSG_ERROR => {
+                    return match status(message.payload).ok_or(DumpError::Broken)? {
+                        0 if self.interrupted => Err(DumpError::Interrupted),
+                        0 if self.parts + usize::from(has_rows) > 1 => Ok(Some(Parts::Several)),
+                        0 => Ok(Some(Parts::One)),
+                        errno => Err(DumpError::Kernel(Errno::from_raw_os_error(errno))),
+                    };
+                }
+                // NLMSG_NOOP, NLMSG_OVERRUN and the other control messages carry no row.
+                0..=15 => {}
+                _ => {
+                    has_rows = true;
+                    each(message.payload);
+                }
+            }
+        }
+        self.parts += usize::from(has_rows);
+        Ok(None)
     }
 }
 

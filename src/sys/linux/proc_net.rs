@@ -164,7 +164,7 @@ pub(super) fn has_ipv6_address(address: Ipv6Addr) -> io::Result<bool> {
 }
 
 /// The addresses in `/proc/net/if_inet6`: `fe800000000000000000000000000001 02 40 20 80 eth0`, in network byte order.
-fn interface_addresses(text: &str) -> impl Iterator<Item = Ipv6Addr> {
+pub(super) fn interface_addresses(text: &str) -> impl Iterator<Item = Ipv6Addr> {
     text.lines().filter_map(|line| {
         let digits = line.split_ascii_whitespace().next()?;
         if digits.len() != 32 {
@@ -174,17 +174,16 @@ fn interface_addresses(text: &str) -> impl Iterator<Item = Ipv6Addr> {
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use std::fmt::Write;
+#[cfg(any(test, fuzzing))]
+pub(super) mod written {
+    //! What the kernel writes.
 
-    use proptest::prelude::*;
+    use std::fmt::Write;
 
     use super::*;
 
-    const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-
-    fn printed(end: SocketAddr) -> String {
+    /// An end of a connection.
+    pub(in super::super) fn end(end: SocketAddr) -> String {
         let octets = match end.ip() {
             IpAddr::V4(address) => address.octets().to_vec(),
             IpAddr::V6(address) => address.octets().to_vec(),
@@ -197,13 +196,22 @@ mod tests {
         write!(text, ":{:04X}", end.port()).unwrap();
         text
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEADING: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
     /// A line as the kernel prints it.
     fn line(number: usize, row: &Row) -> String {
         format!(
             "{number:4}: {} {} {:02X} 00000000:00000000 {:02X}:{:08X} 00000000 {:5}        0 {} 1 ffff888000000000 100 0 0 10 0\n",
-            printed(row.local),
-            printed(row.remote),
+            written::end(row.local),
+            written::end(row.remote),
             row.state,
             u8::from(row.timer_ms.is_some()),
             row.timer_ms.unwrap_or_default() / MS_PER_TICK,

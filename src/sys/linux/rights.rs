@@ -32,7 +32,7 @@ fn has_no_right_to_trace() -> bool {
 }
 
 /// Whether this is the map of the first user namespace, or of one that is as large.
-fn is_of_all_users(map: &str) -> bool {
+pub(super) fn is_of_all_users(map: &str) -> bool {
     let mut numbers = map.split_ascii_whitespace();
     map.is_empty() || (numbers.next(), numbers.nth(1)) == (Some("0"), Some("4294967295"))
 }

@@ -140,14 +140,23 @@ pub(super) fn number(name: &[u8]) -> Option<u32> {
 /// The inode in `socket:[12345]`.
 pub(super) fn socket_in(link: &[u8]) -> Option<SocketId> {
     let digits = link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?;
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    // The standard parser would take `+7` as well.
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits)
+        .ok()?
+        .parse()
+        .ok()
+        .filter(|_| is_number)
 }
 
-/// The inodes of the sockets in an io_uring's table of fixed files, as its `fdinfo` lists them.
-fn fixed_files(fdinfo: &[u8]) -> impl Iterator<Item = SocketId> {
+/// The inodes of the sockets in an io_uring's table of fixed files, as its `fdinfo` lists them: `    0: socket:[77]`. The path of another file
+/// may have the same in it, at a place of its own.
+pub(super) fn fixed_files(fdinfo: &[u8]) -> impl Iterator<Item = SocketId> {
     fdinfo.split(|&byte| byte == b'\n').filter_map(|line| {
-        let start = line.windows(8).position(|window| window == b"socket:[")?;
-        socket_in(line.get(start..)?.trim_ascii_end())
+        let colon = line.iter().position(|&byte| byte == b':')?;
+        let (index, link) = line.split_at_checked(colon)?;
+        number(index.trim_ascii_start())?;
+        socket_in(link.strip_prefix(b": ")?.trim_ascii_end())
     })
 }
 
@@ -618,6 +627,13 @@ mod tests {
         let text =
             b"SqMask:\t0x7\nUserFiles:\t2\n    0: socket:[77]\n    1: /dev/null\nUserBufs:\t0\n";
         assert_eq!(fixed_files(text).collect::<Vec<_>>(), [77]);
+    }
+
+    #[test]
+    fn a_file_in_a_ring_that_is_called_like_a_socket_is_none() {
+        let text = b"UserFiles:\t2\n    0: /tmp/socket:[77]\n    1: /x: socket:[78]\n";
+        assert_eq!(fixed_files(text).count(), 0);
+        assert_eq!(socket_in(b"socket:[+7]"), None);
     }
 
     #[test]

@@ -196,7 +196,11 @@ fn is_everyone_visible() -> bool {
 
 /// Whether `/proc` is mounted with `hidepid`.
 fn hides() -> bool {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    hides_in(&std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default())
+}
+
+/// The same by what `/proc/PID/mountinfo` says.
+pub(super) fn hides_in(mounts: &str) -> bool {
     // The last one lies over the others.
     let of_proc = mounts
         .lines()

@@ -162,7 +162,7 @@ fn write_id(body: &mut Vec<u8>, port: u16) {
 }
 
 /// Reads a `struct inet_diag_msg` and the attributes after it; `None` where it is none of IPv4 or IPv6.
-fn parse(message: &[u8]) -> Option<Row> {
+pub(super) fn parse(message: &[u8]) -> Option<Row> {
     let fixed: &[u8; MESSAGE] = message.first_chunk()?;
     let [family, state, timer, _retransmits, ..] = *fixed;
     let expires = read_u32(fixed, 52)?;

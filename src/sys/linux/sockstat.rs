@@ -102,9 +102,9 @@ struct Space {
 
 /// What they say.
 #[derive(Debug, PartialEq, Eq)]
-struct Reading {
-    v4: String,
-    v6: String,
+pub(super) struct Reading {
+    pub(super) v4: String,
+    pub(super) v6: String,
 }
 
 impl Space {
@@ -146,14 +146,14 @@ fn text(file: &OwnedFd) -> Option<String> {
 }
 
 /// Whether all sockets that there are, are in the tables of these namespaces.
-fn is_balanced(readings: &[Reading]) -> Option<bool> {
-    let mut in_tables = 0;
+pub(super) fn is_balanced(readings: &[Reading]) -> Option<bool> {
+    let mut in_tables = 0_u64;
     let mut allocated = HashSet::new();
     for reading in readings {
         allocated.insert(number(&reading.v4, "TCP:", "alloc")?);
-        in_tables += number(&reading.v4, "TCP:", "inuse")?;
+        in_tables = in_tables.checked_add(number(&reading.v4, "TCP:", "inuse")?)?;
         if !reading.v6.is_empty() {
-            in_tables += number(&reading.v6, "TCP6:", "inuse")?;
+            in_tables = in_tables.checked_add(number(&reading.v6, "TCP6:", "inuse")?)?;
         }
     }
     Some(allocated == HashSet::from([in_tables]))
@@ -214,6 +214,12 @@ mod tests {
         let later = other.replace("alloc 9", "alloc 10");
         let both = [own(), reading(&later, "TCP6: inuse 1\n")];
         assert_eq!(is_balanced(&both), Some(false));
+    }
+
+    #[test]
+    fn a_sum_past_the_largest_number_proves_nothing() {
+        let v4 = format!("TCP: inuse {} alloc 0\n", u64::MAX);
+        assert_eq!(is_balanced(&[reading(&v4, "TCP6: inuse 1\n")]), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@
     reason = "the types of `object!` are called like its fields"
 )]
 
-mod escape;
+pub mod escape;
 mod object;
 mod parts;
 mod why;
