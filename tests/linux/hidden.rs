@@ -1,11 +1,16 @@
 //! Sockets whose holder can't be determined are never reported as free.
 
+use std::sync::{Mutex, PoisonError};
+
 use kill_port::{HiddenCause, survey};
 
 use super::answer::kill_plainly;
 use super::caller::{answer, calling};
 use crate::fixture::linux::{init_adopts_or_skip, is_root, proc, root_or_skip};
 use crate::fixture::{Fixture, Port};
+
+/// A thread that waits on a closed listener may be in the way of any port whose holder is not found. So such tests come one by one.
+static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn another_users_server_is_an_error_that_names_the_user_and_says_root() {
@@ -65,6 +70,7 @@ fn a_server_inside_another_pid_namespace_is_seen_from_outside() {
 
 #[test]
 fn a_socket_that_no_process_has_is_not_free() {
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let port = Port::claim();
     let on_its_way = Fixture::role("in_flight").port(&port).start();
     let answer = kill_plainly(port.number());
@@ -93,6 +99,7 @@ fn a_thread_that_waits_on_a_closed_listener_is_named_and_not_ended() {
     if !root_or_skip() {
         return;
     }
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for listen in ["tcp/127.0.0.1", "udp/127.0.0.1"] {
         let port = Port::claim();
         let server = Fixture::role("closed_while_waiting")
