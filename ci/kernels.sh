@@ -162,32 +162,33 @@ kernel() {
 }
 
 # --- test programs ------------------------------------------------------------
-# build TRIPLE: sets $programs, the command's binary and $linker. An empty one is this machine's own.
+# build TRIPLE: sets $programs, $command (the command itself, which the tests of the command start) and $linker. Without a TRIPLE they
+# are this machine's own.
 build() {
-  local options=(--locked --workspace --tests --no-run) build=(cargo) target=${CARGO_TARGET_DIR:-target}
+  local options=(--locked --workspace --tests) cargo=(cargo) upper=${1//-/_} least=5
+  [[ -n $everything ]] || options=(--locked --workspace --test main) least=2
   linker=cc
-  [[ -n $everything ]] || options=(--locked --no-run -p kill_port -p kill_port-fixture --test main)
   if [[ -n $1 ]]; then
-    target=$folder/target linker=${1/-unknown/}-gcc
-    local upper=${1//-/_}
+    linker=${1/-unknown/}-gcc
     # Only a nightly compiler has -Zbuild-std; this makes Debian's one of them.
-    build=(env -u RUSTFLAGS -u RUSTUP_TOOLCHAIN -u CARGO_BUILD_TARGET -u RUSTC_WRAPPER RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc
-      PATH="/usr/bin:$PATH" CARGO_TARGET_DIR="$target" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
+    cargo=(env -u RUSTFLAGS -u RUSTUP_TOOLCHAIN -u CARGO_BUILD_TARGET -u RUSTC_WRAPPER RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc
+      PATH="/usr/bin:$PATH" CARGO_TARGET_DIR="$folder/target" CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0
       "CARGO_TARGET_${upper^^}_LINKER=$linker" /usr/bin/cargo)
     options+=(-Zbuild-std=std,panic_abort --target "$1")
   fi
-  "${build[@]}" test "${options[@]}" 2>"$folder/log" || {
+  "${cargo[@]}" test "${options[@]}" --no-run --message-format json-render-diagnostics >"$folder/built" 2>"$folder/log" || {
     cat "$folder/log" >&2
     return 1
   }
-  # Cargo names each test program on stderr, in brackets behind its sources.
-  mapfile -t programs < <(sed -n 's/^ *Executable .* (\(.*\))$/\1/p' "$folder/log" | xargs realpath)
-  command=$(realpath -m "$target/$1/debug/kill_port")
-  # Those of the fixtures, the library and the command; the two latter have unit tests as well.
-  local least=2
-  [[ -z $everything ]] || least=5
-  ((${#programs[@]} >= least)) || {
-    cat "$folder/log" >&2
+  # The manifest, whether it is a test program, and where it is.
+  sed -n 's/.*"manifest_path":"\([^"]*\)".*"test":\(true\|false\)},"features".*"executable":"\([^"]*\)".*/\1 \2 \3/p' \
+    "$folder/built" >"$folder/list"
+  command=$(sed -n 's/.* false \(.*\/kill_port\)$/\1/p' "$folder/list")
+  mapfile -t programs < <(sed -n 's/.* true //p' "$folder/list")
+  # The tests of the command take twice as long as all others.
+  [[ -n $everything ]] || mapfile -t programs < <(grep -v "/cli/Cargo.toml " "$folder/list" | sed -n 's/.* true //p')
+  ((${#programs[@]} >= least)) && [[ -x $command ]] || {
+    cat "$folder/list" "$folder/log" >&2
     say "found only ${#programs[@]} test programs"
     return 1
   }
@@ -215,10 +216,10 @@ guest() {
   # Some tests read the sources and the documents.
   git ls-files -z | xargs -0 cp --parents -t "$root$PWD"
   for file in "${programs[@]}" "$command"; do
-    [[ -e $file ]] || continue
     mkdir -p "$root$(dirname "$file")"
     "$strip" -o "$root$file" "$file"
   done
+  echo "$PWD" >"$root/repository"
   # In the order in which they need each other. A kernel that has one built in has no file of it.
   for name in inet_diag tcp_diag udp_diag; do
     file=$(find "$modules/lib" -name "$name.ko*" 2>/dev/null | head -1)
@@ -228,7 +229,16 @@ guest() {
       *) cp "$file" "$root/modules/$((at++))-$name.ko" ;;
     esac
   done
-  printf '%s\n' "${programs[@]}" >"$root/programs"
+  # The name of each is its package's and the kind of its tests.
+  for file in "${programs[@]}"; do
+    name=$(awk -v file="$file" '$3 == file { print $1 }' "$folder/list")
+    name=$(sed -n 's/^name = "\(.*\)"/\1/p' "$name" | head -1)
+    case $file in
+      */deps/main-*) name+=" tests" ;;
+      *) name+=" unit-tests" ;;
+    esac
+    echo "$file $name"
+  done >"$root/programs"
   cat >"$root/init" <<'INIT'
 #!/bin/sh
 export PATH=/bin:/usr/bin HOME=/root
@@ -245,10 +255,11 @@ for module in /modules/*.ko; do [ ! -e "$module" ] || insmod "$module"; done
 echo "kernel: $(uname -r), $(uname -m)"
 : >/run/out
 tail -f /run/out &
-while read -r program; do
-  echo "running: $program" >>/run/out
+while read -r program name; do
+  echo "running: $name" >>/run/out
+  cd "$(cat /repository)"
   start=$(cut -d. -f1 /proc/uptime)
-  "$program" --test-threads 4 </dev/null >>/run/out 2>/run/errors
+  "$program" </dev/null >>/run/out 2>/run/errors
   status=$?
   sed 's/^/stderr: /' /run/errors >>/run/out
   echo "ended: $status after $(($(cut -d. -f1 /proc/uptime) - start)) s" >>/run/out
@@ -264,20 +275,21 @@ INIT
 
 # run NAME: boots it, and tells of each program what came of its tests. Fails if one failed, or if it did not get to the end.
 run() {
-  local qemu=(qemu-system-x86_64) console=ttyS0
+  # Whether the timer works is not to be told by how busy this machine is.
+  local qemu=(qemu-system-x86_64) line="console=ttyS0 no_timer_check"
   case $1 in
-    arm64) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a57) console=ttyAMA0 ;;
-    s390x) qemu=(qemu-system-s390x) console=ttysclp0 ;;
+    arm64) qemu=(qemu-system-aarch64 -M virt -cpu cortex-a57) line=console=ttyAMA0 ;;
+    s390x) qemu=(qemu-system-s390x) line=console=ttysclp0 ;;
   esac
   timeout 3600 "${qemu[@]}" -accel tcg,thread=multi -m 2048 -smp 2 -nographic -no-reboot -nic none -kernel "$image" \
-    -initrd "$folder/initrd" -append "console=$console panic=-1 quiet" </dev/null >"$folder/console" 2>&1 &
+    -initrd "$folder/initrd" -append "$line panic=-1 quiet" </dev/null >"$folder/console" 2>&1 &
   machine=$!
   wait "$machine" || true
   machine=
   tr -d '\r' <"$folder/console" >"$folder/told"
   awk -v name="$1" '
     /^kernel: / || /kernel: [0-9]/ { sub(/.*kernel: /, ""); kernel = $0 }
-    /^running: / { program = $2; sub(/.*\//, "", program); split("", skipped); left_out = 0; result = "" }
+    /^running: / { program = $2 " " $3; split("", skipped); left_out = 0; result = "" }
     /^test result: / { result = $0; sub(/^test result: [a-zA-Z]+\. /, "", result); sub(/; 0 measured.*/, "", result) }
     /^stderr: SKIPPED/ {
       test = $3; sub(/:$/, "", test)

@@ -93,8 +93,8 @@ fn ctrl_c_ends_a_command_that_is_stuck_in_its_own_output() {
             .start();
         let (reader, mut writer) = std::io::pipe().expect("a pipe");
         let stderr = writer.try_clone().expect("another end");
-        // SIGKILL comes before the next try, which is told of before it is made.
-        let mut command = command(&["-v", "-t", "950ms", &port.to_string()]);
+        // SIGKILL comes before the next try, which is told of before it is made; on a slow machine as well.
+        let mut command = command(&["-v", "-t", "500ms", &port.to_string()]);
         // SAFETY: between fork and exec this is one call that only takes numbers. The tests may run where Ctrl-C is ignored.
         unsafe {
             command.pre_exec(|| {
