@@ -5,8 +5,8 @@
 #   ci/kernels.sh all         every machine below, and every test program
 #   ci/kernels.sh NAME...     only these, with every test program: 6.1 6.12 5.10 4.15 arm64 s390x
 #
-# 6.1, 6.12 and 5.10 are Debian's, on x86-64, as is 6.1 on arm64 and on s390x, which is big-endian. 4.15 is Ubuntu's: it has no pidfds,
-# no io_uring, and as it is built no sock_diag(7) for UDP. Before 6.8 no kernel lists sockets that are bound and don't listen.
+# 6.1, 6.12 and 5.10 are Debian's, on x86-64, as is 6.1 on arm64 and on s390x, which is big-endian. 4.15 is Ubuntu's: it has neither
+# pidfds nor io_uring. Before 6.8 no kernel lists sockets that are bound and don't listen.
 #
 # Needs root on Debian for x86-64, and its archive. Without KVM the short form takes about five minutes on two cores, all of it about
 # an hour and a half. A test that can't be run on a kernel says so; how many did is told.
@@ -151,14 +151,15 @@ kernel() {
   debian "$processor" && apt_get_deb busybox-static || return 1
   busybox=$folder/debs/busybox-static/bin/busybox
   if [[ $1 == 4.15 ]]; then
-    package=linux-image-4.15.0-1142-kvm
-    ubuntu && apt_get_deb $package f26adcb084dff80acb9e43d39f39df0689f03cf4b427cc201fcafdd4895667f5 || return 1
+    package=linux-modules-4.15.0-213-generic
+    ubuntu && apt_get_deb linux-image-unsigned-4.15.0-213-generic 1165ce25b7a822ef514479b70124b9e843477619536eb562fb2d63ec9a421f61 &&
+      apt_get_deb $package b1a4a62df56d7bcc170449958fd5e8042f6eed6042ea256016d7688323bace7e || return 1
   else
     package=$(apt-cache "${apt[@]}" pkgnames linux-image- | grep -E "$pattern" | sort -V | tail -1)
     [[ -n $package ]] && apt_get_deb "$package" || return 1
   fi
   modules=$folder/debs/$package
-  image=$(echo "$modules"/boot/vmlinuz-*)
+  image=$(echo "$folder"/debs/*/boot/vmlinuz-*)
 }
 
 # --- test programs ------------------------------------------------------------
