@@ -689,13 +689,22 @@ fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Act
             let since = *open.refused_since.get_or_insert(round.at);
             while_refused(open, sight, round, since)
         }
-        Some(_) => when_possible(open, sight, round),
+        Some(_) => {
+            let was_refused = open.refused_since.take().is_some();
+            if was_refused && open.pending(round.conduct).next().is_some() {
+                // Whoever kept it until now has as long to be gone as the holders had.
+                open.free_since = Some(round.at);
+                if aftermath(open, sight, round).needs() != Need::Proof {
+                    return on_time(open, round);
+                }
+            }
+            when_possible(open, sight, round)
+        }
     }
 }
 
 /// What follows when the kernel lets the target be bound.
 fn when_possible(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Action> {
-    open.refused_since = None;
     let since = open.watch.map(|watch| watch.since);
     let is_over = since.is_some_and(|since| round.since(since) >= LONGEST_WATCH);
     // Where no socket was ever seen, it may be an ended server's connections that end one after the other.

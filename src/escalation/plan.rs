@@ -29,11 +29,13 @@ pub(crate) fn plan(
 ) -> io::Result<(Discovery, Vec<(Plan, Sight)>)> {
     let mut shared = Shared::new(options)?;
     shared.learn_rules()?;
-    let begun = Instant::now();
+    let mut first: Option<Instant> = None;
     let (snapshot, sights, drafts) = loop {
         let (snapshot, sights, drafts) = draft(&mut shared, targets, extent)?;
         let is_passing = drafts.iter().any(|draft| draft.is_passing);
-        if !is_passing || snapshot.at.saturating_duration_since(begun) >= TRY {
+        // However long the first look takes, what passes is looked at again.
+        let first = *first.get_or_insert(snapshot.at);
+        if !is_passing || snapshot.at.saturating_duration_since(first) >= TRY {
             break (snapshot, sights, drafts);
         }
         std::thread::sleep(LINGER);

@@ -308,6 +308,30 @@ fn a_leftover_of_an_ended_server_is_ended_if_the_port_can_not_be_bound_without_t
 }
 
 #[test]
+fn a_leftover_that_has_just_closed_its_connection_is_given_as_long_to_be_gone_as_a_holder() {
+    let mut world = World::new(KillOptions::new());
+    let (server, worker) = (world.fork(60), world.fork(61));
+    world.round(&listening(&[server]), MS);
+    let left = State {
+        is_refused: true,
+        uses: vec![(ConnectionState::CloseWait, Some(worker))],
+        exits: vec![server],
+        ..State::default()
+    };
+    world.round(&left, MS);
+    world.round(&left, Duration::from_secs(1));
+    // It may be on its way out, or go on: nothing tells yet.
+    world.round(&State::default(), MS);
+    assert_eq!(world.end, None);
+    let gone = State {
+        exits: vec![worker],
+        ..State::default()
+    };
+    world.round(&gone, MS);
+    assert_eq!(world.end, Some(Ok(())));
+}
+
+#[test]
 fn a_stranger_with_the_port_as_its_own_local_port_is_no_leftover_of_an_ended_server() {
     let mut world = World::new(KillOptions::new());
     let (server, stranger) = (world.fork(60), world.process(61));

@@ -7,7 +7,7 @@ use kill_port::{HiddenCause, survey};
 use super::answer::kill_plainly;
 use super::caller::{answer, calling};
 use crate::fixture::linux::{init_adopts_or_skip, is_root, proc, root_or_skip};
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Port, skip};
 
 /// A thread that waits on a closed listener may be in the way of any port whose holder is not found. So such tests come one by one.
 static ONE_BY_ONE: Mutex<()> = Mutex::new(());
@@ -92,6 +92,26 @@ fn a_socket_that_no_process_has_is_not_free() {
         HiddenCause::Unreadable
     };
     assert_eq!(seen.hidden()[0].cause, cause);
+}
+
+#[test]
+fn a_socket_in_an_io_uring_that_the_kernel_does_not_name_is_never_free() {
+    for listen in ["tcp/127.0.0.1", "udp/127.0.0.1"] {
+        let port = Port::claim();
+        let role = Fixture::role("io_uring").port(&port).listen(listen);
+        let server = match role.set("unnamed", 1).try_start() {
+            Ok(server) => server,
+            Err(why) => return skip(&why),
+        };
+        let answer = kill_plainly(port.number());
+        answer.held(&[("hidden", 0)]);
+        answer.told(&[]);
+        answer.mentions("io_uring");
+        assert!(server.is_alive());
+        let explanation = kill_port::explain(port.number()).expect("an explanation");
+        let cause = explanation.causes[0].to_string();
+        assert!(cause.contains("io_uring"), "{cause}");
+    }
 }
 
 #[test]

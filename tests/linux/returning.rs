@@ -6,6 +6,7 @@ use std::time::Duration;
 use kill_port::{Event, KillOptions, Obstacle};
 
 use super::answer::{Answer, kill, kill_plainly};
+use crate::fixture::linux::lists_bound_or_skip;
 use crate::fixture::linux::proc::{self, can_bind};
 use crate::fixture::linux::uses::claim_untouched;
 use crate::fixture::{Fixture, Port};
@@ -199,6 +200,9 @@ fn a_server_that_opens_its_listener_anew_is_named_when_its_time_is_over() {
 
 #[test]
 fn those_that_only_bind_in_place_of_an_ended_server_are_counted_and_their_supervisor_is_named() {
+    if !lists_bound_or_skip() {
+        return;
+    }
     let port = Port::claim();
     let supervisor = Fixture::role("binds_later").port(&port).start();
     let answer = kill(KillOptions::new().settle(SETTLE), &port.to_string());

@@ -71,9 +71,15 @@ fn without_grace_a_port_that_settles_is_free_and_not_timed_out() {
         .port(&port)
         .set("limit", 0)
         .start();
-    run(&format!("-t 0 --settle 3s {port}"))
+    let start = format!("{port}: freed in ");
+    let answer = run(&format!("-t 0 --settle 3s {port}"))
         .exits(0)
         .complains("may start it again")
-        .prints(&format!("{port}: freed in 3."));
+        .prints(&start);
+    let took = answer.out.strip_prefix(&start).and_then(|text| {
+        let seconds: f64 = text.split(' ').next()?.parse().ok()?;
+        Some(seconds)
+    });
+    assert!(took.is_some_and(|seconds| seconds >= 3.0), "{answer:?}");
     assert!(supervisor.is_alive());
 }
