@@ -148,7 +148,7 @@ impl Handle {
         };
         let stat = Stat::parse(&line).ok_or(Errno::IO)?;
         let is_same = self.start_ticks == 0 || stat.start_ticks == self.start_ticks;
-        Ok(is_same.then_some(stat))
+        Ok((is_same && !stat.is_released()).then_some(stat))
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {

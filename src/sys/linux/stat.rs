@@ -41,8 +41,8 @@ impl Stat {
         let mut fields = rest.split_ascii_whitespace();
         let state = *fields.next()?.as_bytes().first()?;
         let parent = fields.next()?.parse().ok()?;
-        let group = fields.next()?.parse().ok()?;
-        let session = fields.next()?.parse().ok()?;
+        let leader = group(fields.next()?)?;
+        let session = group(fields.next()?)?;
         let terminal = fields.next()?.parse().ok()?;
         let _terminal_group = fields.next()?;
         let flags = fields.next()?.parse().ok()?;
@@ -55,7 +55,7 @@ impl Stat {
             name,
             state,
             parent,
-            group,
+            group: leader,
             session,
             terminal,
             flags,
@@ -68,6 +68,11 @@ impl Stat {
     /// Whether the last thread has ended. The main thread alone may have, and then another holds the port.
     pub(super) fn has_exited(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x') && self.threads <= 1
+    }
+
+    /// Whether it has been waited for, and is just being taken down: it has no thread left.
+    pub(super) fn is_released(&self) -> bool {
+        self.threads == 0
     }
 
     /// Whether the main thread is on its way out or gone.
@@ -83,6 +88,14 @@ impl Stat {
     pub(super) fn is_kernel(&self) -> bool {
         self.flags & KERNEL_THREAD != 0
     }
+}
+
+/// The leader of a group or a session; -1 stands for one that is being taken down, and has none any more.
+fn group(field: &str) -> Option<u32> {
+    if field == "-1" {
+        return Some(0);
+    }
+    field.parse().ok()
 }
 
 #[cfg(test)]
@@ -113,6 +126,18 @@ mod tests {
     fn a_zombie_with_living_threads_has_not_exited() {
         assert!(!Stat::parse(&line(b"x", 'Z', 1, 2, 1)).unwrap().has_exited());
         assert!(Stat::parse(&line(b"x", 'Z', 1, 1, 1)).unwrap().has_exited());
+    }
+
+    #[test]
+    fn a_process_that_is_being_taken_down_is_none_any_more() {
+        let line = b"77 (sleep) X 42 -1 -1 0 -1 4228364 0 0 0 0 0 0 0 0 20 0 0 0 991 0 0 0\n";
+        let stat = Stat::parse(line).unwrap();
+        assert!(stat.is_released() && stat.has_exited());
+        assert!(
+            !Stat::parse(&self::line(b"x", 'Z', 1, 1, 1))
+                .unwrap()
+                .is_released()
+        );
     }
 
     #[test]
