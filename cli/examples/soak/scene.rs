@@ -1,7 +1,7 @@
 //! One scene: servers are set up, the command is called, what came of it is checked, and all is cleared away.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kill_port_fixture::{Fixture, Folder, Port};
