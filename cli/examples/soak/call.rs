@@ -1,7 +1,7 @@
 //! A call of the command: its options, what they allow it to do, and the process that makes it.
 
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -360,7 +360,7 @@ impl Call {
     }
 
     /// Starts it.
-    pub fn start(&self, stage: &crate::act::Stage, mark: &str, home: &PathBuf) -> Fixture {
+    pub fn start(&self, stage: &crate::act::Stage, mark: &str, home: &Path) -> Fixture {
         let mut role = stage
             .role("calls")
             .set("program", self.program.display())

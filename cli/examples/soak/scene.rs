@@ -1,7 +1,7 @@
 //! One scene: servers are set up, the command is called, what came of it is checked, and all is cleared away.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kill_port_fixture::{Fixture, Folder, Port};
@@ -162,7 +162,7 @@ fn choose(dice: &mut Dice, acts: &[Act], folders: &[PathBuf], programs: &[PathBu
 }
 
 /// Makes all calls at once, and waits for them.
-fn call(calls: Vec<Call>, scene: &mut Scene, stage: &Stage, home: &PathBuf, number: u64) {
+fn call(calls: Vec<Call>, scene: &mut Scene, stage: &Stage, home: &Path, number: u64) {
     let mark = |place: usize| format!("SOAK_CALL={}-{number}-{place}", std::process::id());
     let callers: Vec<Fixture> = (calls.iter().enumerate())
         .map(|(place, call)| call.start(stage, &mark(place), home))
