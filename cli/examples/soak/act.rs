@@ -56,6 +56,8 @@ pub struct Act {
     pub is_elsewhere: bool,
     /// Whether everybody in it is root.
     pub is_roots: bool,
+    /// How often it had told before the calls that the machine kept it from its work.
+    pub stalls: usize,
     /// Whether a client may connect without changing what it is.
     pub welcomes: bool,
 }
@@ -95,6 +97,7 @@ impl Act {
             is_fleeting: false,
             is_elsewhere: false,
             is_roots: true,
+            stalls: 0,
             welcomes: false,
         }
     }
@@ -112,6 +115,7 @@ impl Act {
 
     /// Meets everybody who has been introduced, and those that were started first.
     pub fn meet(&mut self) {
+        self.stalls = self.stalled();
         let introduced = self.introduced();
         let is_known = |pid| introduced.iter().any(|(_, known)| *known == pid);
         // The first process of a PID namespace's own waits for that alone.
@@ -138,6 +142,21 @@ impl Act {
             })
             .filter(|(_, pid)| *pid != 1)
             .collect()
+    }
+
+    fn stalled(&self) -> usize {
+        self.cast.iter().map(|one| one.count("stalled")).sum()
+    }
+
+    /// Whether the machine has kept it from its work since. It tells that afterwards.
+    pub fn was_stalled(&self) -> bool {
+        for _ in 0..500 {
+            if self.stalled() > self.stalls {
+                return true;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        false
     }
 
     /// All that its processes have said.
