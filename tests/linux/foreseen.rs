@@ -120,7 +120,7 @@ impl Situation {
         // Where some are fleeting, those count that were there at the beginning and are not.
         let steady = scene.cast(is_steady);
         let counts = |pid| self.fleeting.is_empty() || steady.contains(&pid);
-        let (plan, kill) = scene.ask(&self.caller, self.target);
+        let (plan, kill) = scene.ask(&self.caller, self.target)?;
         let (plan, kill) = (Outcome::of(&plan, counts), Outcome::of(&kill, counts));
         let both = format!("{}: foreseen {plan:#?}, and done {kill:#?}", self.name);
         assert!(
@@ -259,7 +259,7 @@ impl Scene {
     }
 
     /// What the dry run says, and then what the kill comes to.
-    fn ask(&self, caller: &Caller, target: &str) -> (Answer, Answer) {
+    fn ask(&self, caller: &Caller, target: &str) -> Result<(Answer, Answer), String> {
         let mut target = target.replace("{port}", &self.port.to_string());
         if target.contains("{chosen}") {
             target = target.replace("{chosen}", &self.fixtures[0].port().to_string());
@@ -273,14 +273,16 @@ impl Scene {
                 let has_ended = |pid| running.contains(&pid) && !proc::is_running(pid);
                 let is_harmless = !plan.holders.iter().any(|one| has_ended(one.pid));
                 assert!(is_harmless, "{plan:#?}");
-                (plan, Answer::of(&options.kill(target)))
+                Ok((plan, Answer::of(&options.kill(target))))
             }
             Caller::There(settings) => {
                 let caller = self.role(&format!("caller foresee=1 {settings}"));
-                foreseen_and_done(&caller.set("target", target).start())
+                let caller = caller.set("target", target).try_start()?;
+                Ok(foreseen_and_done(&caller))
             }
             Caller::Within => {
-                foreseen_and_done(self.fixtures.last().expect("a fixture that calls"))
+                let caller = self.fixtures.last().expect("a fixture that calls");
+                Ok(foreseen_and_done(caller))
             }
         }
     }

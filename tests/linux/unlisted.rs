@@ -2,14 +2,17 @@
 //! may be traced is asked for it. Refusing netlink to the caller has the same effect as a kernel before 6.8.
 
 use super::caller::{answer, calling};
-use crate::fixture::linux::root_or_skip;
 use crate::fixture::linux::uses::claim_untouched;
+use crate::fixture::linux::{finds_bound_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port, skip};
 
 const USER: u32 = 65534;
 
 /// Whether processes of this user may be traced that are no descendants. If not, says that the test is skipped.
 fn tracing_or_skip() -> bool {
+    if !finds_bound_or_skip() {
+        return false;
+    }
     let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
     // SAFETY: `geteuid` takes nothing and can't fail.
     let level = if unsafe { libc::geteuid() } == 0 {
