@@ -88,7 +88,7 @@ class Run:
         master, slave = pty.openpty() if keys else (None, None)
         if keys:
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
-        self.screen = b""
+        self.screen, self.seen, self.idle, self.keys = b"", 0, 0, 0
         self.pid = os.fork()
         if self.pid == 0:
             try:
@@ -119,7 +119,7 @@ class Run:
             if keys:
                 self.read(master)
                 if tick % 4 == 0:
-                    self.type(master, tick)
+                    self.type(master)
             # Each call stops the program twice, and on a busy machine it waits for its turn each time.
             if time.monotonic() - started > LIMIT + min(150, sum(self.counts.values()) / 50):
                 raise Late
@@ -154,11 +154,15 @@ class Run:
         except OSError:
             pass
 
-    def type(self, master, tick):
-        """Yes to a question, Enter in the list; after some seconds Ctrl-C, which has to end it."""
+    def type(self, master):
+        """Yes to a question, Enter in the list, once something new is shown or a while has passed; at last Ctrl-C, which has to end it."""
+        self.idle += 1
+        if len(self.screen) == self.seen and self.idle < 10:
+            return
+        self.seen, self.idle, self.keys = len(self.screen), 0, self.keys + 1
         is_asked = self.screen.rfind(b"[y/N]") > self.screen.rfind(b"free which?")
         try:
-            os.write(master, b"\x03" if tick > 80 else b"y\n" if is_asked else b"\r")
+            os.write(master, b"\x03" if self.keys > 10 else b"y\n" if is_asked else b"\r")
         except OSError:
             pass
 
@@ -619,7 +623,8 @@ def judge(name, situation, scene, run, fault):
     if run.late:
         wrong.append("HANG")
     is_memory = fault and fault.name in MEMORY
-    if not run.late and (run.code < 0 or run.code in (101, 134) or "panicked" in text) and not is_memory:
+    is_interrupted = run.keys > 10 and run.code == -signal.SIGINT
+    if not run.late and not is_interrupted and (run.code < 0 or run.code in (101, 134) or "panicked" in text) and not is_memory:
         wrong.append(f"PANIC {run.code}")
     may = set(scene.may)
     # A process that is closed to this user, or is said not to be there, may hold the port as well, and nobody can tell: then whoever is
@@ -641,7 +646,7 @@ def judge(name, situation, scene, run, fault):
             wrong.append("FALSE FREE: says so")
     if not situation.frees and run.code == 0 and situation.says not in run.out:
         wrong.append("FALSE FREE: not shown")
-    if run.code not in ((0, 1, 129, 130) if situation.keys else (0, 1)) and not wrong and not is_memory:
+    if run.code not in ((0, 1, 129, 130) if situation.keys else (0, 1)) and not wrong and not is_memory and not is_interrupted:
         # The folder is a part of the command line.
         if not (run.code == 2 and "--in" in run.err):
             wrong.append(f"ODD exit {run.code}")
