@@ -644,7 +644,9 @@ def judge(name, situation, scene, run, fault):
             wrong.append(f"FALSE FREE: exit {run.code}")
         elif run.code and len(situation.ports) == 1 and re.search(r"^8080\S*: (freed|free already)", plain(run.out), re.M):
             wrong.append("FALSE FREE: says so")
-    if not situation.frees and run.code == 0 and situation.says not in run.out:
+    # Whoever reads may have enough.
+    is_unread = fault and fault.name in ("write", "writev") and fault.error == "EPIPE"
+    if not situation.frees and run.code == 0 and situation.says not in run.out and not is_unread:
         wrong.append("FALSE FREE: not shown")
     if run.code not in ((0, 1, 129, 130) if situation.keys else (0, 1)) and not wrong and not is_memory and not is_interrupted:
         # The folder is a part of the command line.

@@ -2,7 +2,7 @@
 # Hostile input of every kind that is read (fuzz/targets): what the kernel and other processes say, container engines, ports as people write and
 # paste them, and what is printed of it. Begins with fuzz/corpus, in which each find stays, and goes on from there by chance (libFuzzer).
 #
-#   ci/fuzz.sh          twelve seconds for each, two at a time: about two minutes, and about two more to build
+#   ci/fuzz.sh          four seconds for each, two at a time: half a minute, and about two more to build
 #   ci/fuzz.sh RUNS     so many inputs for each
 #
 # Needs a C++ compiler. Does what `cargo fuzz` does without a sanitizer, for which there is no use in parsers without `unsafe`; so it needs
@@ -18,7 +18,7 @@ skip() {
 
 [[ $(uname) = Linux ]] || skip "what is read differs elsewhere, and the targets are those of Linux"
 command -v c++ >/dev/null || skip "there is no C++ compiler, of which libFuzzer is made"
-limit=(-max_total_time=12)
+limit=(-max_total_time=4)
 if [[ $# -gt 0 ]]; then limit=(-runs="$1"); fi
 
 flags=(--cfg fuzzing -Cpasses=sancov-module)
