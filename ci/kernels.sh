@@ -98,7 +98,8 @@ archive() {
   [[ ! -e $at ]] || return 0
   mkdir -p "$at/lists/partial" "$at/cache/archives/partial"
   cat >"$at/sources.list"
-  apt-get "${apt[@]}" update -qq >"$folder/log" 2>&1 && [[ ! -s $folder/log ]] || {
+  # It calls it a success if nothing could be had.
+  apt-get "${apt[@]}" update -qq >"$folder/log" 2>&1 && ! grep -q "^[EW]: Failed to fetch" "$folder/log" || {
     cat "$folder/log" >&2
     return 1
   }
@@ -119,7 +120,13 @@ ubuntu() {
   # What makes a root file system of any release knows where their archive is. The key is not in Debian; what is taken is compared below.
   apt_get_deb debootstrap || return 1
   local mirror
-  mirror=$(sed -n '/amd64/,/;;/s/^[ \t]*default_mirror //p' "$folder/debs/debootstrap/usr/share/debootstrap/scripts/gutsy" | tail -1)
+  # shellcheck disable=SC1091,SC2034
+  mirror=$(
+    ARCH=amd64 SUITE=bionic
+    default_mirror() { echo "$1"; }
+    mirror_style() { exit 0; }
+    . "$folder/debs/debootstrap/usr/share/debootstrap/scripts/gutsy"
+  )
   archive ubuntu amd64 <<<"deb [trusted=yes] $mirror bionic-updates main"
 }
 

@@ -2,7 +2,7 @@
 
 use super::answer::Answer;
 use super::caller::{answer, calling};
-use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
+use crate::fixture::linux::{ipv6_or_skip, netlink_can_be_refused_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port, Role};
 
 /// Servers of every kind are ended by a caller to whom `refused` is refused.
@@ -35,6 +35,9 @@ fn servers_are_ended_without(refused: &[&str]) {
 
 #[test]
 fn servers_are_ended_where_netlink_is_refused() {
+    if !netlink_can_be_refused_or_skip() {
+        return;
+    }
     servers_are_ended_without(&["no_netlink"]);
 }
 
@@ -45,11 +48,17 @@ fn servers_are_ended_where_there_are_no_pidfds() {
 
 #[test]
 fn servers_are_ended_where_there_is_neither() {
+    if !netlink_can_be_refused_or_skip() {
+        return;
+    }
     servers_are_ended_without(&["no_netlink", "no_pidfd"]);
 }
 
 #[test]
 fn without_netlink_clients_are_still_told_from_servers() {
+    if !netlink_can_be_refused_or_skip() {
+        return;
+    }
     let port = Port::claim();
     let local = Port::claim();
     let server = Fixture::server(&port);

@@ -96,6 +96,7 @@ fn a_socket_that_no_process_has_is_not_free() {
 
 #[test]
 fn a_socket_in_an_io_uring_that_the_kernel_does_not_name_is_never_free() {
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
     for listen in ["tcp/127.0.0.1", "udp/127.0.0.1"] {
         let port = Port::claim();
         let role = Fixture::role("io_uring").port(&port).listen(listen);
@@ -128,9 +129,13 @@ fn a_thread_that_waits_on_a_closed_listener_is_named_and_not_ended() {
             .start();
         let answer = kill_plainly(port.number());
         answer.held(&[("hidden", 0)]);
+        assert!(server.is_alive());
+        if cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64"))) {
+            skip("on this processor it is not told what a thread waits for");
+            continue;
+        }
         answer.mentions(&format!("(PID {})", server.pid()));
         assert!(!answer.display.contains("NFS"), "{answer:#?}");
-        assert!(server.is_alive());
         let seen = survey(port.number()).expect("a survey");
         assert_eq!(seen.hidden()[0].cause, HiddenCause::Closed);
         let explanation = kill_port::explain(port.number()).expect("an explanation");

@@ -3,14 +3,14 @@
 
 use super::caller::{answer, calling};
 use crate::fixture::linux::uses::claim_untouched;
-use crate::fixture::linux::{finds_bound_or_skip, root_or_skip};
+use crate::fixture::linux::{finds_bound_or_skip, netlink_can_be_refused_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port, skip};
 
 const USER: u32 = 65534;
 
 /// Whether processes of this user may be traced that are no descendants. If not, says that the test is skipped.
 fn tracing_or_skip() -> bool {
-    if !finds_bound_or_skip() {
+    if !finds_bound_or_skip() || !netlink_can_be_refused_or_skip() {
         return false;
     }
     let scope = std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope").unwrap_or_default();
@@ -50,6 +50,9 @@ fn a_process_that_has_bound_the_port_is_planned_for_where_it_may_be_traced() {
 
 #[test]
 fn what_can_not_be_traced_is_told_as_something_that_is_bound_there() {
+    if !netlink_can_be_refused_or_skip() {
+        return;
+    }
     if !root_or_skip() {
         return;
     }
@@ -71,6 +74,9 @@ fn what_can_not_be_traced_is_told_as_something_that_is_bound_there() {
 
 #[test]
 fn a_port_that_nobody_has_bound_is_free_where_nothing_is_listed() {
+    if !netlink_can_be_refused_or_skip() {
+        return;
+    }
     let port = Port::claim();
     answer(calling(&port).set("no_netlink", 1)).was_free();
 }
