@@ -395,6 +395,7 @@ class Connections:
         "CLOSE_WAIT",
         "LAST_ACK",
         "CLOSING",
+        "CLOSED",
         "OTHER",
     ]
 
