@@ -284,17 +284,22 @@ fn a_holder_is_asked_to_end_and_a_bind_proves_the_port_free() {
     assert_eq!(world.end, Some(Ok(())));
 }
 
+/// The server has ended, and its worker keeps a connection of it, so that the port can't be bound.
+fn leftover(server: Id, worker: Id) -> State {
+    State {
+        is_refused: true,
+        uses: vec![(ConnectionState::CloseWait, Some(worker))],
+        exits: vec![server],
+        ..State::default()
+    }
+}
+
 #[test]
 fn a_leftover_of_an_ended_server_is_ended_if_the_port_can_not_be_bound_without_that() {
     let mut world = World::new(KillOptions::new());
     let (server, worker) = (world.fork(60), world.fork(61));
     world.round(&listening(&[server]), MS);
-    let left = State {
-        is_refused: true,
-        uses: vec![(ConnectionState::CloseWait, Some(worker))],
-        exits: vec![server],
-        ..State::default()
-    };
+    let left = leftover(server, worker);
     world.round(&left, MS);
     assert_eq!(world.sent, [(server, Signal::Term), (worker, Signal::Term)]);
     world.round(
@@ -312,12 +317,7 @@ fn a_leftover_that_has_just_closed_its_connection_is_given_as_long_to_be_gone_as
     let mut world = World::new(KillOptions::new());
     let (server, worker) = (world.fork(60), world.fork(61));
     world.round(&listening(&[server]), MS);
-    let left = State {
-        is_refused: true,
-        uses: vec![(ConnectionState::CloseWait, Some(worker))],
-        exits: vec![server],
-        ..State::default()
-    };
+    let left = leftover(server, worker);
     world.round(&left, MS);
     world.round(&left, Duration::from_secs(1));
     // It may be on its way out, or go on: nothing tells yet.

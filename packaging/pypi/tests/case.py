@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import tempfile
 import unittest
 from pathlib import Path
@@ -21,6 +23,12 @@ class Case(unittest.TestCase):
         server = Server(port, **options)
         self.addCleanup(server.end)
         return server
+
+    def caller(self, program, port, **options):
+        """Another Python that runs this, with the port as its argument."""
+        caller = subprocess.Popen([sys.executable, "-c", program, str(port)], text=True, **options)
+        self.addCleanup(caller.kill)
+        return caller
 
     def folder(self):
         folder = tempfile.TemporaryDirectory()

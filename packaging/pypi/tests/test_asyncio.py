@@ -2,7 +2,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import unittest
 from pathlib import Path
 
@@ -117,10 +116,9 @@ class Asyncio(Case):
         )
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
         try:
-            caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdin=subprocess.PIPE, text=True)
+            caller = self.caller(program, port, stdin=subprocess.PIPE)
         finally:
             signal.signal(signal.SIGINT, before)
-        self.addCleanup(caller.kill)
         self.assertEqual(server.line(), "SIGTERM")
         caller.communicate("now\n", timeout=60)
         self.assertEqual(caller.returncode, 0)

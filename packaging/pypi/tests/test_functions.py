@@ -185,8 +185,7 @@ class KillPort(Case):
             "try: kill_port.kill_port(int(sys.argv[1]), grace=600)\n"
             "except KeyboardInterrupt: print(open(f'/proc/self/task/{__import__(\"os\").getpid()}/children').read().strip() or 'none')\n"
         )
-        caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdout=subprocess.PIPE, text=True)
-        self.addCleanup(caller.kill)
+        caller = self.caller(program, port, stdout=subprocess.PIPE)
         self.assertEqual(server.line(), "SIGTERM")
         caller.send_signal(signal.SIGINT)
         self.assertEqual(caller.communicate(timeout=60)[0], "none\n")
@@ -210,8 +209,7 @@ class KillPort(Case):
                 # Where nobody waits for it, it ends soon.
                 "os.waitpid(-1, 0) if open(f'/proc/self/task/{os.getpid()}/children').read().strip() else None\n"
             )
-            caller = subprocess.Popen([sys.executable, "-c", program, str(port)], stdout=subprocess.PIPE, text=True)
-            self.addCleanup(caller.kill)
+            caller = self.caller(program, port, stdout=subprocess.PIPE)
             with self.subTest(call):
                 self.assertEqual(caller.communicate(timeout=60)[0], "interrupted\n")
                 self.assertTrue(server.is_alive)

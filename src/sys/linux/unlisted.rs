@@ -78,21 +78,30 @@ fn file_of(path: &str) -> Option<u64> {
     Some(stat(path).ok()?.st_ino)
 }
 
-/// `SO_NETNS_COOKIE`: which network namespace a socket belongs to.
+/// Which network namespace a socket belongs to, since Linux 5.14.
 fn cookie_of(socket: &OwnedFd) -> Option<u64> {
-    let mut cookie = 0_u64;
-    let mut length = size_of::<u64>() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `length` bytes, which the number has.
+    option(socket, libc::SOL_SOCKET, libc::SO_NETNS_COOKIE).map(u64::from_ne_bytes)
+}
+
+/// What getsockopt(2) tells, where `rustix` has no word for it. What an older kernel leaves out is 0.
+fn option<const SIZE: usize>(
+    socket: &OwnedFd,
+    level: libc::c_int,
+    name: libc::c_int,
+) -> Option<[u8; SIZE]> {
+    let mut value = [0_u8; SIZE];
+    let mut length = SIZE as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, which the array has.
     let answer = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_NETNS_COOKIE,
-            (&raw mut cookie).cast(),
+            level,
+            name,
+            value.as_mut_ptr().cast(),
             &raw mut length,
         )
     };
-    (answer == 0).then_some(cookie)
+    (answer == 0).then_some(value)
 }
 
 /// The sockets among a process's descriptors.
@@ -137,18 +146,8 @@ fn ask(socket: &OwnedFd, port: u16, id: SocketId) -> Option<Socket> {
 
 /// Whether it had a connection, which its other end has broken off: packets have come. Where that is not told, it had none.
 fn was_connected(socket: &OwnedFd) -> bool {
-    // SAFETY: an all-zero structure of numbers is a valid one.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut size = size_of_val(&info) as libc::socklen_t;
-    // SAFETY: the kernel writes no more than `size` bytes to the structure, and both live through the call.
-    let told = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            (&raw mut info).cast(),
-            &raw mut size,
-        )
-    };
-    told == 0 && info.tcpi_segs_in != 0
+    const SEGMENTS: usize = std::mem::offset_of!(libc::tcp_info, tcpi_segs_in);
+    option::<{ size_of::<libc::tcp_info>() }>(socket, libc::IPPROTO_TCP, libc::TCP_INFO)
+        .and_then(|info| info.get(SEGMENTS..)?.first_chunk().copied())
+        .is_some_and(|segments| u32::from_ne_bytes(segments) != 0)
 }
