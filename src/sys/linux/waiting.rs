@@ -1,6 +1,7 @@
 //! Threads that wait for a connection or a datagram on a descriptor which was closed meanwhile. Closing does not wake them, and as long as
 //! they wait, the kernel keeps the socket for them, to which no descriptor leads any more.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use super::super::aside::Task;
@@ -10,14 +11,20 @@ use crate::protocol::Protocol;
 /// How long the look at all threads may take. What a thread waits in is not told while its process is on its way into another program.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// The processes that have such a thread, as far as this user may see what threads wait in. Which socket it is, nothing tells.
+/// The processes that have such a thread, as far as this user may see what threads wait in. Which socket it is, nothing tells. Those that
+/// were found before one kept its answer back are told.
 pub(crate) fn waiting_on_closed(protocol: Protocol) -> Vec<u32> {
+    let (sender, found) = mpsc::channel();
     let search = move |_| {
-        let mut pids = pids().unwrap_or_default();
-        pids.retain(|&pid| has_one(pid, protocol));
-        pids
+        let pids = pids().unwrap_or_default();
+        for pid in pids.into_iter().filter(|&pid| has_one(pid, protocol)) {
+            // Nobody listens any more after the deadline, which is fine.
+            let _ = sender.send(pid);
+        }
     };
-    Task::start(LIMIT, search).finish().unwrap_or_default()
+    // Whether it came to its end makes no difference to what was found.
+    let _ = Task::start(LIMIT, search).finish();
+    found.try_iter().collect()
 }
 
 fn has_one(pid: u32, protocol: Protocol) -> bool {
