@@ -112,6 +112,14 @@ mod terminal {
                     Ok(1..) if byte == *b"\n" => break,
                     Ok(1..) => line.extend(byte),
                     Err(Errno::INTR) => {}
+                    // Node.js leaves terminals in a mode in which nothing waits.
+                    Err(Errno::AGAIN) => {
+                        let mut input = [PollFd::new(&self.stdin, PollFlags::IN)];
+                        match poll(&mut input, None) {
+                            Ok(_) | Err(Errno::INTR) => {}
+                            Err(_) => return None,
+                        }
+                    }
                     Ok(0) | Err(_) => return None,
                 }
             }

@@ -23,7 +23,7 @@ use crate::connection::{Connection, ConnectionState};
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey};
-use crate::sys::{self, Depth, Manner, Ports, Table};
+use crate::sys::{self, Bind, Depth, Manner, Ports, Table};
 use crate::target::Target;
 
 /// How long a socket may outlive its last holder: a descriptor in an io_uring goes 20 to 30 ms after its process. One that
@@ -142,7 +142,7 @@ impl Discovery {
         }
         let mut found = self.table.find(ids, depth)?;
         let (handles, held): (Vec<_>, Vec<_>) = found.holders.into_iter().unzip();
-        for (id, sockets) in self.people.meet_all(handles).into_iter().zip(held) {
+        for (id, sockets) in self.people.meet_all(handles)?.into_iter().zip(held) {
             for socket in sockets {
                 scan.owners.entry(socket).or_default().push(id);
             }
@@ -209,7 +209,7 @@ impl Discovery {
         }
         let roots: Vec<&sys::Handle> = places.keys().map(|&id| self.people.handle(id)).collect();
         let handles = sys::descendants(&roots)?;
-        let mut met = self.people.meet_all(handles);
+        let mut met = self.people.meet_all(handles)?;
         met.sort_by_key(|&id| self.people.crowd[id].ancestors.len());
         for id in met {
             let above = &self.people.crowd[id].ancestors;
@@ -231,10 +231,8 @@ impl Discovery {
     pub(crate) fn started_since(&mut self, mark: sys::Mark, below: &[Id]) -> io::Result<Vec<Id>> {
         let below: Vec<&sys::Handle> = below.iter().map(|&id| self.people.handle(id)).collect();
         let handles = sys::started_since(mark, &below)?;
-        Ok(handles
-            .into_iter()
-            .map(|handle| self.people.place(handle))
-            .collect())
+        let started = handles.into_iter();
+        started.map(|handle| self.people.place(handle)).collect()
     }
 
     /// What is known of a socket whose holder can't be determined.
@@ -346,8 +344,8 @@ impl Discovery {
                 continue;
             }
             for address in addresses(target) {
-                let answer = try_bind(protocol, target.port(), address, as_servers_do(protocol));
-                let answer = answer?;
+                let socket = SocketAddr::new(address, target.port());
+                let answer = sys::bind(protocol, socket, as_servers_do(protocol))?;
                 if answer == Bind::InUse {
                     refusals.push(Refusal { protocol, address });
                 }
@@ -556,8 +554,9 @@ impl Discovery {
         // Somebody who can't be looked at may hold what nobody is seen to hold.
         if !found.unheld.is_empty() {
             for &pid in found.unreadable.iter() {
-                let handle = sys::Handle::open(pid)?;
-                holders.extend(handle.map(|handle| (self.people.place(handle), Vec::new())));
+                if let Some(handle) = sys::Handle::open(pid)? {
+                    holders.push((self.people.place(handle)?, Vec::new()));
+                }
             }
         }
         let mut others: HashMap<Id, Vec<Holder>> = HashMap::new();
@@ -712,7 +711,8 @@ fn bind_plainly(target: Target) -> Option<bool> {
     };
     let mut is_told = true;
     for address in addresses(target) {
-        match try_bind(Protocol::Tcp, target.port(), address, plainly) {
+        let socket = SocketAddr::new(address, target.port());
+        match sys::bind(Protocol::Tcp, socket, plainly) {
             Ok(Bind::Done) if TAKES_BOTH && is_ipv6_wildcard(address) => {
                 return is_told.then_some(true);
             }
@@ -730,31 +730,6 @@ fn as_servers_do(protocol: Protocol) -> Manner {
     Manner {
         reuse_address: cfg!(unix) && protocol == Protocol::Tcp,
         dual_stack: true,
-    }
-}
-
-/// What a bind tells of a port.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bind {
-    Done,
-    InUse,
-    /// The error is a missing permission, a foreign address or the like, and proves nothing.
-    Untold,
-}
-
-/// Binds for an instant. It fails where there was nothing to bind with.
-fn try_bind(protocol: Protocol, port: u16, address: IpAddr, manner: Manner) -> io::Result<Bind> {
-    let address = SocketAddr::new(address, port);
-    let socket = match sys::socket_for(protocol, address, manner) {
-        Err(error) if sys::has_no_such_family(&error) => return Ok(Bind::Untold),
-        // Whoever gets no socket, as in a sandbox, can bind nothing.
-        socket => socket?,
-    };
-    match socket.bind(&address.into()) {
-        Ok(()) => Ok(Bind::Done),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Bind::InUse),
-        Err(error) if sys::is_short_of_something(&error) => Err(error),
-        Err(_) => Ok(Bind::Untold),
     }
 }
 

@@ -119,6 +119,8 @@ pub(crate) struct People {
     pub asks_for_unseen_children: bool,
     /// What is left of it for those who keep something back.
     patience: Patience,
+    /// The same for those whose folders lie on storage that hangs.
+    patience_for_folders: Patience,
 }
 
 impl People {
@@ -163,16 +165,17 @@ impl People {
 
     /// Meets processes by their handles: everything that this user may read of them, and those above them. What was read in passing is
     /// read anew, for it may be of the program before.
-    pub(crate) fn meet_all(&mut self, handles: impl IntoIterator<Item = Handle>) -> Vec<Id> {
-        let met: Vec<Id> = handles
-            .into_iter()
-            .map(|handle| self.meet(handle))
-            .collect();
+    pub(crate) fn meet_all(
+        &mut self,
+        handles: impl IntoIterator<Item = Handle>,
+    ) -> io::Result<Vec<Id>> {
+        let met = handles.into_iter().map(|handle| self.meet(handle));
+        let met = met.collect::<io::Result<Vec<Id>>>()?;
         self.describe_all(&met);
-        met
+        Ok(met)
     }
 
-    fn meet(&mut self, handle: Handle) -> Id {
+    fn meet(&mut self, handle: Handle) -> io::Result<Id> {
         let id = match self.known(&handle) {
             Some(id) if !self.acquaintances[id.0].is_met => {
                 let ancestors = std::mem::take(&mut self.crowd.0[id.0].ancestors);
@@ -184,32 +187,35 @@ impl People {
                 let known = &mut self.acquaintances[id.0];
                 known.handle = handle;
                 known.is_described = false;
-                self.learn_ancestors(id);
+                self.learn_ancestors(id)?;
                 id
             }
-            _ => self.place(handle),
+            _ => self.place(handle)?,
         };
         self.acquaintances[id.0].is_met = true;
-        id
+        Ok(id)
     }
 
     /// Learns who is above a process.
-    pub(crate) fn place(&mut self, handle: Handle) -> Id {
+    pub(crate) fn place(&mut self, handle: Handle) -> io::Result<Id> {
         let id = self.note(handle);
-        self.learn_ancestors(id);
-        id
+        self.learn_ancestors(id)?;
+        Ok(id)
     }
 
-    fn learn_ancestors(&mut self, id: Id) {
-        if !std::mem::replace(&mut self.acquaintances[id.0].is_placed, true) {
+    /// It fails where one of them could not be looked at: without those above it, it could be told to end, or they, for want of a reason not to.
+    fn learn_ancestors(&mut self, id: Id) -> io::Result<()> {
+        if !self.acquaintances[id.0].is_placed {
             let parent = self.handle(id).parent_when_opened();
-            let ancestors = self.above(parent);
+            let ancestors = self.above(parent)?;
+            self.acquaintances[id.0].is_placed = true;
             // One that has just ended leaves its children to another.
             let is_hidden = ancestors.is_empty() && self.handle(id).parent() == parent;
             let facts = &mut self.crowd.0[id.0];
             facts.unseen_parent = parent.filter(|&pid| is_hidden && pid != 0);
             facts.ancestors = ancestors;
         }
+        Ok(())
     }
 
     /// Reads everything about somebody who was met only in passing.
@@ -256,7 +262,7 @@ impl People {
     /// Looks where everybody works now: in this folder or below, or elsewhere.
     pub(crate) fn locate(&mut self, folder: &Folder) {
         for (facts, known) in self.crowd.0.iter_mut().zip(&self.acquaintances) {
-            facts.is_inside = known.handle.is_in(folder);
+            facts.is_inside = known.handle.is_in(folder, &mut self.patience_for_folders);
         }
     }
 
@@ -271,17 +277,18 @@ impl People {
     }
 
     /// The process of this PID, in passing, and its parent's PID. That of somebody known is told by one look, and that they live.
-    fn next_above(&mut self, pid: u32) -> Option<(Id, Option<u32>)> {
+    fn next_above(&mut self, pid: u32) -> io::Result<Option<(Id, Option<u32>)>> {
         let known = self.by_pid.get(&pid).copied();
         if let Some(id) = known.filter(|id| !self.acquaintances[id.0].is_gone) {
             let parent = self.handle(id).parent();
             if parent.is_some() || !self.is_gone(id) {
-                return Some((id, parent));
+                return Ok(Some((id, parent)));
             }
         }
-        let handle = Handle::open(pid).ok()??;
-        let parent = handle.parent_when_opened();
-        Some((self.note(handle), parent))
+        Ok(Handle::open(pid)?.map(|handle| {
+            let parent = handle.parent_when_opened();
+            (self.note(handle), parent)
+        }))
     }
 
     fn note(&mut self, handle: Handle) -> Id {
@@ -310,19 +317,19 @@ impl People {
     }
 
     /// This parent and those above it, nearest first.
-    fn above(&mut self, parent: Option<u32>) -> Vec<Id> {
+    fn above(&mut self, parent: Option<u32>) -> io::Result<Vec<Id>> {
         let Some(first) = parent.filter(|&pid| pid != 0) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         if let Some(known) = self.above.get(&first) {
-            return known.clone();
+            return Ok(known.clone());
         }
         let mut found: Vec<Id> = Vec::new();
         let mut next = Some(first);
         // The process table changes while it is read, so there is an end to how far it goes up.
         while let Some(pid) = next.filter(|&pid| pid != 0 && found.len() < 64) {
             // Who can't be opened is hidden, or has just ended.
-            let Some((id, parent)) = self.next_above(pid) else {
+            let Some((id, parent)) = self.next_above(pid)? else {
                 break;
             };
             if found.contains(&id) {
@@ -332,7 +339,7 @@ impl People {
             next = parent;
         }
         self.above.insert(first, found.clone());
-        found
+        Ok(found)
     }
 }
 

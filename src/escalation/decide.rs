@@ -232,7 +232,7 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
     }
     for member in &mut open.members {
         member.sockets.clear();
-        if member.part == Part::Holder {
+        if !member.must_exit() {
             member.verdict = None;
         }
     }
@@ -690,6 +690,7 @@ fn without_sockets(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Act
             while_refused(open, sight, round, since)
         }
         Some(_) => {
+            forget_users(open);
             let was_refused = open.refused_since.take().is_some();
             if was_refused && open.pending(round.conduct).next().is_some() {
                 // Whoever kept it until now has as long to be gone as the holders had.
@@ -737,8 +738,8 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
     if !actions.is_empty() {
         return actions;
     }
-    let is_user = |member: &&Member| matches!(member.part, Part::Leftover | Part::Client);
-    if open.pending(round.conduct).any(|member| is_user(&member)) {
+    let is_awaited = |member: &Member| is_user(member) && member.verdict.is_some();
+    if open.pending(round.conduct).any(is_awaited) {
         return on_time(open, round);
     }
     // What the kernel alone keeps may go in a moment, and so may a bind that somebody tries.
@@ -762,9 +763,22 @@ fn while_refused(open: &mut Open, sight: &Sight, round: &Round<'_>, since: Insta
     on_time(open, round)
 }
 
+/// Whether it is somebody who uses the port without listening.
+fn is_user(member: &Member) -> bool {
+    matches!(member.part, Part::Leftover | Part::Client)
+}
+
+/// Whoever has no connection of the target any more is not in the way, be it told to end or not.
+fn forget_users(open: &mut Open) {
+    for member in open.members.iter_mut().filter(|member| is_user(member)) {
+        member.verdict = None;
+    }
+}
+
 /// Judges those who use the port without listening, and returns those who may be ended. A connection that somebody keeps who may not be
 /// is no reason to end the others who have it.
 pub(super) fn choose_users(open: &mut Open, sight: &Sight, round: &Round<'_>) -> Vec<Permit> {
+    forget_users(open);
     let mut chosen: Vec<Permit> = Vec::new();
     let mut known: HashSet<Id> = HashSet::new();
     for used in sight.uses_in_the_way() {

@@ -217,7 +217,7 @@ impl<'o> Shared<'o> {
             return Ok(());
         }
         let people = &mut self.discovery.people;
-        let above = sys::ancestors();
+        let above = sys::ancestors()?;
         people.asks_for_unseen_children = above.breaks_off;
         let line = people.pass_line(above.handles).into_iter();
         let met: HashMap<Identity, Id> = line

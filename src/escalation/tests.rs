@@ -313,6 +313,26 @@ fn a_leftover_of_an_ended_server_is_ended_if_the_port_can_not_be_bound_without_t
 }
 
 #[test]
+fn a_leftover_that_has_given_up_its_connection_is_not_killed_for_what_the_kernel_keeps() {
+    let mut world = World::new(KillOptions::new());
+    let (server, worker) = (world.fork(60), world.fork(61));
+    world.round(&listening(&[server]), MS);
+    world.round(&leftover(server, worker), MS);
+    let told = [(server, Signal::Term), (worker, Signal::Term)];
+    assert_eq!(world.sent, told);
+    let kept = State {
+        is_refused: true,
+        uses: vec![(ConnectionState::FinWait2, None)],
+        ..State::default()
+    };
+    for _ in 0..20 {
+        world.round(&kept, Duration::from_secs(1));
+    }
+    assert_eq!(world.sent, told);
+    assert!(matches!(world.end, Some(Err(_))), "{:?}", world.end);
+}
+
+#[test]
 fn a_leftover_that_has_just_closed_its_connection_is_given_as_long_to_be_gone_as_a_holder() {
     let mut world = World::new(KillOptions::new());
     let (server, worker) = (world.fork(60), world.fork(61));

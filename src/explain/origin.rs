@@ -577,12 +577,12 @@ pub(super) fn quoted(word: &str) -> String {
 pub(crate) fn stop_command(process: &Process) -> Option<String> {
     let mut people = People::default();
     let handle = Handle::open(process.pid).ok().flatten()?;
-    let id = people.meet_all([handle]).pop()?;
+    let id = people.meet_all([handle]).ok()?.pop()?;
     if people.crowd[id].process != *process {
         return None;
     }
     let mut origins = of_process(&mut people, id, &[], &mut Systemd::default()).origins;
-    let own = sys::ancestors().found;
+    let own = sys::ancestors().ok()?.found;
     let is_own =
         |process: &Process| process.pid == sys::caller() || own.contains(&process.identity());
     origins.retain(|origin| origin.process().is_none_or(|process| !is_own(process)));

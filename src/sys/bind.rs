@@ -16,6 +16,15 @@ pub(crate) struct Manner {
     pub dual_stack: bool,
 }
 
+/// What a bind tells of a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bind {
+    Done,
+    InUse,
+    /// A missing permission, a foreign address, a family that there is not here, or the like: it proves nothing.
+    Untold,
+}
+
 /// Whether a call has failed at what is used up now, such as descriptors or memory: it tells nothing, and has to be made again.
 pub(crate) fn is_short_of_something(error: &io::Error) -> bool {
     #[cfg(unix)]
@@ -26,33 +35,53 @@ pub(crate) fn is_short_of_something(error: &io::Error) -> bool {
     // WSAEINTR, WSAEMFILE, WSAENOBUFS.
     #[cfg(windows)]
     let short = [10004, 10024, 10055];
-    error
-        .raw_os_error()
-        .is_some_and(|number| short.contains(&number))
+    is_one_of(error, &short)
 }
 
-/// Whether this says that there are no sockets of a family here, such as those of IPv6.
-pub(crate) fn has_no_such_family(error: &io::Error) -> bool {
+fn is_one_of(error: &io::Error, numbers: &[i32]) -> bool {
+    error
+        .raw_os_error()
+        .is_some_and(|number| numbers.contains(&number))
+}
+
+/// Binds for an instant. The socket never listens, so nobody can connect to it. What neither says that the address is taken nor why it would
+/// be refused to the caller anyway is an error: a port is not free for that.
+pub(crate) fn bind(protocol: Protocol, address: SocketAddr, manner: Manner) -> io::Result<Bind> {
     #[cfg(unix)]
-    let such = {
-        use nix::libc::{EAFNOSUPPORT, EPROTONOSUPPORT};
-        [EAFNOSUPPORT, EPROTONOSUPPORT]
+    let (no_such_family, no_proof) = {
+        use nix::libc::{
+            EACCES, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENODEV, EPERM, EPROTONOSUPPORT,
+        };
+        let no_such_family = [EAFNOSUPPORT, EPROTONOSUPPORT];
+        (no_such_family, [EACCES, EPERM, EADDRNOTAVAIL, EINVAL, ENODEV, EAFNOSUPPORT])
     };
-    // WSAEPROTONOSUPPORT, WSAEAFNOSUPPORT.
+    // WSAEPROTONOSUPPORT, WSAEAFNOSUPPORT; and WSAEACCES, WSAEINVAL, WSAEADDRNOTAVAIL.
     #[cfg(windows)]
-    let such = [10043, 10047];
-    error
-        .raw_os_error()
-        .is_some_and(|number| such.contains(&number))
+    let (no_such_family, no_proof) = ([10043, 10047], [10013, 10022, 10049, 10047]);
+    let socket = match socket_for(protocol, address, manner) {
+        Err(error) if is_one_of(&error, &no_such_family) => return Ok(Bind::Untold),
+        Err(error) if is_short_of_something(&error) => return Err(error),
+        // In words, for it says nothing about processes.
+        Err(error) => {
+            return Err(io::Error::other(format!("no socket can be made: {error}")));
+        }
+        Ok(socket) => socket,
+    };
+    match socket.bind(&address.into()) {
+        Ok(()) => Ok(Bind::Done),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => Ok(Bind::InUse),
+        Err(error) if is_one_of(&error, &no_proof) => Ok(Bind::Untold),
+        Err(error) => Err(error),
+    }
 }
 
-/// Binds a socket and closes it at once. It never listens, so nobody can connect to it.
+/// The same for whoever shows the error.
 pub(crate) fn try_bind(protocol: Protocol, address: SocketAddr, manner: Manner) -> io::Result<()> {
     socket_for(protocol, address, manner)?.bind(&address.into())
 }
 
 /// A socket to bind in this manner.
-pub(crate) fn socket_for(
+fn socket_for(
     protocol: Protocol,
     address: SocketAddr,
     manner: Manner,

@@ -20,45 +20,46 @@ pub(super) struct Birth {
 /// parent outside of what can be seen from here, or where it is hidden.
 ///
 /// The leader belongs to it because `setsid --fork` and double forks put PID 1 in the place of the parent. A session outlives its leader:
-/// one that does not exist any more hides nobody.
+/// one that does not exist any more hides nobody. A look that fails is no end of the chain: whoever is above could not be spared.
 pub(super) fn above(
     pid: u32,
-    mut look: impl FnMut(u32) -> Option<Birth>,
+    mut look: impl FnMut(u32) -> io::Result<Option<Birth>>,
     exists: impl Fn(u32) -> bool,
-) -> Ancestors {
+) -> io::Result<Ancestors> {
     let mut ancestors = Ancestors::default();
-    let Some(own) = look(pid) else {
+    let Some(own) = look(pid)? else {
         ancestors.breaks_off = true;
-        return ancestors;
+        return Ok(ancestors);
     };
-    climb(own.parent, &mut ancestors, &mut look);
+    climb(own.parent, &mut ancestors, &mut look)?;
     // 0 means that the leader is outside this PID namespace, where nobody can be signalled from here anyway.
     if own.session != 0 && own.session != pid && exists(own.session) {
-        climb(own.session, &mut ancestors, &mut look);
+        climb(own.session, &mut ancestors, &mut look)?;
     }
-    ancestors
+    Ok(ancestors)
 }
 
 /// Adds this process and those above it that are not there yet. A list that already has one has all above it.
 pub(super) fn climb(
     mut pid: u32,
     into: &mut Ancestors,
-    mut look: impl FnMut(u32) -> Option<Birth>,
-) {
+    mut look: impl FnMut(u32) -> io::Result<Option<Birth>>,
+) -> io::Result<()> {
     while pid != 0 && into.found.iter().all(|known| known.pid != pid) {
         let Some(Birth {
             start_ticks,
             parent,
             ..
-        }) = look(pid)
+        }) = look(pid)?
         else {
             // Nobody is above PID 1.
             into.breaks_off |= pid != 1;
-            return;
+            break;
         };
         into.found.push(Identity { pid, start_ticks });
         pid = parent;
     }
+    Ok(())
 }
 
 /// Every descendant of these processes, those of one of them with parents before their children, from a list of the children of each PID
@@ -144,7 +145,7 @@ mod tests {
 
     /// 40, started by 30, started by 1; 50 was started by 45, which is hidden. The leader of the session of 40 is 20, that of 60 was 25,
     /// which has ended, and that of 70 is hidden.
-    fn look(pid: u32) -> Option<Birth> {
+    fn look(pid: u32) -> io::Result<Option<Birth>> {
         let (parent, session) = match pid {
             1 => (0, 1),
             20 | 30 => (1, 20),
@@ -152,13 +153,15 @@ mod tests {
             50 => (45, 50),
             60 => (1, 25),
             70 => (1, 45),
-            _ => return None,
+            80 => return Err(io::ErrorKind::OutOfMemory.into()),
+            90 => (80, 90),
+            _ => return Ok(None),
         };
-        Some(Birth {
+        Ok(Some(Birth {
             start_ticks: u64::from(pid) * 10,
             parent,
             session,
-        })
+        }))
     }
 
     fn exists(pid: u32) -> bool {
@@ -167,7 +170,7 @@ mod tests {
 
     #[test]
     fn those_above_are_found_once_and_to_the_end() {
-        let ancestors = above(40, look, exists);
+        let ancestors = above(40, look, exists).unwrap();
         let pids: Vec<u32> = ancestors.found.iter().map(|found| found.pid).collect();
         assert_eq!(pids, [30, 1, 20]);
         assert_eq!(ancestors.found[0].start_ticks, 300);
@@ -176,13 +179,20 @@ mod tests {
 
     #[test]
     fn the_chain_breaks_off_at_who_is_hidden_and_not_at_who_has_ended() {
-        assert!(above(50, look, exists).breaks_off);
-        assert!(!above(60, look, exists).breaks_off);
-        assert!(above(70, look, exists).breaks_off);
-        assert!(above(99, look, exists).breaks_off, "the caller is hidden");
+        let breaks_off = |pid| above(pid, look, exists).unwrap().breaks_off;
+        assert!(breaks_off(50));
+        assert!(!breaks_off(60));
+        assert!(breaks_off(70));
+        assert!(breaks_off(99), "the caller is hidden");
         let mut ancestors = Ancestors::default();
-        climb(1, &mut ancestors, |_| None);
+        climb(1, &mut ancestors, |_| Ok(None)).unwrap();
         assert!(!ancestors.breaks_off, "nobody is above PID 1");
+    }
+
+    #[test]
+    fn one_that_could_not_be_looked_at_is_not_the_last_of_the_chain() {
+        assert!(above(80, look, exists).is_err());
+        assert!(above(90, look, exists).is_err());
     }
 
     #[test]

@@ -22,13 +22,13 @@
 //!     are its identity), `started() -> Option<SystemTime>`, `parent_when_opened() -> Option<u32>`, `name() -> String`,
 //!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
 //!   - As they are now: `parent() -> Option<u32>` (`None` once it has exited), `unit() -> Option<String>` (the
-//!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `condition() -> Condition`, `is_in(&Folder) -> Option<bool>` (whether its working directory is that folder or
+//!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `condition() -> Condition`, `is_in(&Folder, &mut Patience) -> Option<bool>` (whether its working directory is that folder or
 //!     below; `None`: it can't be told).
 //!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT.
 //! - `wait(&[&Handle], Duration)` returns when one of them has exited, or when the time is over, or earlier.
 //! - `describe(&[&Handle], &mut Patience) -> Vec<Process>`: everything that can be read of these processes but their users' names. What does
 //!   not come is left out.
-//! - `caller() -> u32`, and `ancestors() -> Ancestors`: those above it.
+//! - `caller() -> u32`, and `ancestors() -> io::Result<Ancestors>`: those above it.
 //! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes; one of them is among those only where it is below
 //!   another. By identity: a process that has exited by then has none, and a child is never older than its parent.
 //! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
@@ -44,7 +44,8 @@
 //!   `in_first_pid_namespace() -> bool`, `is_wsl() -> bool`.
 //!
 //! `users(Vec<u32>) -> HashMap<u32, User>`: names and homes. The system may have to ask a server, which has a limit here.
-//! `Folder`, `try_bind(Protocol, SocketAddr, Manner) -> io::Result<()>`, `socket_for(..) -> io::Result<socket2::Socket>`, `is_short_of_something(&io::Error) -> bool`, `has_no_such_family(..)`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
+//! `Folder`, `bind(Protocol, SocketAddr, Manner) -> io::Result<Bind>`, `try_bind(..) -> io::Result<()>`,
+//! `is_short_of_something(&io::Error) -> bool`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
 //! `is_superuser() -> bool` are here once for all systems. `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
@@ -72,7 +73,7 @@ mod users;
 
 #[cfg(feature = "containers")]
 pub(crate) use aside::{Progress, Task};
-pub(crate) use bind::{Manner, has_no_such_family, is_short_of_something, socket_for, try_bind};
+pub(crate) use bind::{Bind, Manner, bind, is_short_of_something, try_bind};
 pub(crate) use folder::Folder;
 pub(crate) use small_file::read_small_file;
 #[cfg(all(unix, feature = "containers"))]

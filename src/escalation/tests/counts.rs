@@ -68,7 +68,7 @@ fn who_descends_from_whom_is_read_once_for_all_targets_and_told_of_each() {
     let mut child = command.stdin(std::process::Stdio::piped()).spawn().unwrap();
     let mut met = |pid: u32| -> Id {
         let handle = Handle::open(pid).unwrap().unwrap();
-        discovery.people.meet_all([handle])[0]
+        discovery.people.meet_all([handle]).unwrap()[0]
     };
     let (own, below) = (met(std::process::id()), met(child.id()));
     let of = |holders: &[Id]| Found {

@@ -18,9 +18,14 @@ pub(super) fn open_at(directory: impl AsFd, path: &str) -> Result<OwnedFd, Errno
 
 /// The whole content. An error may say that the process [is not there](is_gone), that it is another user's, or nothing about it at all.
 pub(super) fn content(file: impl AsFd) -> Result<Vec<u8>, Errno> {
+    beginning(file, usize::MAX)
+}
+
+/// The same, of which somebody else decides how long it is: no more than about so many bytes.
+pub(super) fn beginning(file: impl AsFd, most: usize) -> Result<Vec<u8>, Errno> {
     let mut room = [MaybeUninit::uninit(); USUAL];
     let mut content = Vec::new();
-    loop {
+    while content.len() < most {
         match read(&file, &mut room[..]) {
             Ok((part, rest)) => {
                 content.extend_from_slice(part);
@@ -35,6 +40,7 @@ pub(super) fn content(file: impl AsFd) -> Result<Vec<u8>, Errno> {
             Err(error) => return Err(error),
         }
     }
+    Ok(content)
 }
 
 /// The same for a small file of this path.

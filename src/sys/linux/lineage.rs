@@ -15,20 +15,22 @@ use super::stat::Stat;
 use crate::process::Identity;
 
 /// The caller's ancestors, see the contract in `sys`.
-pub(crate) fn ancestors() -> Ancestors {
+pub(crate) fn ancestors() -> io::Result<Ancestors> {
     let mut handles = Vec::new();
     let open = |pid| {
-        let handle = Handle::open(pid).ok()??;
+        let Some(handle) = Handle::open(pid)? else {
+            return Ok(None);
+        };
         let birth = Birth {
             start_ticks: handle.start_ticks(),
             parent: handle.parent_when_opened().unwrap_or_default(),
             session: handle.place().session,
         };
         handles.push(handle);
-        Some(birth)
+        Ok(Some(birth))
     };
-    let found = above(caller(), open, exists);
-    Ancestors { handles, ..found }
+    let found = above(caller(), open, exists)?;
+    Ok(Ancestors { handles, ..found })
 }
 
 /// Everyone above these processes, each once, but for those who are `known` together with all above them.
@@ -43,7 +45,8 @@ pub(super) fn ancestors_of(pids: &[u32], known: &[u32]) -> Vec<u32> {
     };
     for &pid in pids {
         if let Some(stat) = stat_of(pid) {
-            climb(stat.parent, &mut ancestors, birth_of);
+            // Where to look first; who is missed is met later.
+            let _ = climb(stat.parent, &mut ancestors, |pid| Ok(birth_of(pid)));
         }
     }
     let found = ancestors.found.iter().skip(known.len());
@@ -165,7 +168,7 @@ mod tests {
             while exists(session) {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            let ancestors = ancestors();
+            let ancestors = ancestors().unwrap();
             assert!(!ancestors.breaks_off, "{:?}", ancestors.found);
             return;
         }

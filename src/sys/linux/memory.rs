@@ -34,6 +34,9 @@ pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> Vec<Process> 
         .collect()
 }
 
+/// So much of a command line is read: as much as the kernel takes for one argument (`MAX_ARG_STRLEN`). A process may say of gigabytes that they
+/// are its arguments (`PR_SET_MM_MAP` of prctl(2)).
+const LONGEST: usize = 128 << 10;
 /// So many readers that are stuck are left behind by one program. Then nothing of the kind is read any more.
 const MOST: usize = 64;
 /// The readers that there are, in all calls together.
@@ -62,6 +65,8 @@ struct Reading<Q> {
     read: Read<Q>,
     /// How many there are.
     count: usize,
+    /// Whether there is a reader at all.
+    is_begun: bool,
     /// The threads of the readers that were started last, and have begun.
     readers: Arc<Mutex<Vec<rustix::thread::Pid>>>,
     sender: Sender<(usize, Option<Vec<u8>>)>,
@@ -74,13 +79,14 @@ impl<Q: Send + 'static> Reading<Q> {
         let (sender, lines) = mpsc::channel();
         let mut reading = Self {
             count: of.len(),
+            is_begun: false,
             queue: Arc::new(Mutex::new(of.into_iter().enumerate())),
             read,
             readers: Arc::default(),
             sender,
             lines,
         };
-        reading.start_readers(1);
+        reading.is_begun = reading.start_readers(1);
         reading
     }
 
@@ -89,7 +95,7 @@ impl<Q: Send + 'static> Reading<Q> {
         let mut lines: Vec<Option<Vec<u8>>> = vec![None; self.count];
         let mut at_once = 1;
         let mut left = self.count;
-        while left > 0 {
+        while left > 0 && self.is_begun {
             let limit = patience.for_one();
             match self.lines.recv_timeout(limit) {
                 Ok((index, line)) => {
@@ -169,7 +175,7 @@ impl Source {
             Self::Directory(directory) => files::open_at(directory, "cmdline"),
             Self::Pid(pid) => files::open_at(rustix::fs::CWD, &proc_path(*pid, "cmdline")),
         };
-        files::content(file.ok()?).ok()
+        files::beginning(file.ok()?, LONGEST).ok()
     }
 }
 

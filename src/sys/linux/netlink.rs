@@ -5,7 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{
     AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with,
@@ -77,7 +77,7 @@ impl Netlink {
         let mut answer = Answer::to(self.sequence);
         loop {
             // With TRUNC the length is that of the whole datagram, so that a cut one is noticed.
-            let (_, length) = retry(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
+            let (_, length) = retry_on_intr(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
                 .map_err(|errno| match errno {
                     Errno::AGAIN => DumpError::Silent,
                     _ => DumpError::Broken,
@@ -158,21 +158,11 @@ impl Netlink {
     fn send(&mut self, kind: u16, payload: &[u8]) -> Result<(), DumpError> {
         self.sequence = self.sequence.wrapping_add(1);
         write_request(&mut self.request, kind, self.sequence, payload);
-        match retry(|| send(&self.socket, &self.request, SendFlags::NOSIGNAL)) {
+        match retry_on_intr(|| send(&self.socket, &self.request, SendFlags::NOSIGNAL)) {
             Ok(_) => Ok(()),
             // A filter or a security module says no, and will again.
             Err(errno @ (Errno::PERM | Errno::ACCESS)) => Err(DumpError::Kernel(errno)),
             Err(_) => Err(DumpError::Broken),
-        }
-    }
-}
-
-/// Calls again what a signal has interrupted.
-fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            result => return result,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! One process: read through its `/proc/PID` directory, signalled and waited for through the same process or not at all.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io;
@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, readlinkat, stat, statat};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
     pidfd_send_signal, test_kill_process,
@@ -20,7 +20,7 @@ use rustix::process::{
 use rustix::time::{ClockId, clock_gettime};
 
 use super::super::aside::Task;
-use super::super::{Condition, Delivery, Folder, Place};
+use super::super::{Condition, Delivery, Folder, Patience, Place};
 use super::borrowed::Owner;
 use super::cgroup;
 use super::files;
@@ -46,6 +46,8 @@ pub(crate) struct Handle {
     /// For poll(2), opened when it is first waited for. `None` inside where the kernel (before 5.3) or a seccomp filter has no
     /// `pidfd_open(2)`, or where the process had already ended.
     pidfd: OnceCell<Option<OwnedFd>>,
+    /// Whether a question where it works was not answered in time.
+    keeps_folder: Cell<bool>,
 }
 
 /// The ID of the calling process.
@@ -57,7 +59,8 @@ impl Handle {
     /// The process of this ID, or `None` if there is none (or `hidepid` hides it).
     pub(crate) fn open(pid: u32) -> io::Result<Option<Self>> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = match openat(CWD, proc_path(pid, ""), flags, Mode::empty()) {
+        let open = || openat(CWD, proc_path(pid, ""), flags, Mode::empty());
+        let directory = match retry_on_intr(open) {
             Ok(directory) => keep(directory).map(Arc::new),
             Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS | Errno::PERM) => return Ok(None),
             Err(Errno::MFILE | Errno::NFILE) => None,
@@ -72,6 +75,7 @@ impl Handle {
             is_kernel: false,
             name: String::new(),
             pidfd: OnceCell::new(),
+            keeps_folder: Cell::new(false),
         };
         let stat = match handle.stat_or_gone() {
             Ok(Some(stat)) => stat,
@@ -181,9 +185,11 @@ impl Handle {
     pub(crate) fn is_init(&self) -> bool {
         self.pid == 1
             || (self.name == "systemd"
-                && self
-                    .read("cgroup")
-                    .is_some_and(|file| cgroup::is_user_manager(&file)))
+                && match self.open_file("cgroup").and_then(files::content) {
+                    Ok(file) => cgroup::is_user_manager(&file),
+                    // Who can't be looked at may be one.
+                    Err(error) => !files::is_gone(error),
+                })
     }
 
     /// The systemd unit that it belongs to, from its control group.
@@ -224,13 +230,21 @@ impl Handle {
     }
 
     /// Whether it works in this folder or below. The folder's storage may hang, so that the answer has a limit.
-    pub(crate) fn is_in(&self, folder: &Folder) -> Option<bool> {
-        const LIMIT: Duration = Duration::from_millis(200);
+    pub(crate) fn is_in(&self, folder: &Folder, patience: &mut Patience) -> Option<bool> {
+        // Each question leaves a thread behind.
+        if self.keeps_folder.get() && !patience.is_left() {
+            return None;
+        }
         let (pid, directory, folder) = (self.pid, self.directory.clone(), folder.clone());
-        let look = Task::start(LIMIT, move |_| {
+        let limit = patience.for_one();
+        let look = Task::start(limit, move |_| {
             leads_to(working_directory(pid, directory.as_deref())?, &folder)
         });
-        let is_in = look.finish()?;
+        let Some(is_in) = look.finish() else {
+            patience.spend(limit);
+            self.keeps_folder.set(true);
+            return None;
+        };
         // Without a descriptor the PID may have been given to another.
         self.stat()?;
         is_in
@@ -294,14 +308,14 @@ impl Handle {
     ///
     /// To open something that can be polled costs more than to look once; who has been waited for has it.
     pub(crate) fn has_exited(&self) -> bool {
-        match self.pidfd.get() {
-            Some(Some(pidfd)) => {
-                let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
-                matches!(poll(&mut fds, Some(&Timespec::default())), Ok(1..))
+        if let Some(Some(pidfd)) = self.pidfd.get() {
+            let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
+            if let Ok(count) = poll(&mut fds, Some(&Timespec::default())) {
+                return count > 0;
             }
-            // Who can't be looked at is there, as far as is known.
-            _ => (self.stat_or_gone()).is_ok_and(|stat| stat.is_none_or(|stat| stat.has_exited())),
         }
+        // Who can't be looked at is there, as far as is known.
+        (self.stat_or_gone()).is_ok_and(|stat| stat.is_none_or(|stat| stat.has_exited()))
     }
 
     /// Whether it was seen to live.
@@ -388,11 +402,8 @@ pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
         .collect();
     // Where a process can't be polled, a short look now and then has to do.
     let blind = fds.len() < handles.len();
-    let timeout = if blind {
-        timeout.min(Duration::from_millis(5))
-    } else {
-        timeout
-    };
+    let moment = timeout.min(Duration::from_millis(5));
+    let timeout = if blind { moment } else { timeout };
     if blind && handles.iter().any(|handle| handle.has_exited()) {
         return;
     }
@@ -400,8 +411,11 @@ pub(crate) fn wait(handles: &[&Handle], timeout: Duration) {
         tv_sec: timeout.as_secs().try_into().unwrap_or(i64::MAX),
         tv_nsec: timeout.subsec_nanos().into(),
     };
-    // An interrupted wait is a short one: the caller looks and waits again.
-    let _ = poll(&mut fds, Some(&timeout));
+    match poll(&mut fds, Some(&timeout)) {
+        // An interrupted wait is a short one: the caller looks and waits again.
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(_) => std::thread::sleep(moment),
+    }
 }
 
 /// `/proc/PID/name`

@@ -326,9 +326,15 @@ impl<'a> Scanner<'a> {
         if owner.st_uid != self.user {
             return true;
         }
-        read_at(&self.proc.directory, &format!("{pid}/stat"), &self.failure)
-            .and_then(|line| Stat::parse(&line))
-            .is_some_and(|stat| !matches!(stat.state, b'Z' | b'X'))
+        let file = files::open_at(&self.proc.directory, &format!("{pid}/stat"));
+        match file.and_then(files::content) {
+            Ok(line) => Stat::parse(&line).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X')),
+            Err(Errno::ACCESS | Errno::PERM) => true,
+            Err(error) => {
+                self.note_failure(error);
+                false
+            }
+        }
     }
 
     /// The number of threads, from the link count of the directory of threads; 0 if the process is gone.

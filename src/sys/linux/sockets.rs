@@ -8,7 +8,7 @@ use std::time::Duration;
 use log::debug;
 use rustix::io::Errno;
 
-use super::super::Ports;
+use super::super::{Ports, is_short_of_something};
 use super::netlink::{DumpError, Netlink, Parts};
 use super::ports::Wanted;
 use super::proc_net;
@@ -406,9 +406,10 @@ impl SocketTable {
                 Err(errno) => {
                     debug!(target: "kill_port", "no netlink socket for sock_diag: {errno}");
                     // Being short of descriptors or memory passes; anything else is how this system is.
-                    match errno {
-                        Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS => Link::Closed,
-                        _ => Link::Never,
+                    if is_short_of_something(&errno.into()) {
+                        Link::Closed
+                    } else {
+                        Link::Never
                     }
                 }
             };

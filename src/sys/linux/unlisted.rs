@@ -8,7 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use rustix::fs::{Mode, OFlags, RawDir, openat, readlinkat, stat};
+use rustix::fs::{Mode, OFlags, RawDir, fstat, openat, readlinkat, stat};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, socket, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
@@ -35,7 +35,8 @@ pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
                 continue;
             }
             match pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()) {
-                Ok(socket) => {
+                // By then the descriptor may be another socket's.
+                Ok(socket) if fstat(&socket).is_ok_and(|socket| socket.st_ino == id) => {
                     seen.insert(id);
                     if here.has(&socket, pid) {
                         found.extend(ask(&socket, port, id));
@@ -43,7 +44,7 @@ pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
                 }
                 // It may be another process's as well, and that one may be traced.
                 Err(Errno::PERM) => break,
-                Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
     }

@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use super::{Info, system};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::{Condition, Delivery, Folder, Place};
+use crate::sys::{Condition, Delivery, Folder, Patience, Place};
 
 /// How long to wait between two looks where no event can be waited for.
 const BLINK: Duration = Duration::from_millis(5);
@@ -113,7 +113,7 @@ impl Handle {
     }
 
     /// Whether it works in this folder or below.
-    pub(crate) fn is_in(&self, folder: &Folder) -> Option<bool> {
+    pub(crate) fn is_in(&self, folder: &Folder, _: &mut Patience) -> Option<bool> {
         let cwd = system::cwd(self.pid)?;
         // It may be another's, who has its PID by now.
         folder.holds(&cwd).filter(|_| !self.has_exited())

@@ -13,8 +13,8 @@ use crate::sys::Ancestors;
 use crate::sys::lineage::{Birth, above, below};
 
 /// The caller's ancestors, see the contract in `sys`.
-pub(crate) fn ancestors() -> Ancestors {
-    above(caller(), birth, exists)
+pub(crate) fn ancestors() -> io::Result<Ancestors> {
+    above(caller(), |pid| Ok(birth(pid)), exists)
 }
 
 fn birth(pid: u32) -> Option<Birth> {

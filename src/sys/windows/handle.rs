@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 use super::process_info::{self, Opened};
 use crate::process::Process;
 use crate::signal::Signal;
-use crate::sys::{Condition, Delivery, Folder, Place};
+use crate::sys::{Condition, Delivery, Folder, Patience, Place};
 
 /// The most handles that one call can wait for (`MAXIMUM_WAIT_OBJECTS`).
 const MOST_AT_ONCE: usize = 64;
@@ -96,7 +96,7 @@ impl Handle {
 
     /// Where it works is kept in its memory alone.
     #[expect(clippy::unused_self, reason = "other systems can tell")]
-    pub(crate) fn is_in(&self, _: &Folder) -> Option<bool> {
+    pub(crate) fn is_in(&self, _: &Folder, _: &mut Patience) -> Option<bool> {
         None
     }
 

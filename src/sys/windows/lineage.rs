@@ -10,33 +10,37 @@ use crate::sys::lineage::{Birth, above, below};
 
 /// The caller's ancestors, nearest first. The chain ends at a parent that has ended. Windows has no sessions of terminals
 /// that would lead further.
-pub(crate) fn ancestors() -> Ancestors {
-    let entries = process_info::snapshot().unwrap_or_default();
+pub(crate) fn ancestors() -> io::Result<Ancestors> {
+    let entries = process_info::snapshot()?;
     above(caller(), |pid| birth(pid, &entries), |_| false)
 }
 
 /// What is told of a process in a list of all. Of those that can't be opened, the list alone tells who started them: then a PID that
 /// was given to another can't be told from the parent's. Taking that one for the parent can only spare somebody.
-fn birth(pid: u32, entries: &[Entry]) -> Option<Birth> {
-    let entry = entries.iter().find(|entry| entry.pid == pid)?;
-    let start = |pid| {
-        let handle = Handle::open(pid).ok().flatten();
-        handle.map(|handle| handle.start_ticks())
+fn birth(pid: u32, entries: &[Entry]) -> io::Result<Option<Birth>> {
+    let Some(entry) = entries.iter().find(|entry| entry.pid == pid) else {
+        return Ok(None);
     };
-    let start_ticks = start(pid)?;
+    let start = |pid| {
+        let handle = Handle::open(pid)?;
+        io::Result::Ok(handle.map(|handle| handle.start_ticks()))
+    };
+    let Some(start_ticks) = start(pid)? else {
+        return Ok(None);
+    };
     let is_parent = |parent_start| start_ticks == 0 || parent_start <= start_ticks;
     let parent = if entries.iter().any(|other| other.pid == entry.parent)
-        && start(entry.parent).is_some_and(is_parent)
+        && start(entry.parent)?.is_some_and(is_parent)
     {
         entry.parent
     } else {
         0
     };
-    Some(Birth {
+    Ok(Some(Birth {
         start_ticks,
         parent,
         session: 0,
-    })
+    }))
 }
 
 /// Every descendant of these processes, see the contract in `sys`.
@@ -61,7 +65,7 @@ mod tests {
     #[test]
     fn the_parent_is_the_nearest_ancestor_and_the_caller_is_none() {
         let own = Handle::open(caller()).unwrap().unwrap();
-        let ancestors = ancestors();
+        let ancestors = ancestors().unwrap();
         let pids: Vec<u32> = ancestors
             .found
             .iter()
