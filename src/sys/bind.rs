@@ -53,7 +53,10 @@ pub(crate) fn bind(protocol: Protocol, address: SocketAddr, manner: Manner) -> i
             EACCES, EADDRNOTAVAIL, EAFNOSUPPORT, EINVAL, ENODEV, EPERM, EPROTONOSUPPORT,
         };
         let no_such_family = [EAFNOSUPPORT, EPROTONOSUPPORT];
-        (no_such_family, [EACCES, EPERM, EADDRNOTAVAIL, EINVAL, ENODEV, EAFNOSUPPORT])
+        (
+            no_such_family,
+            [EACCES, EPERM, EADDRNOTAVAIL, EINVAL, ENODEV, EAFNOSUPPORT],
+        )
     };
     // WSAEPROTONOSUPPORT, WSAEAFNOSUPPORT; and WSAEACCES, WSAEINVAL, WSAEADDRNOTAVAIL.
     #[cfg(windows)]
@@ -81,11 +84,7 @@ pub(crate) fn try_bind(protocol: Protocol, address: SocketAddr, manner: Manner) 
 }
 
 /// A socket to bind in this manner.
-fn socket_for(
-    protocol: Protocol,
-    address: SocketAddr,
-    manner: Manner,
-) -> io::Result<Socket> {
+fn socket_for(protocol: Protocol, address: SocketAddr, manner: Manner) -> io::Result<Socket> {
     let kind = match protocol {
         Protocol::Tcp => Type::STREAM,
         Protocol::Udp => Type::DGRAM,

@@ -29,6 +29,18 @@ fn error_of(params: &Params) -> Error {
         .expect_err("it is held")
 }
 
+#[test]
+fn a_command_line_without_end_is_read_up_to_a_limit() {
+    let port = Port::claim();
+    let server = Fixture::role("server").port(&port);
+    let server = server.set("arguments", 256 << 20).start();
+    let holders = survey(port.number()).expect("a survey").holders().to_vec();
+    assert_eq!(holders[0].process.pid, server.pid());
+    let words = holders[0].process.command.iter();
+    let length: usize = words.map(|word| word.len()).sum();
+    assert!((1..=160 << 10).contains(&length), "{length}");
+}
+
 /// Tells all that an error is.
 fn shows_error(params: &Params) {
     say("ready");

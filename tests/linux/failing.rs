@@ -25,7 +25,18 @@ fn a_port_that_could_not_be_bound_for_want_of_memory_is_not_called_free() {
 fn where_no_socket_may_be_made_a_port_is_not_called_free() {
     let port = Port::claim();
     for error in [libc::EPERM, libc::EACCES] {
-        answer_failing(calling(&port), libc::SYS_socket, error).held(&[("system", 0)]);
+        let answer = answer_failing(calling(&port), libc::SYS_socket, error);
+        answer.held(&[("system", 0)]);
+        answer.mentions("no socket can be made");
+        assert!(!answer.display.contains("/proc"), "{answer:#?}");
+    }
+}
+
+#[test]
+fn a_bind_that_fails_for_a_reason_that_nobody_knows_is_no_proof_that_a_port_is_free() {
+    let port = Port::claim();
+    for error in [libc::ENOSYS, libc::EOPNOTSUPP] {
+        answer_failing(calling(&port), libc::SYS_bind, error).held(&[("system", 0)]);
     }
 }
 

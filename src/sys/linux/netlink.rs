@@ -77,11 +77,12 @@ impl Netlink {
         let mut answer = Answer::to(self.sequence);
         loop {
             // With TRUNC the length is that of the whole datagram, so that a cut one is noticed.
-            let (_, length) = retry_on_intr(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
-                .map_err(|errno| match errno {
-                    Errno::AGAIN => DumpError::Silent,
-                    _ => DumpError::Broken,
-                })?;
+            let (_, length) =
+                retry_on_intr(|| recv(&self.socket, &mut self.answer[..], RecvFlags::TRUNC))
+                    .map_err(|errno| match errno {
+                        Errno::AGAIN => DumpError::Silent,
+                        _ => DumpError::Broken,
+                    })?;
             let datagram = self.answer.get(..length).ok_or(DumpError::Broken)?;
             if let Some(parts) = answer.take(datagram, &mut each)? {
                 return Ok(parts);
