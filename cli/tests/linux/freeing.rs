@@ -248,7 +248,8 @@ fn a_tree_is_ended_whole_only_on_request() {
             .set("grandchildren", 1)
             .start();
         tree.wait_count("branch ready", 1);
-        let run = run(&format!("{option} {port}")).exits(0);
+        // Equal lines with PIDs that follow each other would be one.
+        let run = run(&format!("-v {option} {port}")).exits(0);
         let descendants = [tree.pids("child"), tree.pids("grandchild")].concat();
         assert_eq!(descendants.len(), 2, "{:?}", tree.lines());
         for pid in descendants {
