@@ -290,8 +290,8 @@ def process(*keeps, ignores=(), folder="/", user=0, first=None, work=None):
 class Scene:
     """Those who are there: `watched` are children of ours, and `may` those of them that may end."""
 
-    def __init__(self, watched=(), may=(), closing=(), held=None, is_done=lambda: True):
-        self.watched, self.may, self.held, self.is_done = set(watched), set(may), held, is_done
+    def __init__(self, watched=(), may=(), closing=(), held=None):
+        self.watched, self.may, self.held = set(watched), set(may), held
         for s in closing:
             s.close()
 
@@ -414,15 +414,12 @@ def bound():
 
 
 def elsewhere():
-    def work():
+    def first():
         libc.unshare(0x40000000)  # CLONE_NEWNET
-        sock(address="0.0.0.0").fileno()
         global KEPT
-        KEPT = sock(address="0.0.0.0", port=PORT + 1)
-        while True:
-            signal.pause()
+        KEPT = [sock(address="0.0.0.0", port=port) for port in (PORT, PORT + 1)]
 
-    return Scene([process(work=work)])
+    return Scene([process(first=first)])
 
 
 def foreign():
@@ -660,10 +657,6 @@ def judge(name, situation, scene, run, fault):
     return wrong
 
 
-def clean(name, situation):
-    return execute(name, situation, situation.scene(), None)
-
-
 def execute(name, situation, scene, fault):
     command = [PROGRAM] + [argument.format(FOLDER) for argument in situation.arguments]
     return Run(command, situation.base, fault, situation.prepare, situation.keys, reaped)
@@ -696,11 +689,14 @@ def normal(text):
 def main():
     global PROGRAM, FOLDER, ENVIRONMENT
     mode, PROGRAM, FOLDER, seed, index, of, log = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7]
-    ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "TERM": "xterm", "DOCKER_HOST": f"unix://{FOLDER}/engine.sock"}
+    ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "TERM": "xterm"}
     FOLDER = f"{FOLDER}/{index}"
     ENVIRONMENT["DOCKER_HOST"] = f"unix://{FOLDER}/engine.sock"
     for folder in ("in", "out"):
         os.makedirs(f"{FOLDER}/{folder}", exist_ok=True)
+    # Nobody has brought up the loopback of this network namespace.
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
     signalled = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, lambda number, _: signalled.append(number))
