@@ -119,8 +119,8 @@ class Run:
                 self.read(master)
                 if tick % 4 == 0:
                     self.type(master)
-            # Each call stops the program twice, and on a busy machine it waits for its turn each time. That time is none that it gets for its calls:
-            # then a loop without end would get all of it.
+            # Each call stops the program twice, and on a busy machine it waits for its turn each time. What it makes now does not count: a loop
+            # without end would get all the time there is.
             if time.monotonic() - started > LIMIT + min(150, usual / 5):
                 raise Late("HANG")
             if (calls := sum(self.counts.values())) > TIMES * usual + MORE:
