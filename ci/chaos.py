@@ -46,11 +46,13 @@ ROOM = {"read": (12, 1), "pread64": (12, 7), "write": (12, 1), "sendto": (12, 9)
 # What says that this program may not bind there, or that nobody can.
 FORBIDDEN = {("bind", "EACCES"), ("bind", "EPERM"), ("bind", "EADDRNOTAVAIL"), ("socket", "EAFNOSUPPORT"), ("socket", "EPROTONOSUPPORT")}
 LIMIT = 30  # seconds; the longest way is ten tries, SIGKILL, and five more
+# So many times as many calls as without a fault, and so many more, are enough for every way round it: polls instead of a wait, bytes instead of a file.
+TIMES, MORE = 50, 5000
 PORT, RANGE = 8080, range(8080, 8086)
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes, libc.ptrace.restype = [ctypes.c_long] * 4, ctypes.c_long
-SYSCALL, POKEUSER, SETOPTIONS, TRACEME, INFO = 24, 6, 0x4200, 0, 0x420E
+SYSCALL, POKEUSER, SETOPTIONS, TRACEME, ATTACH, INFO = 24, 6, 0x4200, 0, 16, 0x420E
 info = ctypes.create_string_buffer(88)
 
 
@@ -80,32 +82,29 @@ class Fault:
 
 
 class Run:
-    """One run of the program, traced; `base` are calls that always fail: {call: (first argument or None, error)}."""
+    """One run of the program, traced; `base` are calls that always fail: {call: (first argument or None, error)}; `usual` is
+    how many calls it makes without a fault."""
 
-    def __init__(self, command, base, fault, prepare, keys, reaped):
+    def __init__(self, command, base, fault, prepare, keys, reaped, caller, usual):
         self.counts, self.unknown, self.where = {}, set(), []
         streams = None if keys else [os.memfd_create("out"), os.memfd_create("err")]
         master, slave = pty.openpty() if keys else (None, None)
         if keys:
             fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("4H", 24, 100, 0, 0))
         self.screen, self.seen, self.idle, self.keys = b"", 0, 0, 0
-        self.pid = os.fork()
+        self.pid = caller(command, streams) if caller else os.fork()
         if self.pid == 0:
+            def stop():
+                prepare()
+                ptrace(TRACEME, 0)
+                os.kill(os.getpid(), signal.SIGSTOP)
+
             try:
                 if keys:
                     os.setsid()
                     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-                    for at in range(3):
-                        os.dup2(slave, at)
-                else:
-                    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-                    os.dup2(streams[0], 1)
-                    os.dup2(streams[1], 2)
-                os.closerange(3, 100)
-                prepare()
-                ptrace(TRACEME, 0)
-                os.kill(os.getpid(), signal.SIGSTOP)
-                os.execve(command[0], command, ENVIRONMENT)
+                    become(command, [slave] * 3, stop)
+                become(command, [os.open("/dev/null", os.O_RDONLY), *streams], stop)
             finally:
                 os._exit(99)
         if keys:
@@ -120,17 +119,20 @@ class Run:
                 self.read(master)
                 if tick % 4 == 0:
                     self.type(master)
-            # Each call stops the program twice, and on a busy machine it waits for its turn each time.
-            if time.monotonic() - started > LIMIT + min(150, sum(self.counts.values()) / 50):
-                raise Late
+            # Each call stops the program twice, and on a busy machine it waits for its turn each time. What it makes now does not count: a loop
+            # without end would get all the time there is.
+            if time.monotonic() - started > LIMIT + min(150, usual / 5):
+                raise Late("HANG")
+            if (calls := sum(self.counts.values())) > TIMES * usual + MORE:
+                raise Late(f"SPIN of {calls} calls, {usual} without a fault")
 
         signal.signal(signal.SIGALRM, on_time)
-        self.late = False
+        self.late = None
         try:
             signal.setitimer(signal.ITIMER_REAL, 0.1, 0.1)
             self.status = self.trace(base, fault, reaped)
-        except Late:
-            self.late = True
+        except Late as late:
+            self.late = str(late)
             signal.setitimer(signal.ITIMER_REAL, 0)
             os.kill(self.pid, signal.SIGKILL)
             self.status = self.trace({}, None, reaped)
@@ -226,6 +228,14 @@ class Run:
             answers[tid] = -getattr(errno, error)
 
 
+def become(command, streams, first):
+    for at, stream in enumerate(streams):
+        os.dup2(stream, at)
+    os.closerange(3, 100)
+    first()
+    os.execve(command[0], command, ENVIRONMENT)
+
+
 def text_at(tid, address):
     try:
         with open(f"/proc/{tid}/mem", "rb", 0) as memory:
@@ -288,10 +298,10 @@ def process(*keeps, ignores=(), folder="/", user=0, first=None, work=None):
 
 
 class Scene:
-    """Those who are there: `watched` are children of ours, and `may` those of them that may end."""
+    """Those who are there: `watched` are children of ours, and `may` those of them that may end. `caller` starts the command, if not we."""
 
-    def __init__(self, watched=(), may=(), closing=(), held=None, is_done=lambda: True):
-        self.watched, self.may, self.held, self.is_done = set(watched), set(may), held, is_done
+    def __init__(self, watched=(), may=(), closing=(), held=None, caller=None):
+        self.watched, self.may, self.held, self.caller = set(watched), set(may), held, caller
         for s in closing:
             s.close()
 
@@ -350,6 +360,50 @@ def with_init():
     KEPT = sock()
     pid = process(KEPT)
     return Scene([pid], held=pid)
+
+
+def ancestor():
+    """Whoever has started the command's parent holds the port: nobody may be ended, though it is not PID 1."""
+    s = sock()
+    ours, theirs = socket.socketpair()
+
+    def work():
+        while True:
+            line, streams, *_ = socket.recv_fds(theirs, 65536, 2)
+            if os.fork() == 0:
+                s.close()
+                if os.fork() == 0:
+                    theirs.send(str(os.getpid()).encode())
+                    theirs.recv(1)
+                    become(line.decode().split("\0"), [os.open("/dev/null", os.O_RDONLY), *streams], nothing)
+                os.wait()
+                os._exit(0)
+            for stream in streams:
+                os.close(stream)
+            os.wait()
+
+    def caller(command, streams):
+        socket.send_fds(ours, ["\0".join(command).encode()], streams)
+        pid = int(ours.recv(16))
+        # It is stopped before it does anything else.
+        ptrace(ATTACH, pid)
+        ours.send(b"!")
+        return pid
+
+    pid = process(s, theirs, work=work)
+    return Scene([pid], [], [s, theirs], pid, caller)
+
+
+def manager():
+    """The systemd of a user, which is what its name and its control group say: nobody may be ended."""
+    file = f"{FOLDER}/cgroup"
+    with open(file, "w") as text:
+        text.write("0::/user.slice/user-1000.slice/user@1000.service/init.scope\n")
+    s = sock()
+    pid = process(s, first=lambda: libc.prctl(15, b"systemd", 0, 0, 0))
+    if libc.mount(file.encode(), f"/proc/{pid}/cgroup".encode(), None, 4096, None):  # MS_BIND
+        sys.exit(f"no control group for systemd: {os.strerror(ctypes.get_errno())}")
+    return Scene([pid], [], [s], pid)
 
 
 def tree():
@@ -414,15 +468,12 @@ def bound():
 
 
 def elsewhere():
-    def work():
+    def first():
         libc.unshare(0x40000000)  # CLONE_NEWNET
-        sock(address="0.0.0.0").fileno()
         global KEPT
-        KEPT = sock(address="0.0.0.0", port=PORT + 1)
-        while True:
-            signal.pause()
+        KEPT = [sock(address="0.0.0.0", port=port) for port in (PORT, PORT + 1)]
 
-    return Scene([process(work=work)])
+    return Scene([process(first=first)])
 
 
 def foreign():
@@ -531,9 +582,11 @@ def without_tracing():
 
 
 class Situation:
-    def __init__(self, scene, arguments, frees=True, base={}, prepare=nothing, keys=False, ports=(PORT,), kind=socket.SOCK_STREAM, says=None):
+    def __init__(self, scene, arguments, frees=True, base={}, prepare=nothing, keys=False, ports=(PORT,), kind=socket.SOCK_STREAM, says=None, is_each=False):
         self.scene, self.arguments, self.frees, self.base, self.prepare = scene, arguments.split(), frees, base, prepare
         self.keys, self.ports, self.kind, self.says = keys, ports, kind, says
+        # Whether each single call has to fail: who is spared is told by one or two of many.
+        self.is_each = is_each
 
 
 NO_NETLINK = {"socket": (16, "EPERM")}
@@ -556,6 +609,8 @@ SITUATIONS = {
     "outside": Situation(outside, "--in {}/in 8080"),
     "inside": Situation(inside, "--in {}/in 8080"),
     "init": Situation(with_init, "8080"),
+    "ancestor": Situation(ancestor, "8080", is_each=True),
+    "manager": Situation(manager, "8080", is_each=True),
     "crowd": Situation(crowd, "8080"),
     "elsewhere": Situation(elsewhere, "8080"),
     "containers": Situation(containers, "8080"),
@@ -621,7 +676,7 @@ def judge(name, situation, scene, run, fault):
     if run.unknown:
         wrong.append(f"UNKNOWN CALLS {sorted(run.unknown)}")
     if run.late:
-        wrong.append("HANG")
+        wrong.append(run.late)
     is_memory = fault and fault.name in MEMORY
     is_interrupted = run.keys > 10 and run.code == -signal.SIGINT
     if not run.late and not is_interrupted and (run.code < 0 or run.code in (101, 134) or "panicked" in text) and not is_memory:
@@ -660,17 +715,13 @@ def judge(name, situation, scene, run, fault):
     return wrong
 
 
-def clean(name, situation):
-    return execute(name, situation, situation.scene(), None)
-
-
-def execute(name, situation, scene, fault):
+def execute(situation, scene, fault, usual):
     command = [PROGRAM] + [argument.format(FOLDER) for argument in situation.arguments]
-    return Run(command, situation.base, fault, situation.prepare, situation.keys, reaped)
+    return Run(command, situation.base, fault, situation.prepare, situation.keys, reaped, scene.caller, usual)
 
 
-def positions(count, error):
-    some = sorted({n for n in (1, 2, 3, (count + 1) // 2, count) if n <= count})
+def positions(count, error, is_each):
+    some = range(1, count + 1) if is_each else sorted({n for n in (1, 2, 3, (count + 1) // 2, count) if n <= count})
     every = "odd" if error in ("EINTR", "EAGAIN") else "1+"
     later = [f"{count // 2 + 1}+"] if count > 3 and every == "1+" else []
     return [str(n) for n in some] + [every] + later
@@ -679,7 +730,7 @@ def positions(count, error):
 def product(name, counts):
     for call, count in sorted(counts.items()):
         for error in CALLS[NUMBERS[call]][1].split():
-            for position in positions(count, error):
+            for position in positions(count, error, SITUATIONS[name].is_each):
                 if error == "short" and call not in ROOM:
                     continue
                 yield name, call, error, position
@@ -696,39 +747,41 @@ def normal(text):
 def main():
     global PROGRAM, FOLDER, ENVIRONMENT
     mode, PROGRAM, FOLDER, seed, index, of, log = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), int(sys.argv[6]), sys.argv[7]
-    ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "TERM": "xterm", "DOCKER_HOST": f"unix://{FOLDER}/engine.sock"}
+    ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/nonexistent", "TERM": "xterm"}
     FOLDER = f"{FOLDER}/{index}"
     ENVIRONMENT["DOCKER_HOST"] = f"unix://{FOLDER}/engine.sock"
     for folder in ("in", "out"):
         os.makedirs(f"{FOLDER}/{folder}", exist_ok=True)
+    # Nobody has brought up the loopback of this network namespace.
+    with socket.socket() as any_socket:
+        fcntl.ioctl(any_socket, 0x8914, struct.pack("16sH14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
     signalled = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         signal.signal(number, lambda number, _: signalled.append(number))
     names = list(SITUATIONS)
-    chosen = []
+    chosen, usual, calls, described = [], {}, set(), open("docs/faults.md").read()
     is_one = " " in mode
-    if is_one:
-        name, call, error, position = mode.split()
-        chosen = [(name, call, error, position)]
-    else:
-        calls, described = set(), open("docs/faults.md").read()
-        for name in names if mode in ("all", "sample", "clean") else mode.split(","):
-            situation = SITUATIONS[name]
-            scene = situation.scene()
-            run = execute(name, situation, scene, None)
-            wrong = judge(name, situation, scene, run, None)
-            clear(scene)
-            if mode == "clean":
-                print(f"== {name}: exit {run.code}, {run.took:.2f} s, {sum(run.counts.values())} calls of {len(run.counts)} kinds; {wrong}\n{run.out}{run.err}")
-            elif wrong:
-                sys.exit(f"{name} goes wrong without any fault: {wrong}\n{run.out}{run.err}")
-            calls |= set(run.counts)
-            if unknown := [call for call in run.counts if f"`{call}`" not in described]:
-                sys.exit(f"docs/faults.md has no row for {unknown}")
-            chosen += product(name, run.counts)
+    for name in names if mode in ("all", "sample", "clean") else mode.split()[0].split(","):
+        situation = SITUATIONS[name]
+        scene = situation.scene()
+        run = execute(situation, scene, None, float("inf"))
+        wrong = judge(name, situation, scene, run, None)
+        clear(scene)
+        usual[name] = sum(run.counts.values())
         if mode == "clean":
-            print(len(chosen), "faults;", " ".join(sorted(calls)))
-            return
+            print(f"== {name}: exit {run.code}, {run.took:.2f} s, {usual[name]} calls of {len(run.counts)} kinds; {wrong}\n{run.out}{run.err}")
+        elif wrong:
+            sys.exit(f"{name} goes wrong without any fault: {wrong}\n{run.out}{run.err}")
+        calls |= set(run.counts)
+        if unknown := [call for call in run.counts if f"`{call}`" not in described]:
+            sys.exit(f"docs/faults.md has no row for {unknown}")
+        chosen += product(name, run.counts)
+    if mode == "clean":
+        print(len(chosen), "faults;", " ".join(sorted(calls)))
+        return
+    if is_one:
+        chosen = [tuple(mode.split())]
+    else:
         # Each worker counts calls itself, and may count others.
         chosen = [fault for fault in chosen if crc32(" ".join(fault[:3]).encode()) % of == index]
         if mode == "sample":
@@ -747,7 +800,7 @@ def main():
         before = name
         scene = scene or situation.scene()
         fault = Fault(call, error, position)
-        run = execute(name, situation, scene, fault)
+        run = execute(situation, scene, fault, usual[name])
         wrong = judge(name, situation, scene, run, fault)
         if signalled:
             wrong.append(f"WRONG SIGNAL to an ancestor: {signalled}")

@@ -41,7 +41,8 @@ workers=2
 folder=$(mktemp -d /tmp/kpchaos.XXXXXX)
 pids=()
 clean() {
-  ((${#pids[@]} == 0)) || kill "${pids[@]}" 2>/dev/null || true
+  # unshare blocks what asks it to end; whoever is inside ends with it.
+  ((${#pids[@]} == 0)) || kill -9 "${pids[@]}" 2>/dev/null || true
   rm -rf --one-file-system "$folder"
 }
 trap clean EXIT
@@ -52,7 +53,7 @@ cp "${CARGO_TARGET_DIR:-target}/release/kill_port" "$folder/kill_port"
 
 [[ $mode = *" "* || $mode = clean ]] || say "seed $seed"
 for ((index = 0; index < workers; index++)); do
-  "${own[@]}" bash -c 'ip link set lo up && exec python3 -u ci/chaos.py "$@"' - \
+  "${own[@]}" python3 -u ci/chaos.py \
     "$mode" "$folder/kill_port" "$folder" "$seed" "$index" "$workers" "${CHAOS_LOG:--}" &
   pids+=($!)
 done

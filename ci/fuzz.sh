@@ -31,15 +31,21 @@ export CARGO_TARGET_DIR=$PWD/fuzz/target
 RUSTFLAGS="${flags[*]}" cargo build --quiet --release --locked --manifest-path fuzz/Cargo.toml --target "$target"
 
 folder=$(mktemp -d /tmp/kpz.XXXXXX)
-trap 'rm -rf "$folder"' EXIT
+fuzzers=
+clean() {
+  [[ -z $fuzzers ]] || { kill -9 -- "-$fuzzers" && wait "$fuzzers"; } 2>/dev/null || :
+  rm -rf "$folder"
+  find fuzz/artifacts -type d -empty -delete 2>/dev/null || :
+}
+trap clean EXIT
 trap 'exit 1' INT TERM HUP
 
 # One target, from the corpus on. What is found on the way is kept nowhere.
 fuzz() {
   local name=$1
   mkdir -p "$folder/$name" "fuzz/artifacts/$name"
-  nice "$CARGO_TARGET_DIR/$target/release/$name" "${@:2}" -max_len=2048 -timeout=60 -rss_limit_mb=2048 -print_final_stats=1 \
-    -artifact_prefix="fuzz/artifacts/$name/" "$folder/$name" "fuzz/corpus/$name" >"$folder/$name.log" 2>&1 || {
+  nice "$CARGO_TARGET_DIR/$target/release/$name" "${@:2}" -max_len=2048 -timeout=60 -report_slow_units=60 -rss_limit_mb=2048 \
+    -print_final_stats=1 -artifact_prefix="fuzz/artifacts/$name/" "$folder/$name" "fuzz/corpus/$name" >"$folder/$name.log" 2>&1 || {
     grep -a -A3 -E 'panicked|ERROR:|Test unit written' "$folder/$name.log" | tail -30 >&2
     say "$name: an input fails, see fuzz/artifacts/$name"
     return 1
@@ -47,7 +53,13 @@ fuzz() {
 }
 export -f fuzz say
 export folder target
-# No test's time, only theirs: each gets a processor, if there are two.
-printf '%s\n' fuzz/targets/*.rs | sed 's|.*/||; s|\.rs$||' | xargs -P 2 -I NAME bash -c 'fuzz NAME "$@"' fuzz "${limit[@]}"
-rmdir fuzz/artifacts/* fuzz/artifacts
+# No test's time, only theirs: each gets a processor, if there are two. They are a group of their own, which ends with this script.
+names=$(printf '%s\n' fuzz/targets/*.rs | sed 's|.*/||; s|\.rs$||')
+set -m
+xargs -P 2 -I NAME bash -c 'fuzz NAME "$@"' fuzz "${limit[@]}" <<<"$names" &
+fuzzers=$!
+set +m
+wait "$fuzzers"
+fuzzers=
+[[ -z $(find fuzz/artifacts -type f) ]] || say "fuzz/artifacts still has what earlier runs found"
 awk '/stat::number_of_executed_units/ { inputs += $2 } END { printf "fuzz: %d inputs, all passed\n", inputs }' "$folder"/*.log >&2

@@ -59,7 +59,6 @@ cp "$folder"/* /run/soak/
 for place in /tmp /var/tmp /dev/shm; do mount -t tmpfs -o mode=1777 tmpfs "$place"; done
 cd /
 sockets() { awk '/^(TCP|UDP):/ { print $1, $3 }' /proc/net/sockstat; }
-ip link set lo up 2>/dev/null || ifconfig lo up
 # Since Linux 6.14 each PID namespace has its own; before that it is the machine's, and is left alone.
 pids=/proc/sys/kernel/pid_max
 if [[ $(uname -r | awk -F. '{ print ($1 * 1000 + $2 >= 6014) }') = 1 ]]; then

@@ -116,7 +116,9 @@ fn client_cut_off(ports: &[Port; 2]) -> Fixture {
         .start();
     // SAFETY: `kill` takes two numbers; the peer is a process of the fixture, and waits.
     unsafe { libc::kill(client.pid_of("peer").cast_signed(), libc::SIGKILL) };
-    let local = format!(" 0100007F:{:04X} ", ports[0].number());
+    // The kernel prints an address as a number in the machine's own byte order.
+    let address = u32::from_ne_bytes([127, 0, 0, 1]);
+    let local = format!(" {address:08X}:{:04X} ", ports[0].number());
     eventually("the connection is broken", || {
         let table = std::fs::read_to_string("/proc/net/tcp").expect("the table");
         !table.contains(&local)

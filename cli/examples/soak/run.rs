@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use kill_port_fixture::Fixture;
+use kill_port_fixture::linux::surroundings::loopback_up;
 
 use crate::people;
 use crate::scene::{self, Told};
@@ -156,6 +157,7 @@ pub fn run() -> ExitCode {
         eprintln!("soak: SECONDS SEED SCENE|- PROGRAM...");
         return ExitCode::from(2);
     };
+    loopback_up().expect("the loopback comes up");
     // A panic is a fault of its scene, and told with it.
     std::panic::set_hook(Box::new(|_| {}));
     let tally = Tally::default();
