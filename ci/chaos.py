@@ -683,8 +683,9 @@ def judge(name, situation, scene, run, fault):
         wrong.append(f"PANIC {run.code}")
     may = set(scene.may)
     # A process that is closed to this user, or is said not to be there, may hold the port as well, and nobody can tell: then whoever is
-    # seen to hold it is ended, though the port would stay held. So it is for every user's servers beside root's.
-    if fault and name in ("outside", "init") and fault.error in ("EACCES", "EPERM", "ESRCH", "ENOENT"):
+    # seen to hold it is ended, though the port would stay held. So it is for every user's servers beside root's. And who is above an
+    # ancestor that is closed, is told by its session, group, terminal and children alone, which are those of nobody here.
+    if fault and name in ("outside", "init", "ancestor") and fault.error in ("EACCES", "EPERM", "ESRCH", "ENOENT"):
         may.add(scene.held)
     if name == "containers" and not scene.asked[0]:
         may = set()

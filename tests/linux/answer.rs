@@ -1,6 +1,7 @@
 //! What a call answered, in a form that can also come out of another process.
 
 use std::borrow::Borrow;
+use std::time::Instant;
 
 use kill_port::{Error, Freed, HolderReport, KillOptions, Plan, Target};
 
@@ -39,6 +40,13 @@ pub struct Answer {
 pub fn kill(options: impl Borrow<KillOptions>, target: &str) -> Answer {
     let target: Target = target.parse().expect("a target");
     Answer::of(&options.borrow().kill(target))
+}
+
+/// How many milliseconds a look takes on this machine, as busy as it is now.
+pub fn milliseconds_of_a_look(port: u16) -> u64 {
+    let started = Instant::now();
+    kill_port::survey(port).expect("a survey");
+    u64::try_from(started.elapsed().as_millis()).expect("not for ever")
 }
 
 /// Frees a port in this process, as nobody has said how.

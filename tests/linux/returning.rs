@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kill_port::{Event, KillOptions, Obstacle};
 
-use super::answer::{Answer, kill, kill_plainly};
+use super::answer::{Answer, kill, kill_plainly, milliseconds_of_a_look};
 use crate::fixture::linux::proc::{self, can_bind};
 use crate::fixture::linux::uses::claim_untouched;
 use crate::fixture::linux::{finds_bound_or_skip, lists_bound_or_skip};
@@ -241,9 +241,14 @@ fn a_loop_of_servers_for_one_client_each_is_never_free_already() {
 #[test]
 fn a_loop_of_servers_for_one_client_each_is_named_as_what_starts_them() {
     let port = Port::claim();
-    let shell = Fixture::role("one_shot_loop").port(&port).start();
+    let held = Port::claim();
+    let _server = Fixture::server(&held);
+    // Each lives long enough to be seen; else nobody has seen who starts them.
+    let pause = 4 * milliseconds_of_a_look(held.number()) + 2;
+    let shell = Fixture::role("one_shot_loop").port(&port);
+    let shell = shell.set("pause_ms", pause).start();
     shell.wait_count("served", 3);
-    // On a busy machine most of them end before they can be told to, and then nobody has seen who starts them.
+    // On a busy machine some end before they can be told to all the same.
     let is_named = (0..30).any(|_| {
         let answer = kill(KillOptions::new().settle(SETTLE), &port.to_string());
         let is_named = !answer.free && answer.obstacles[0].kind == "respawned";

@@ -138,7 +138,12 @@ fn choose(
     let mut screen = Screen::default();
     let chosen = follow(terminal, looks, state, &mut screen);
     screen.clear();
-    terminal.leave();
+    if matches!(chosen, Err(Unchosen::Left(Exit::Interrupted(_)))) {
+        // Whoever goes with the terminal hears of that by a signal as well, which makes no difference any more.
+        Terminal::restore();
+    } else {
+        terminal.leave();
+    }
     log::set_max_level(level);
     // One may have come after the last look at the terminal.
     match terminal.signal() {

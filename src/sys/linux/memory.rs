@@ -180,7 +180,7 @@ impl Source {
 }
 
 /// Whether one of the own threads does not wait for anything but its turn.
-fn is_runnable(thread: rustix::thread::Pid) -> bool {
+pub(super) fn is_runnable(thread: rustix::thread::Pid) -> bool {
     let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
     let stat = files::content_of(&path).and_then(|line| Stat::parse(&line));
     stat.is_some_and(|stat| stat.state == b'R')

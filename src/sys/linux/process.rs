@@ -17,13 +17,15 @@ use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
     pidfd_send_signal, test_kill_process,
 };
+use rustix::thread::gettid;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::super::aside::Task;
+use super::super::aside::{Progress, Task};
 use super::super::{Condition, Delivery, Folder, Patience, Place};
 use super::borrowed::Owner;
 use super::cgroup;
 use super::files;
+use super::memory::is_runnable;
 use super::stat::Stat;
 use crate::process::Process;
 use crate::signal::Signal;
@@ -184,12 +186,11 @@ impl Handle {
     /// Whether it is PID 1, or the systemd of a user: ended, it takes everything along that it has started.
     pub(crate) fn is_init(&self) -> bool {
         self.pid == 1
+            // Who can't be looked at may be one.
             || (self.name == "systemd"
-                && match self.open_file("cgroup").and_then(files::content) {
-                    Ok(file) => cgroup::is_user_manager(&file),
-                    // Who can't be looked at may be one.
-                    Err(error) => !files::is_gone(error),
-                })
+                && self
+                    .read("cgroup")
+                    .is_none_or(|file| cgroup::is_user_manager(&file)))
     }
 
     /// The systemd unit that it belongs to, from its control group.
@@ -236,14 +237,24 @@ impl Handle {
             return None;
         }
         let (pid, directory, folder) = (self.pid, self.directory.clone(), folder.clone());
-        let limit = patience.for_one();
-        let look = Task::start(limit, move |_| {
+        let thread = Arc::new(OnceLock::new());
+        let own = Arc::clone(&thread);
+        let look = Task::start(Duration::MAX, move |_| {
+            let _ = own.set(gettid());
             leads_to(working_directory(pid, directory.as_deref())?, &folder)
         });
-        let Some(is_in) = look.finish() else {
+        let is_in = loop {
+            let limit = patience.for_one();
+            if let Progress::Done(is_in) = look.wait(limit) {
+                break is_in;
+            }
             patience.spend(limit);
-            self.keeps_folder.set(true);
-            return None;
+            // It may only wait for a processor, and will answer.
+            let is_hopeful = thread.get().is_none_or(|&thread| is_runnable(thread));
+            if !is_hopeful || !patience.is_left() {
+                self.keeps_folder.set(true);
+                return None;
+            }
         };
         // Without a descriptor the PID may have been given to another.
         self.stat()?;

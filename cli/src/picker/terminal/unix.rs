@@ -191,6 +191,6 @@ fn is_ours() -> bool {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        self.leave();
+        Self::restore();
     }
 }
