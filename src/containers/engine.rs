@@ -13,10 +13,14 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::container::Endpoint;
+use crate::container::{Endpoint, EngineError};
+use crate::sys::Task;
 
 /// The engines of this machine, as found without asking any of them.
 #[derive(Debug, Default)]
@@ -28,12 +32,48 @@ pub(crate) struct Engines {
     /// The remote engine that `DOCKER_HOST` or the current context names. It is never contacted: the ports of its
     /// containers are another host's.
     pub(crate) remote: Option<String>,
+    /// Whether a place did not let itself be looked at in time, so that nothing is known of any.
+    pub(crate) is_unknown: bool,
 }
+
+/// How long a look around may take: homes may lie on storage that hangs.
+const PLACES: Duration = Duration::from_secs(1);
+/// Whether the look around that took too long last has come to its end since.
+static LATE: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
 
 impl Engines {
     /// Looks around. `users` are user IDs whose own engines count, too.
     pub(crate) fn find(users: &[u32]) -> Self {
-        Self::find_in(&Environment::of_this_process(users))
+        let mut late = LATE.lock().unwrap_or_else(PoisonError::into_inner);
+        let unknown = Self {
+            is_unknown: true,
+            ..Self::default()
+        };
+        if late
+            .as_ref()
+            .is_some_and(|done| !done.load(Ordering::Relaxed))
+        {
+            return unknown;
+        }
+        let users = users.to_vec();
+        let done = Arc::new(AtomicBool::new(false));
+        let own = Arc::clone(&done);
+        let look = Task::start(PLACES, move |_| {
+            let engines = Self::find_in(&Environment::of_this_process(&users));
+            own.store(true, Ordering::Relaxed);
+            engines
+        });
+        let found = look.finish();
+        *late = found.is_none().then_some(done);
+        found.unwrap_or(unknown)
+    }
+
+    /// What an answer lacks that is of these alone.
+    pub(crate) fn errors(&self) -> Vec<EngineError> {
+        self.is_unknown
+            .then(EngineError::places_unknown)
+            .into_iter()
+            .collect()
     }
 
     pub(super) fn find_in(environment: &Environment) -> Self {

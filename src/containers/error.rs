@@ -72,6 +72,19 @@ impl EngineError {
         error
     }
 
+    /// Nobody knows whether there is an engine.
+    pub(crate) fn places_unknown() -> Self {
+        Self {
+            engine: String::new(),
+            kind: EngineErrorKind::NotAnswering,
+            help: Some(text(
+                "look whether a home, or the folder that DOCKER_CONFIG names, lies on storage that hangs",
+            )),
+            message: "whether there are container engines can't be told: a folder that tells where they are does not answer within a second"
+                .to_owned(),
+        }
+    }
+
     pub(crate) fn not_answering(endpoint: &Endpoint) -> Self {
         let mut error = Self::new(
             endpoint,

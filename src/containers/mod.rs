@@ -60,7 +60,9 @@ pub struct Published {
 /// are never asked.
 #[must_use]
 pub fn published() -> Published {
-    let (containers, errors) = api::list(&Engines::find(&[]).local);
+    let engines = Engines::find(&[]);
+    let (containers, mut errors) = api::list(&engines.local);
+    errors.extend(engines.errors());
     Published::new(containers, errors)
 }
 

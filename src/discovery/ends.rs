@@ -9,6 +9,9 @@ use crate::protocol::Protocol;
 use crate::socket::Socket;
 use crate::sys;
 
+/// Below it no client's port lies.
+const WELL_KNOWN: u16 = 512;
+
 /// Tells the client's end of a connection from the server's.
 pub(super) struct Ends {
     ephemeral: RangeInclusive<u16>,
@@ -30,7 +33,8 @@ impl Ends {
     }
 
     /// A connection is a client's if a server of this machine is seen at its other end, or if its ports say so: its own is one that the
-    /// kernel gives to clients, and the other's is not. One that is still being connected always is; and a UDP socket with a peer, unless the
+    /// kernel gives to clients, and the other's is not; or the other's is one of those that are kept for well-known services, where no client
+    /// begins (those who want a port below 1024 take one from 512 on). One that is still being connected always is; and a UDP socket with a peer, unless the
     /// ports say that it is the server's.
     pub(super) fn is_clients(&mut self, connection: &Connection) -> bool {
         let (local, remote) = (connection.local, connection.remote);
@@ -40,7 +44,8 @@ impl Ends {
         if connection.state == ConnectionState::SynSent {
             return true;
         }
-        let by_ports = is_servers_by_ports(remote, local, &self.ephemeral);
+        let by_ports = is_servers_by_ports(remote, local, &self.ephemeral)
+            || (remote.port() < WELL_KNOWN && local.port() >= WELL_KNOWN);
         by_ports || self.has_server(connection)
     }
 

@@ -64,9 +64,10 @@ impl Facts {
         self.place.group == self.process.pid
     }
 
-    /// Whether it comes from that process: by descent, as a fork of it, or in its session or process group.
+    /// Whether it comes from that process: by descent, as a fork of it, or in its session or process group, where it is no older.
     pub(crate) fn is_akin(&self, other: &Self, id: Id) -> bool {
-        let shares = |own: u32, others: u32| own != 0 && own == others;
+        let is_older = self.process.start_ticks < other.process.start_ticks;
+        let shares = |own: u32, others: u32| own != 0 && own == others && !is_older;
         self.ancestors.contains(&id)
             || (self.place.arguments != 0 && self.place.arguments == other.place.arguments)
             || shares(self.place.session, other.place.session)

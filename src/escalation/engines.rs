@@ -91,7 +91,8 @@ impl Desk {
             let engines = Engines::find(&[]);
             if engines.local.is_empty() {
                 let nobody = Question::new(now, HashSet::new());
-                self.answer = Some((nobody, Published::default()));
+                let answer = Published::new(Vec::new(), engines.errors());
+                self.answer = Some((nobody, answer));
             }
             self.engines = Some(engines);
         }
@@ -140,10 +141,10 @@ impl Desk {
         }
         let engines = Engines::find(&users.iter().copied().collect::<Vec<_>>());
         let question = Question::new(now, users);
-        let local = engines.local.clone();
+        let (local, errors) = (engines.local.clone(), engines.errors());
         self.engines = Some(engines);
         if local.is_empty() {
-            self.answer = Some((question, Published::default()));
+            self.answer = Some((question, Published::new(Vec::new(), errors)));
             return;
         }
         let asks_for_folders = self.asks_for_folders;

@@ -684,7 +684,10 @@ impl<'o> Work<'o> {
         let closely: Vec<u32> = (self.shared.rules.ancestors.iter())
             .map(|&id| discovery.people.handle(id).pid())
             .collect();
-        let depth = if is_first {
+        // Whoever names those who may be ended has to be shown everybody else who holds it before the first signal.
+        let rules = &self.shared.rules;
+        let is_choosy = rules.within.is_some() || rules.agreed.is_some();
+        let depth = if is_first && !is_choosy {
             Depth::Quick { closely: &closely }
         } else {
             Depth::Complete

@@ -2,11 +2,14 @@
 //!
 //! A process can call itself what it likes. What comes of a name here is shown to a person.
 
+use std::time::Duration;
+
 use super::origin::{Origin, quoted};
 use crate::editor::editor;
 use crate::names::{Names, SHELLS, base, plain};
 use crate::process::Process;
 use crate::supervisor::known;
+use crate::sys::Task;
 
 // Lists of names, each for a reason: who is at work there, what starts it again, or the command that was typed.
 
@@ -150,12 +153,18 @@ fn pm2_home(process: &Process) -> Option<String> {
     Some(folder.strip_suffix(')')?.to_owned())
 }
 
-/// What PM2 calls the app with this PID: it keeps files such as `pids/web-app-0.pid`.
+/// What PM2 calls the app with this PID: it keeps files such as `pids/web-app-0.pid`. The folder is one that a process names, and may lie on
+/// storage that hangs.
 fn pm2_app(home: &str, pid: u32) -> Option<String> {
+    const LIMIT: Duration = Duration::from_millis(200);
     let folder = std::path::Path::new(home).join("pids");
     if !folder.is_absolute() {
         return None;
     }
+    Task::start(LIMIT, move |_| pm2_app_in(&folder, pid)).finish()?
+}
+
+fn pm2_app_in(folder: &std::path::Path, pid: u32) -> Option<String> {
     let entries = std::fs::read_dir(folder).ok()?;
     entries.take(1000).find_map(|entry| {
         let entry = entry.ok()?;

@@ -1,15 +1,22 @@
 //! A folder, by what it is and not by how it is written.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::sync::Arc;
 
 /// A folder of this machine. On Unix it is known by its device and number there: links, bind mounts and other mount namespaces lead to
-/// the same one by other paths, and one that was removed and made again is another under the same path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// the same one by other paths, and one that was removed and made again is another under the same path. It is held open, so that its number
+/// is not given to another once it was removed.
+#[derive(Debug, Clone)]
 pub(crate) struct Folder {
     /// With every link resolved.
     path: PathBuf,
     identity: FolderIdentity,
+    #[cfg(unix)]
+    _held: Option<Arc<File>>,
 }
 
 #[cfg(unix)]
@@ -24,9 +31,13 @@ impl Folder {
         if !real.is_dir() {
             return Err(io::ErrorKind::NotADirectory.into());
         }
+        #[cfg(unix)]
+        let held = hold(&real).map(Arc::new);
         Ok(Self {
             identity: identity(&real)?,
             path: real,
+            #[cfg(unix)]
+            _held: held,
         })
     }
 
@@ -61,6 +72,17 @@ impl Folder {
     }
 }
 
+/// Without a right to read it, which only Linux needs none for, or without a descriptor left, it has to do as it is.
+#[cfg(unix)]
+fn hold(path: &Path) -> Option<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(target_os = "linux")]
+    options.custom_flags(nix::libc::O_PATH);
+    options.open(path).ok()
+}
+
 #[cfg(unix)]
 fn identity(path: &Path) -> io::Result<FolderIdentity> {
     use std::os::unix::fs::MetadataExt as _;
@@ -86,6 +108,23 @@ mod tests {
         longer.push("x");
         assert!(!folder.is_named_by(Path::new(&longer)));
         assert!(!folder.is_named_by(here.parent().unwrap()));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_number_of_a_folder_that_was_removed_is_given_to_nobody_as_long_as_it_is_meant() {
+        let place = std::env::temp_dir().join(format!("kill_port-folder-{}", std::process::id()));
+        std::fs::create_dir(&place).unwrap();
+        let first = place.join("first");
+        std::fs::create_dir(&first).unwrap();
+        let folder = Folder::open(&first).unwrap();
+        std::fs::remove_dir(&first).unwrap();
+        for number in 0..100 {
+            let other = place.join(number.to_string());
+            std::fs::create_dir(&other).unwrap();
+            assert_ne!(identity(&other).unwrap(), folder.identity);
+        }
+        std::fs::remove_dir_all(&place).unwrap();
     }
 
     #[test]

@@ -25,9 +25,15 @@ pub(super) fn unit(file: &[u8]) -> Option<Unit> {
     })
 }
 
-/// Whether it is the place of a user's own manager: `…/user@1000.service/init.scope`.
+/// Whether it is the place of a user's own manager: `…/user@1000.service/init.scope`. Of one that lies outside of the caller's cgroup namespace
+/// no more is told than the way there, `/../init.scope`.
 pub(super) fn is_user_manager(file: &[u8]) -> bool {
     let text = String::from_utf8_lossy(file);
+    let is_out_of_sight = |path: &str| path.starts_with("/..") && path.ends_with("/init.scope");
+    let mut paths = text.lines().filter_map(controllers_and_path);
+    if paths.any(|(_, path)| is_out_of_sight(path)) {
+        return true;
+    }
     text.lines().filter_map(systemd_path).any(|path| {
         let mut parts = path.rsplit('/');
         parts.next() == Some("init.scope")
@@ -179,10 +185,13 @@ mod tests {
         assert!(is_user_manager(
             b"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n"
         ));
+        assert!(is_user_manager(b"0::/../init.scope\n"));
+        assert!(is_user_manager(b"0::/../../init.scope\n"));
         for other in [
             &b"0::/init.scope\n"[..],
             b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n",
             b"0::/user@1000.service/init.scope/x\n",
+            b"0::/../app.slice/dev.service\n",
             b"",
         ] {
             assert!(!is_user_manager(other));

@@ -11,7 +11,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, readlinkat, stat, statat};
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, StatxFlags, fstat, makedev, openat, readlinkat, stat, statat, statx,
+};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Signal as RawSignal, getrlimit, kill_process, pidfd_open,
@@ -377,20 +379,52 @@ const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEX
 /// Whether this directory is that folder or lies below. The way up is gone step by step: a path may be another's in another mount
 /// namespace, and tells nothing of a folder that was removed.
 fn leads_to(mut at: OwnedFd, folder: &Folder) -> Option<bool> {
-    let identity = |at: &OwnedFd| fstat(at).ok().map(|stat| (stat.st_dev, stat.st_ino));
-    let mut here = identity(&at)?;
+    let mut here = place_of(&at)?;
     for _ in 0..DEEPEST {
-        if folder.is(here) {
+        if folder.is(here.folder) {
             return Some(true);
         }
         let above = openat(&at, "..", FOLDER, Mode::empty()).ok()?;
-        let there = identity(&above)?;
+        let there = place_of(&above)?;
+        // Only the root has itself above it. A folder that is mounted below itself has not: it is another mount.
         if there == here {
             return Some(false);
         }
         (at, here) = (above, there);
     }
     None
+}
+
+/// Where a folder is.
+#[derive(PartialEq, Eq)]
+struct WhereAt {
+    folder: (u64, u64),
+    /// 0 before Linux 5.8.
+    mount: u64,
+}
+
+/// The storage is not asked: a request that a file system in user space has taken and does not answer can't be given up, not even by SIGKILL.
+fn place_of(at: &OwnedFd) -> Option<WhereAt> {
+    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    let asked = StatxFlags::INO | StatxFlags::MNT_ID;
+    match statx(at, "", flags, asked) {
+        Ok(found) => Some(WhereAt {
+            folder: (
+                makedev(found.stx_dev_major, found.stx_dev_minor),
+                found.stx_ino,
+            ),
+            mount: found.stx_mnt_id,
+        }),
+        // Before Linux 4.11, or under a filter.
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let stat = fstat(at).ok()?;
+            Some(WhereAt {
+                folder: (stat.st_dev, stat.st_ino),
+                mount: 0,
+            })
+        }
+        Err(_) => None,
+    }
 }
 
 /// How many descriptors are left for looking around, however many processes are being dealt with.
