@@ -61,7 +61,6 @@ use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::SocketId;
 
-#[cfg(any(unix, feature = "containers"))]
 mod aside;
 mod bind;
 mod folder;
@@ -72,7 +71,8 @@ pub(crate) mod surroundings;
 mod users;
 
 #[cfg(feature = "containers")]
-pub(crate) use aside::{Progress, Task};
+pub(crate) use aside::Progress;
+pub(crate) use aside::Task;
 pub(crate) use bind::{Bind, Manner, bind, is_short_of_something, try_bind};
 pub(crate) use folder::Folder;
 pub(crate) use small_file::read_small_file;

@@ -19,7 +19,9 @@ fn a_supervisor_is_named(delay: u32, startup: u32) {
         .set("delay", delay)
         .set("startup", startup)
         .start();
-    let answer = kill_plainly(port.number());
+    // However slowly the generations follow each other, it does not come to SIGKILL.
+    let patient = KillOptions::new().grace(Duration::from_secs(60));
+    let answer = kill(patient, &port.to_string());
     assert!(!answer.free, "{answer:#?}");
     assert_eq!(answer.obstacles.len(), 1, "{answer:#?}");
     assert_eq!(answer.obstacles[0].kind, "respawned", "{answer:#?}");
