@@ -65,3 +65,27 @@ impl Ends {
         *local.or_insert_with(|| sys::is_local(address).unwrap_or(false))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_the_other_end_is_a_well_known_service_this_one_is_the_clients() {
+        let mut ends = Ends::new(Vec::new());
+        let mut is_clients = |remote: u16| {
+            ends.is_clients(&Connection {
+                protocol: Protocol::Tcp,
+                local: "203.0.113.1:8080".parse().unwrap(),
+                remote: (Ipv4Addr::new(203, 0, 113, 2), remote).into(),
+                state: ConnectionState::Established,
+                uid: None,
+                remaining: None,
+                id: 7,
+            })
+        };
+        assert!(is_clients(443) && is_clients(22));
+        // Clients of NFS and the like have ports of root's.
+        assert!(!is_clients(700) && !is_clients(50_000));
+    }
+}

@@ -367,3 +367,26 @@ fn facts(handle: &Handle) -> Facts {
         unseen_parent: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::facts;
+    use super::*;
+
+    #[test]
+    fn who_was_there_before_a_process_and_shares_its_session_alone_does_not_come_from_it() {
+        let at = |start, session, arguments| {
+            let mut facts = facts(60);
+            facts.process.start_ticks = start;
+            facts.place.session = session;
+            facts.place.arguments = arguments;
+            facts
+        };
+        let mut crowd = Crowd::default();
+        let server = crowd.add(at(20, 7, 1));
+        let is_akin = |other: Facts| other.is_akin(&crowd[server], server);
+        assert!(is_akin(at(21, 7, 2)) && is_akin(at(20, 7, 2)));
+        assert!(!is_akin(at(19, 7, 2)) && !is_akin(at(21, 8, 2)));
+        assert!(is_akin(at(19, 8, 1)), "a fork of the same program");
+    }
+}

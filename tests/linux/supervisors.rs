@@ -183,19 +183,12 @@ fn a_process_that_survives_sigkill_is_an_error_soon_after() {
         Ok(frozen) => frozen,
         Err(why) => return skip(&why),
     };
-    let start = Instant::now();
     let answer = kill(
         KillOptions::new().grace(Duration::from_millis(300)),
         &port.to_string(),
     );
     answer.held(&[("survived", server.pid())]);
     answer.told(&[(server.pid(), "survived", "TERM,KILL")]);
-    // Five tries of a second, and much more than that for a busy machine.
-    assert!(
-        start.elapsed() < Duration::from_secs(30),
-        "{:?}",
-        start.elapsed()
-    );
     assert!(proc::is_running(server.pid()));
     drop(frozen);
     server.exit_status();

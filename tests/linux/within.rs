@@ -1,18 +1,20 @@
 //! Where a folder is asked for, nobody else's server is ended.
 
+use std::ffi::CString;
 use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use kill_port::{Event, KillOptions, Obstacle};
 
 use super::answer::{Answer, kill};
 use crate::fixture::linux::{root_or_skip, signals, sockets};
-use crate::fixture::{Fixture, Folder, Params, Port, RoleKind, introduce, say};
+use crate::fixture::{Fixture, Folder, Params, Port, RoleKind, introduce, say, takes};
 
 pub const ROLES: &[RoleKind] = &[RoleKind::new(
     "in_a_namespace",
-    &[sockets::TAKES],
+    &[sockets::TAKES, takes![below: PathBuf]],
     in_a_namespace,
 )];
 
@@ -102,8 +104,12 @@ fn a_folder_that_was_removed_and_made_again_is_another() {
     is_spared(&app, &server).mentions("app (deleted)");
 }
 
-/// Holds the port in a mount namespace of its own, whose `/srv` is another folder than ours.
+/// Holds the port in a mount namespace of its own, whose `/srv` is another folder than ours; or, with `below`, in a folder of that name in its
+/// own, which is its own once more.
 fn in_a_namespace(params: &Params) {
+    let below = params.get::<PathBuf>("below");
+    let place = below.as_deref().unwrap_or(Path::new("/srv"));
+    let at = CString::new(place.as_os_str().as_bytes()).expect("a path");
     // SAFETY: the calls take numbers, and texts that live through them.
     unsafe {
         assert_eq!(libc::unshare(libc::CLONE_NEWNS), 0);
@@ -119,13 +125,14 @@ fn in_a_namespace(params: &Params) {
             ),
             0
         );
-        let tmpfs = c"tmpfs".as_ptr();
-        assert_eq!(
-            libc::mount(none, c"/srv".as_ptr(), tmpfs, 0, std::ptr::null()),
-            0
-        );
+        let (what, kind, flags) = match below {
+            Some(_) => (c".".as_ptr(), std::ptr::null(), libc::MS_BIND),
+            None => (none, c"tmpfs".as_ptr(), 0),
+        };
+        let mounted = libc::mount(what, at.as_ptr(), kind, flags, std::ptr::null());
+        assert_eq!(mounted, 0);
     }
-    std::env::set_current_dir("/srv").expect("the folder");
+    std::env::set_current_dir(place).expect("the folder");
     let _held = sockets::open_all(params);
     introduce("server");
     say("ready");
@@ -140,6 +147,43 @@ fn the_same_path_in_another_mount_namespace_is_another_folder() {
     let port = Port::claim();
     let server = Fixture::role("in_a_namespace").port(&port).start();
     is_spared(Path::new("/srv"), &server);
+}
+
+#[test]
+fn a_folder_that_is_mounted_below_itself_lies_below_those_above_it() {
+    if !root_or_skip() {
+        return;
+    }
+    let home = Folder::new();
+    let app = home.below("app");
+    home.below("app/current");
+    let port = Port::claim();
+    let server = Fixture::role("in_a_namespace")
+        .port(&port)
+        .cwd(&app)
+        .set("below", "current")
+        .start();
+    is_ended(home.path(), &server);
+}
+
+#[test]
+fn a_holder_elsewhere_is_found_before_the_first_signal_wherever_it_has_the_socket() {
+    let home = Folder::new();
+    let app = home.below("app");
+    let shop = home.below("shop");
+    let port = Port::claim();
+    let both = Fixture::role("shared")
+        .port(&port)
+        .cwd(&app)
+        .set("far_cwd", shop.display())
+        .spawn();
+    both.wait_line("far ready");
+    both.wait_line("near ready");
+    let (near, far) = (both.pid_of("near"), both.pid_of("far"));
+    let answer = kill(within(&app), &port.to_string());
+    answer.held(&[("spared", far)]);
+    answer.told(&[(near, "withheld", ""), (far, "spared", "")]);
+    assert_eq!(both.count("got "), 0, "{:?}", both.lines());
 }
 
 /// One that looks like a process at its very end for as long as it likes: its main thread has given up its folder.
