@@ -299,10 +299,16 @@ fn settings(terminal: &File) -> Vec<u32> {
         assert_eq!(got, 0, "settings: {}", std::io::Error::last_os_error());
         settings
     };
+    // An input speed that is said to be the output's, and none, are the same.
+    let (input, output) = (
+        settings.c_cflag & libc::CIBAUD,
+        settings.c_cflag & libc::CBAUD,
+    );
+    let is_said = input == output << 16;
     let flags = [
         settings.c_iflag,
         settings.c_oflag,
-        settings.c_cflag,
+        settings.c_cflag & if is_said { !libc::CIBAUD } else { !0 },
         settings.c_lflag,
     ];
     let characters = settings.c_cc.iter().map(|character| u32::from(*character));
