@@ -252,7 +252,16 @@ def sock(port=PORT, kind=socket.SOCK_STREAM, address="127.0.0.1", listen=True, r
     s = socket.socket(socket.AF_INET, kind)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
-    s.bind((address, port))
+    end = time.monotonic() + LIMIT
+    while True:
+        try:
+            s.bind((address, port))
+            break
+        except OSError as error:
+            # The kernel may not have done yet with what the last scene's connections have left.
+            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
     if listen and kind == socket.SOCK_STREAM:
         s.listen()
     return s
