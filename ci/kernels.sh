@@ -8,8 +8,8 @@
 # 6.1, 6.12 and 5.10 are Debian's, on x86-64, as is 6.1 on arm64 and on s390x, which is big-endian. 4.15 is Ubuntu's: it has neither
 # pidfds nor io_uring. Before 6.8 no kernel lists sockets that are bound and don't listen.
 #
-# Needs root on Debian for x86-64, and its archive. Without KVM the short form takes about five minutes on two cores, all of it about
-# an hour and a half. A test that can't be run on a kernel says so; how many did is told.
+# Needs root on Debian for x86-64, and its archive. Without KVM the short form takes about six minutes on two cores, a machine about a
+# quarter of an hour, and s390x three quarters. A test that can't be run on a kernel says so; how many did is told.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # An ordinary user of the machine has to get at all that is in it.
