@@ -75,11 +75,10 @@ impl Folder {
 /// Without a right to read it, which only Linux needs none for, or without a descriptor left, it has to do as it is.
 #[cfg(unix)]
 fn hold(path: &Path) -> Option<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = File::options();
     options.read(true);
     #[cfg(target_os = "linux")]
-    options.custom_flags(nix::libc::O_PATH);
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, nix::libc::O_PATH);
     options.open(path).ok()
 }
 

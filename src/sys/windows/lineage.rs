@@ -90,8 +90,11 @@ mod tests {
         };
         // The child is younger than this process.
         let entries = [entry(caller(), child.id()), entry(child.id(), caller())];
-        assert_eq!(birth(caller(), &entries).unwrap().parent, 0);
-        assert_eq!(birth(child.id(), &entries).unwrap().parent, caller());
+        assert_eq!(birth(caller(), &entries).unwrap().unwrap().parent, 0);
+        assert_eq!(
+            birth(child.id(), &entries).unwrap().unwrap().parent,
+            caller()
+        );
         child.kill().unwrap();
         child.wait().unwrap();
     }
