@@ -13,8 +13,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -38,8 +37,8 @@ pub(crate) struct Engines {
 
 /// How long a look around may take: homes may lie on storage that hangs.
 const PLACES: Duration = Duration::from_secs(1);
-/// Whether the look around that took too long last has come to its end since.
-static LATE: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+/// What the look around that took too long last keeps until its end.
+static LATE: Mutex<Weak<()>> = Mutex::new(Weak::new());
 
 impl Engines {
     /// Looks around. `users` are user IDs whose own engines count, too.
@@ -49,22 +48,21 @@ impl Engines {
             is_unknown: true,
             ..Self::default()
         };
-        if late
-            .as_ref()
-            .is_some_and(|done| !done.load(Ordering::Relaxed))
-        {
+        if late.strong_count() > 0 {
             return unknown;
         }
         let users = users.to_vec();
-        let done = Arc::new(AtomicBool::new(false));
-        let own = Arc::clone(&done);
+        let until_its_end = Arc::new(());
+        *late = Arc::downgrade(&until_its_end);
         let look = Task::start(PLACES, move |_| {
-            let engines = Self::find_in(&Environment::of_this_process(&users));
-            own.store(true, Ordering::Relaxed);
-            engines
+            let _until_its_end = until_its_end;
+            Self::find_in(&Environment::of_this_process(&users))
         });
         let found = look.finish();
-        *late = found.is_none().then_some(done);
+        if found.is_some() {
+            // The thread may not have given it up yet.
+            *late = Weak::new();
+        }
         found.unwrap_or(unknown)
     }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use kill_port::{Error, Freed, HolderReport, KillOptions, Plan, Target};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, Port};
 
 /// How the lines of a role begin that tell what was foreseen.
 const FORESEEN: &str = "foreseen ";
@@ -43,9 +43,11 @@ pub fn kill(options: impl Borrow<KillOptions>, target: &str) -> Answer {
 }
 
 /// How many milliseconds a look takes on this machine, as busy as it is now.
-pub fn milliseconds_of_a_look(port: u16) -> u64 {
+pub fn milliseconds_of_a_look() -> u64 {
+    let port = Port::claim();
+    let _server = Fixture::server(&port);
     let started = Instant::now();
-    kill_port::survey(port).expect("a survey");
+    kill_port::survey(port.number()).expect("a survey");
     u64::try_from(started.elapsed().as_millis()).expect("not for ever")
 }
 

@@ -146,10 +146,8 @@ fn a_thread_that_waits_on_a_closed_listener_is_named_and_not_ended() {
 #[test]
 fn a_listener_that_is_handed_on_from_process_to_process_is_freed() {
     let port = Port::claim();
-    let held = Port::claim();
-    let _server = Fixture::server(&held);
     // Each has it for longer than a look takes.
-    let each = 2 * milliseconds_of_a_look(held.number()) + 5;
+    let each = 2 * milliseconds_of_a_look() + 5;
     let chain = Fixture::role("hands_on").port(&port);
     let chain = chain.set("each_ms", each).start();
     let answer = kill_plainly(port.number());

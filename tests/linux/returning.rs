@@ -241,10 +241,8 @@ fn a_loop_of_servers_for_one_client_each_is_never_free_already() {
 #[test]
 fn a_loop_of_servers_for_one_client_each_is_named_as_what_starts_them() {
     let port = Port::claim();
-    let held = Port::claim();
-    let _server = Fixture::server(&held);
     // Each lives long enough to be seen; else nobody has seen who starts them.
-    let pause = 4 * milliseconds_of_a_look(held.number()) + 2;
+    let pause = 4 * milliseconds_of_a_look() + 2;
     let shell = Fixture::role("one_shot_loop").port(&port);
     let shell = shell.set("pause_ms", pause).start();
     shell.wait_count("served", 3);
