@@ -39,30 +39,30 @@ impl Owner {
     /// Does this as the owner, on a thread of its own: it ends with the work, so that nothing has to be given back. `None` where
     /// there is no such thread, or it may not read as the owner.
     pub(super) fn read<T: Send>(self, work: impl FnOnce() -> T + Send) -> Option<T> {
-        // The kernel takes a process that changes who it is for one whose memory nobody should see. One at a time, what it was before
-        // is not mistaken.
-        static ALONE: Mutex<()> = Mutex::new(());
-        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = dumpable_behavior();
-        let done = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let reader = std::thread::Builder::new()
                 .spawn_scoped(scope, || self.is_taken_on().then(work))
                 .ok()?;
             reader.join().ok().flatten()
-        });
-        if let Ok(DumpableBehavior::Dumpable) = before {
-            // It was so before, so it may be so again.
-            let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
-        }
-        done
+        })
     }
 
     /// These two calls are about this thread alone. They tell of no error: who one is now is told by the next one.
     fn is_taken_on(self) -> bool {
+        // The kernel takes a process that changes who it is for one whose memory nobody should see. One at a time, what it was before
+        // is not mistaken; and nobody reads meanwhile, which may take for ever.
+        static ALONE: Mutex<()> = Mutex::new(());
+        let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = dumpable_behavior();
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         setfsgid(gid);
         setfsuid(uid);
-        setfsgid(gid) == gid && setfsuid(uid) == uid
+        let is_taken_on = setfsgid(gid) == gid && setfsuid(uid) == uid;
+        if let Ok(DumpableBehavior::Dumpable) = before {
+            // It was so before, so it may be so again.
+            let _ = set_dumpable_behavior(DumpableBehavior::Dumpable);
+        }
+        is_taken_on
     }
 }
 

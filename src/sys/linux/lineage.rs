@@ -9,6 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 use super::super::Ancestors;
 use super::super::lineage::{Birth, above, below, climb};
 use super::files;
+use super::locked::{aside, is_stuck};
 use super::process::{Handle, caller, proc_path, ticks_since_boot};
 use super::scan;
 use super::stat::Stat;
@@ -16,6 +17,10 @@ use crate::process::Identity;
 
 /// The caller's ancestors, see the contract in `sys`.
 pub(crate) fn ancestors() -> io::Result<Ancestors> {
+    aside(ancestors_aside)
+}
+
+fn ancestors_aside() -> io::Result<Ancestors> {
     let mut handles = Vec::new();
     let open = |pid| {
         let Some(handle) = Handle::open(pid)? else {
@@ -59,6 +64,9 @@ fn exists(pid: u32) -> bool {
 }
 
 fn stat_of(pid: u32) -> Option<Stat> {
+    if is_stuck(pid) {
+        return None;
+    }
     Stat::parse(&files::content_of(&proc_path(pid, "stat"))?)
 }
 
@@ -73,19 +81,27 @@ fn birth_of(pid: u32) -> Option<Birth> {
 
 /// Every descendant of these processes, see the contract in `sys`.
 pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
-    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
-    for pid in scan::pids()? {
-        if let Some(stat) = stat_of(pid) {
-            children.entry(stat.parent).or_default().push(pid);
+    let children = aside(|| {
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+        for pid in scan::pids()? {
+            if let Some(stat) = stat_of(pid) {
+                children.entry(stat.parent).or_default().push(pid);
+            }
         }
-    }
+        Ok(children)
+    })?;
     below(of, &children)
 }
 
 /// Whether this process has a child that can't be seen: then it may be above a process whose parent can't be seen. `true` also
 /// where the kernel does not list children (`CONFIG_PROC_CHILDREN`).
 pub(crate) fn has_unseen_child(handle: &Handle) -> bool {
-    let threads = format!("/proc/{}/task", handle.pid());
+    let pid = handle.pid();
+    aside(move || Ok(has_unseen_child_aside(pid))).unwrap_or(true)
+}
+
+fn has_unseen_child_aside(pid: u32) -> bool {
+    let threads = format!("/proc/{pid}/task");
     let Ok(threads) = std::fs::read_dir(threads) else {
         return true;
     };
@@ -123,6 +139,13 @@ const LOOKS: usize = 8;
 /// The processes that were started since then and live. The kernel counts PIDs up and wraps around, so they are those between then and
 /// now; where nothing was started anywhere, nothing has to be looked at.
 pub(crate) fn started_since(mark: Mark, _below: &[&Handle]) -> io::Result<Vec<Handle>> {
+    if mark.last.is_some() && mark.last == scan::last_pid() {
+        return Ok(Vec::new());
+    }
+    aside(move || started_since_aside(mark))
+}
+
+fn started_since_aside(mark: Mark) -> io::Result<Vec<Handle>> {
     let mut found: Vec<Handle> = Vec::new();
     let mut from = mark.last;
     for _ in 0..LOOKS {

@@ -1,107 +1,143 @@
-//! What lies in another process's memory: its command line.
+//! What has to be waited for where another process has it locked: its command line, which lies in its memory, and its links.
 //!
 //! The kernel takes the lock of that memory for it, and a thread that waits for its storage may have that lock for as long as the storage
 //! hangs. So it is read on a thread that can be left behind. The end of this process ends such a thread too: a wait for the lock
 //! gives way to SIGKILL.
 //!
-//! All else that is read of a process (`stat`, `status`, `cgroup`, `fd`, and the links `exe` and `cwd`) does without that lock.
+//! The links `exe` and `cwd` lie behind [another lock](super::locked), and are read there, too. All else that is read of a process (`status`,
+//! `cgroup`, the list of `fd`) does without both.
 
-use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Patience;
-use super::process::{Handle, proc_path};
+use super::locked::Question;
+use super::process::{Handle, Whereabouts};
 use super::stat::Stat;
 use super::{files, process};
 use crate::process::Process;
 
 /// Everything about these processes that this user may read.
 pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> Vec<Process> {
-    let reading = Reading::start(sources(of), Source::read);
-    let described: Vec<Process> = of.iter().map(|handle| handle.describe()).collect();
+    let sources = of.iter().flat_map(|handle| {
+        let place = handle.whereabouts();
+        let links = Source::Links(place.clone(), Question::new(handle.pid()));
+        [Source::Line(place), links]
+    });
+    let sources: Vec<Source> = sources.collect();
+    let mut reading = Reading::start(sources.clone(), Source::read, &READERS, 1);
+    let mut described: Vec<Process> = of.iter().map(|handle| handle.describe()).collect();
+    let answers = reading.finish(patience);
+    for (at, (source, answer)) in sources.iter().zip(answers).enumerate() {
+        // Two of each.
+        let Some(process) = described.get_mut(at / 2) else {
+            break;
+        };
+        match (answer, source) {
+            (Some(Answer::Line(line)), _) => process.command = process::arguments(&line),
+            (Some(Answer::Links(links)), _) => {
+                process.executable = links.executable;
+                process.cwd = links.cwd;
+            }
+            (None, Source::Links(_, question)) => question.leave(),
+            (None, Source::Line(_)) => {
+                log::debug!(target: "kill_port", "process {} does not show its command line", process.pid);
+            }
+        }
+    }
+    for process in &mut described {
+        process.name = process::whole_name(&process.name, process);
+    }
     described
-        .into_iter()
-        .zip(reading.finish(patience))
-        .map(|(mut process, line)| {
-            process.command = line
-                .map(|line| process::arguments(&line))
-                .unwrap_or_default();
-            process.name = process::whole_name(&process.name, &process);
-            process
-        })
-        .collect()
 }
 
 /// So much of a command line is read: as much as the kernel takes for one argument (`MAX_ARG_STRLEN`). A process may say of gigabytes that they
 /// are its arguments (`PR_SET_MM_MAP` of prctl(2)).
 const LONGEST: usize = 128 << 10;
 /// So many readers that are stuck are left behind by one program. Then nothing of the kind is read any more.
-const MOST: usize = 64;
+pub(super) const MOST: usize = 64;
 /// The readers that there are, in all calls together.
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
 type Queue<Q> = Arc<Mutex<std::iter::Enumerate<std::vec::IntoIter<Q>>>>;
-type Read<Q> = fn(&Q) -> Option<Vec<u8>>;
+type Read<Q, A> = fn(&Q) -> Option<A>;
 
-/// Where a command line is read.
+/// What is read of a process.
+#[derive(Clone)]
 enum Source {
-    Directory(Arc<OwnedFd>),
-    Pid(u32),
+    Line(Whereabouts),
+    Links(Whereabouts, Arc<Question>),
 }
 
-fn sources(of: &[&Handle]) -> Vec<Source> {
-    let sources = of.iter().map(|handle| match handle.directory() {
-        Some(directory) => Source::Directory(directory),
-        None => Source::Pid(handle.pid()),
-    });
-    sources.collect()
+/// What was read.
+#[derive(Clone)]
+enum Answer {
+    Line(Vec<u8>),
+    Links(Links),
 }
 
-/// The command lines that are being read.
-struct Reading<Q> {
+/// The links that tell of a process, which lie behind [another lock](super::locked).
+#[derive(Clone)]
+struct Links {
+    executable: Option<PathBuf>,
+    cwd: Option<PathBuf>,
+}
+
+/// Answers that are being read.
+pub(super) struct Reading<Q, A> {
     queue: Queue<Q>,
-    read: Read<Q>,
+    read: Read<Q, A>,
+    /// The readers that there are, in all calls together.
+    all_readers: &'static AtomicUsize,
     /// How many there are.
     count: usize,
+    /// How many readers were started last.
+    at_once: usize,
     /// Whether there is a reader at all.
     is_begun: bool,
     /// The threads of the readers that were started last, and have begun.
     readers: Arc<Mutex<Vec<rustix::thread::Pid>>>,
-    sender: Sender<(usize, Option<Vec<u8>>)>,
-    lines: Receiver<(usize, Option<Vec<u8>>)>,
+    sender: Sender<(usize, Option<A>)>,
+    answers: Receiver<(usize, Option<A>)>,
 }
 
-impl<Q: Send + 'static> Reading<Q> {
-    /// Begins with one reader.
-    fn start(of: Vec<Q>, read: Read<Q>) -> Self {
-        let (sender, lines) = mpsc::channel();
+impl<Q: Send + 'static, A: Clone + Send + 'static> Reading<Q, A> {
+    /// Begins with so many readers.
+    pub(super) fn start(
+        of: Vec<Q>,
+        read: Read<Q, A>,
+        all_readers: &'static AtomicUsize,
+        count: usize,
+    ) -> Self {
+        let (sender, answers) = mpsc::channel();
         let mut reading = Self {
             count: of.len(),
             is_begun: false,
             queue: Arc::new(Mutex::new(of.into_iter().enumerate())),
             read,
+            all_readers,
+            at_once: count,
             readers: Arc::default(),
             sender,
-            lines,
+            answers,
         };
-        reading.is_begun = reading.start_readers(1);
+        reading.is_begun = reading.start_readers(count);
         reading
     }
 
     /// What was read of each, without those that are stuck.
-    fn finish(mut self, patience: &mut Patience) -> Vec<Option<Vec<u8>>> {
-        let mut lines: Vec<Option<Vec<u8>>> = vec![None; self.count];
-        let mut at_once = 1;
+    pub(super) fn finish(&mut self, patience: &mut Patience) -> Vec<Option<A>> {
+        let mut answers: Vec<Option<A>> = vec![None; self.count];
         let mut left = self.count;
         while left > 0 && self.is_begun {
             let limit = patience.for_one();
-            match self.lines.recv_timeout(limit) {
-                Ok((index, line)) => {
+            match self.answers.recv_timeout(limit) {
+                Ok((index, answer)) => {
                     left -= 1;
-                    if let Some(place) = lines.get_mut(index) {
-                        *place = line;
+                    if let Some(place) = answers.get_mut(index) {
+                        *place = answer;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -114,18 +150,15 @@ impl<Q: Send + 'static> Reading<Q> {
                         break;
                     }
                     // Where many are stuck, more and more are met at a time.
-                    at_once = (at_once * 2).min(MOST);
-                    if !self.start_readers(at_once) {
+                    self.at_once = (self.at_once * 2).min(MOST);
+                    if !self.start_readers(self.at_once) {
                         break;
                     }
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
-        if left > 0 {
-            log::info!(target: "kill_port", "{left} processes do not show their command lines: their memory is locked");
-        }
-        lines
+        answers
     }
 
     /// Whether a reader only waits for a processor, and will answer.
@@ -143,7 +176,8 @@ impl<Q: Send + 'static> Reading<Q> {
     }
 
     fn start_reader(&self) -> bool {
-        let is_room = READERS.fetch_add(1, Ordering::Relaxed) < MOST;
+        let all_readers = self.all_readers;
+        let is_room = all_readers.fetch_add(1, Ordering::Relaxed) < MOST;
         let (queue, sender, read) = (Arc::clone(&self.queue), self.sender.clone(), self.read);
         let readers = Arc::clone(&self.readers);
         let work = move || {
@@ -159,23 +193,31 @@ impl<Q: Send + 'static> Reading<Q> {
                 // Whoever asked may have gone.
                 let _ = sender.send((index, read(&source)));
             }
-            READERS.fetch_sub(1, Ordering::Relaxed);
+            all_readers.fetch_sub(1, Ordering::Relaxed);
         };
         let is_started = is_room && std::thread::Builder::new().spawn(work).is_ok();
         if !is_started {
-            READERS.fetch_sub(1, Ordering::Relaxed);
+            all_readers.fetch_sub(1, Ordering::Relaxed);
         }
         is_started
     }
 }
 
 impl Source {
-    fn read(&self) -> Option<Vec<u8>> {
-        let file = match self {
-            Self::Directory(directory) => files::open_at(directory, "cmdline"),
-            Self::Pid(pid) => files::open_at(rustix::fs::CWD, &proc_path(*pid, "cmdline")),
-        };
-        files::beginning(file.ok()?, LONGEST).ok()
+    fn read(&self) -> Option<Answer> {
+        match self {
+            Self::Line(place) => {
+                let line = files::beginning(place.open("cmdline").ok()?, LONGEST);
+                line.ok().map(Answer::Line)
+            }
+            Self::Links(place, question) => {
+                let links = || Links {
+                    executable: place.link("exe").map(process::without_deleted),
+                    cwd: place.link("cwd"),
+                };
+                question.ask(links).map(Answer::Links)
+            }
+        }
     }
 }
 
@@ -205,14 +247,15 @@ mod tests {
             Some(b"line".to_vec())
         };
         let mut patience = Patience::default();
-        let lines = Reading::start(of, read).finish(&mut patience);
+        static READERS: AtomicUsize = AtomicUsize::new(0);
+        let lines = Reading::start(of, read, &READERS, 1).finish(&mut patience);
         for (number, line) in lines.iter().enumerate() {
             assert_eq!(line.is_some(), number % 100 != 0, "{number}");
         }
     }
 
     #[test]
-    fn the_own_command_line_is_read() {
+    fn the_own_command_line_and_links_are_read() {
         let own = Handle::open(std::process::id()).unwrap().unwrap();
         let process = &describe(&[&own], &mut Patience::default())[0];
         assert!(
@@ -221,5 +264,7 @@ mod tests {
                 .iter()
                 .eq(std::env::args_os().collect::<Vec<_>>().iter())
         );
+        assert_eq!(process.cwd, std::env::current_dir().ok());
+        assert_eq!(process.executable, std::env::current_exe().ok());
     }
 }

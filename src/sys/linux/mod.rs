@@ -6,6 +6,7 @@ mod files;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod lineage;
+mod locked;
 mod memory;
 mod namespaces;
 mod netlink;

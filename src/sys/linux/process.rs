@@ -27,6 +27,7 @@ use super::super::{Condition, Delivery, Folder, Patience, Place};
 use super::borrowed::Owner;
 use super::cgroup;
 use super::files;
+use super::locked;
 use super::memory::is_runnable;
 use super::stat::Stat;
 use crate::process::Process;
@@ -83,7 +84,8 @@ impl Handle {
         };
         let stat = match handle.stat_or_gone() {
             Ok(Some(stat)) => stat,
-            Ok(None) | Err(Errno::ACCESS | Errno::PERM) => return Ok(None),
+            // Who keeps it back can't be seen either.
+            Ok(None) | Err(Errno::ACCESS | Errno::PERM | Errno::TIMEDOUT) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         handle.start_ticks = stat.start_ticks;
@@ -109,13 +111,14 @@ impl Handle {
 
     /// A file of this process's directory, whole.
     pub(super) fn read(&self, name: &str) -> Option<Vec<u8>> {
-        files::content(self.open_file(name).ok()?).ok()
+        files::content(self.whereabouts().open(name).ok()?).ok()
     }
 
-    fn open_file(&self, name: &str) -> Result<OwnedFd, Errno> {
-        match &self.directory {
-            Some(directory) => files::open_at(directory, name),
-            None => files::open_at(CWD, &proc_path(self.pid, name)),
+    /// Where it is read.
+    pub(super) fn whereabouts(&self) -> Whereabouts {
+        Whereabouts {
+            pid: self.pid,
+            directory: self.directory.clone(),
         }
     }
 
@@ -124,22 +127,10 @@ impl Handle {
         self.directory.clone()
     }
 
-    fn link(&self, name: &str) -> Option<PathBuf> {
-        let (pid, directory) = (self.pid, self.directory.as_ref());
-        let read = || match directory {
-            Some(directory) => readlinkat(directory, name, Vec::new()),
-            None => readlinkat(CWD, proc_path(pid, name), Vec::new()),
-        };
-        let target = match read() {
-            Err(Errno::ACCESS | Errno::PERM) => Owner::of(self.pid)?.read(read)?,
-            target => target,
-        };
-        Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
-    }
-
     /// What names a namespace of it, such as `pid:[4026531836]`.
     pub(super) fn namespace(&self, kind: &str) -> Option<PathBuf> {
-        self.link(&format!("ns/{kind}"))
+        let (place, name) = (self.whereabouts(), format!("ns/{kind}"));
+        locked::ask(self.pid, move || place.link(&name))?
     }
 
     /// The stat line, if it is still this process's.
@@ -149,7 +140,9 @@ impl Handle {
 
     /// The stat line, or `None` if this process is not there any more. It fails where it could not be read, as without a descriptor left.
     fn stat_or_gone(&self) -> Result<Option<Stat>, Errno> {
-        let line = match self.open_file("stat").and_then(files::content) {
+        let place = self.whereabouts();
+        let read = move || place.open("stat").and_then(files::content);
+        let line = match locked::ask(self.pid, read).unwrap_or(Err(Errno::TIMEDOUT)) {
             Ok(line) => line,
             Err(error) if files::is_gone(error) => return Ok(None),
             Err(error) => return Err(error),
@@ -200,15 +193,13 @@ impl Handle {
         Some(cgroup::unit(&self.read("cgroup")?)?.name)
     }
 
-    /// Everything about it that this user may read and that does not lie in its memory.
+    /// Everything about it that this user may read without waiting for it.
     pub(super) fn describe(&self) -> Process {
         let mut process = Process::unknown(self.pid);
         process.start_ticks = self.start_ticks;
         process.parent_pid = Some(self.parent);
         process.started = self.started();
-        process.executable = self.link("exe").map(without_deleted);
         process.name.clone_from(&self.name);
-        process.cwd = self.link("cwd");
         process.uid = self.user();
         process
     }
@@ -355,6 +346,34 @@ impl Handle {
             keep(pidfd).filter(|_| self.is_there())
         };
         self.pidfd.get_or_init(open).as_ref().map(AsFd::as_fd)
+    }
+}
+
+/// Where a process is read.
+#[derive(Clone)]
+pub(super) struct Whereabouts {
+    pid: u32,
+    directory: Option<Arc<OwnedFd>>,
+}
+
+impl Whereabouts {
+    pub(super) fn open(&self, name: &str) -> Result<OwnedFd, Errno> {
+        match &self.directory {
+            Some(directory) => files::open_at(directory, name),
+            None => files::open_at(CWD, &proc_path(self.pid, name)),
+        }
+    }
+
+    pub(super) fn link(&self, name: &str) -> Option<PathBuf> {
+        let read = || match &self.directory {
+            Some(directory) => readlinkat(directory, name, Vec::new()),
+            None => readlinkat(CWD, proc_path(self.pid, name), Vec::new()),
+        };
+        let target = match read() {
+            Err(Errno::ACCESS | Errno::PERM) => Owner::of(self.pid)?.read(read)?,
+            target => target,
+        };
+        Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
     }
 }
 
@@ -514,7 +533,7 @@ pub(super) fn whole_name(short: &str, process: &Process) -> String {
 }
 
 /// The kernel marks a program whose file was replaced or removed.
-fn without_deleted(path: PathBuf) -> PathBuf {
+pub(super) fn without_deleted(path: PathBuf) -> PathBuf {
     let bytes = path.into_os_string().into_vec();
     let kept = bytes.strip_suffix(b" (deleted)").unwrap_or(&bytes).to_vec();
     PathBuf::from(OsString::from_vec(kept))
@@ -584,8 +603,6 @@ mod tests {
             process.parent_pid,
             Some(std::os::unix::process::parent_id())
         );
-        assert_eq!(process.cwd, std::env::current_dir().ok());
-        assert_eq!(process.executable, std::env::current_exe().ok());
         assert_eq!(process.uid, Some(rustix::process::geteuid().as_raw()));
         let age = process.started.unwrap().elapsed().unwrap_or_default();
         assert!(age < Duration::from_secs(24 * 3600), "{age:?}");

@@ -13,6 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::files;
+use super::locked::is_stuck;
 use super::stat::Stat;
 use crate::socket::SocketId;
 
@@ -24,7 +25,7 @@ pub(super) struct Look {
     /// By which descriptors it does: all of them, unless it `hides_some` in a thread's own table or in a ring.
     pub by: Vec<(u32, SocketId)>,
     pub hides_some: bool,
-    /// Whether its descriptors could not be read because they are another user's.
+    /// Whether its descriptors could not be read because they are another user's, or it keeps them back.
     pub denied: bool,
     /// Whether only its lowest descriptors were looked at.
     pub is_partial: bool,
@@ -33,6 +34,13 @@ pub(super) struct Look {
 }
 
 impl Look {
+    fn denied() -> Self {
+        Self {
+            denied: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether it is worth keeping.
     pub(super) fn tells_something(&self) -> bool {
         self.denied || self.failed.is_some() || !self.held.is_empty()
@@ -183,6 +191,9 @@ impl<'a> Scanner<'a> {
 
     /// All descriptors of a process, those of threads with a table of their own included.
     pub(super) fn look(&mut self, pid: u32) -> Look {
+        if is_stuck(pid) {
+            return Look::denied();
+        }
         let mut look = Look::default();
         self.failure.set(None);
         self.read_table(&pid.to_string(), None, &mut look);
@@ -200,6 +211,9 @@ impl<'a> Scanner<'a> {
     /// gap need no open directory. It costs least to compare them with some that are known.
     pub(super) fn lowest(&mut self, pid: u32, known: Option<&[Reference]>) -> Look {
         const FEW: u32 = 4;
+        if is_stuck(pid) {
+            return Look::denied();
+        }
         let mut look = Look {
             is_partial: true,
             ..Look::default()
@@ -562,7 +576,7 @@ fn read_ring(proc: &OwnedFd, path: &str, failure: &Cell<Option<Errno>>) -> Optio
 
 /// Whether two threads use the same table of descriptors, as kcmp(2) with `KCMP_FILES` tells. `false` where the kernel doesn't say:
 /// then both are read.
-fn same_table(one: u32, other: u32) -> bool {
+pub(super) fn same_table(one: u32, other: u32) -> bool {
     const KCMP_FILES: u32 = 2;
     kcmp(one, other, KCMP_FILES, 0, 0) == Ok(true)
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::super::{Depth, Found, Ports};
 use super::files;
+use super::locked;
 use super::search;
 use super::sockets::SocketTable;
 use super::unlisted;
@@ -38,7 +39,7 @@ impl Table {
     pub(crate) fn bound_unlisted(&mut self, port: u16, into: &mut Vec<Socket>) -> io::Result<()> {
         if !self.sockets.lists_bound() {
             refuse_foreign_proc()?;
-            into.extend(unlisted::bound_to(port)?);
+            into.extend(locked::aside(move || unlisted::bound_to(port))?);
         }
         Ok(())
     }
@@ -60,7 +61,17 @@ impl Table {
         refuse_foreign_proc()?;
         wanted.sort_unstable();
         wanted.dedup();
-        search::find(&wanted, depth)
+        let closely = match depth {
+            Depth::Quick { closely } => Some(closely.to_vec()),
+            Depth::Complete => None,
+        };
+        locked::aside(move || {
+            let depth = match &closely {
+                Some(closely) => Depth::Quick { closely },
+                None => Depth::Complete,
+            };
+            search::find(&wanted, depth)
+        })
     }
 }
 

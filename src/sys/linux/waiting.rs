@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::super::aside::Task;
+use super::locked::is_stuck;
 use super::scan::{pids, socket_in};
 use crate::protocol::Protocol;
 
@@ -17,7 +18,10 @@ pub(crate) fn waiting_on_closed(protocol: Protocol) -> Vec<u32> {
     let (sender, found) = mpsc::channel();
     let search = move |_| {
         let pids = pids().unwrap_or_default();
-        for pid in pids.into_iter().filter(|&pid| has_one(pid, protocol)) {
+        for pid in pids
+            .into_iter()
+            .filter(|&pid| !is_stuck(pid) && has_one(pid, protocol))
+        {
             // Nobody listens any more after the deadline, which is fine.
             let _ = sender.send(pid);
         }
