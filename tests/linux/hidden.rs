@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use kill_port::{HiddenCause, survey};
+use kill_port::{HiddenCause, KillOptions, survey};
 
 use super::answer::{kill_plainly, milliseconds_of_a_look};
 use super::caller::{answer, calling};
@@ -233,4 +233,36 @@ fn a_process_that_closed_itself_to_its_own_user_is_hidden_from_it() {
     answer.held(&[("hidden", 0)]);
     assert!(server.is_alive());
     kill_plainly(port.number()).freed(&[(server.pid(), "exited", "TERM")]);
+}
+
+#[test]
+fn a_process_that_hangs_on_its_way_into_another_program_hides_nobody_else() {
+    if !root_or_skip() {
+        return;
+    }
+    // It is closed to everybody, for as long as it hangs.
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let port = Port::claim();
+    let server = Fixture::server(&port);
+    let stuck = match Fixture::role("stuck_in_exec").try_start() {
+        Ok(stuck) => stuck,
+        Err(why) => return skip(&why),
+    };
+    let pid = stuck.pid_of("stuck");
+    let holders = |survey: &kill_port::Survey| -> Vec<u32> {
+        let holders = survey.holders().iter();
+        holders.map(|holder| holder.process.pid).collect()
+    };
+    assert_eq!(
+        holders(&survey(port.number()).expect("a survey")),
+        [server.pid()]
+    );
+    let plan = KillOptions::new().plan(port.number()).expect("a plan");
+    assert_eq!(plan.holders.len(), 1);
+    let answer = kill_plainly(port.number());
+    answer.freed(&[(server.pid(), "exited", "TERM")]);
+    assert!(stuck.is_alive());
+    assert!(std::fs::exists(format!("/proc/{pid}")).expect("an answer"));
+    drop(stuck);
+    assert!(!proc::is_running(pid), "it goes on, and ends");
 }

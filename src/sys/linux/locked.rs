@@ -8,10 +8,11 @@
 
 use std::cell::Cell;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SendError, Sender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 use std::time::Duration;
 
 use rustix::thread::gettid;
@@ -32,12 +33,16 @@ static ASKING: AtomicUsize = AtomicUsize::new(0);
 
 /// After this long without an answer everybody is asked who keeps it back.
 const STALL: Duration = Duration::from_millis(100);
+/// So long a thread waits for another question.
+const IDLE: Duration = Duration::from_millis(20);
 /// So many at first: as many may be stuck without another wait.
 const ASKING_AT_FIRST: usize = 8;
 
 thread_local! {
     /// Whether this thread can be left behind.
     static IS_ASIDE: Cell<bool> = const { Cell::new(false) };
+    /// What the thread aside of this one takes its work from, if it is there and not left behind.
+    static HELPER: Cell<Option<Sender<Job>>> = const { Cell::new(None) };
 }
 
 fn stuck() -> MutexGuard<'static, Vec<u32>> {
@@ -105,43 +110,74 @@ impl Question {
     }
 }
 
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Begins this on the thread that is aside of the calling one, and returns where its answer comes. `None`: no thread can be started.
+///
+/// That thread is the same from one question to the next, which saves most of what it costs, and ends when there is none for a moment. Nothing comes
+/// if it was just ending.
+fn begin<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<Receiver<std::thread::Result<T>>> {
+    let (sender, answer) = mpsc::channel();
+    let mut job: Job = Box::new(move || {
+        // Whoever asked may have gone.
+        let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
+    });
+    if let Some(helper) = HELPER.take() {
+        match helper.send(job) {
+            Ok(()) => {
+                HELPER.set(Some(helper));
+                return Some(answer);
+            }
+            Err(SendError(unsent)) => job = unsent,
+        }
+    }
+    let (helper, jobs) = mpsc::channel::<Job>();
+    let run = move || {
+        IS_ASIDE.set(true);
+        while let Ok(job) = jobs.recv_timeout(IDLE) {
+            job();
+        }
+    };
+    Builder::new().spawn(run).ok()?;
+    helper.send(job).ok()?;
+    HELPER.set(Some(helper));
+    Some(answer)
+}
+
 /// What is told by one process, or nothing if it keeps that back.
 pub(super) fn ask<T: Send + 'static>(
     pid: u32,
     work: impl FnOnce() -> T + Clone + Send + 'static,
 ) -> Option<T> {
-    if is_stuck(pid) {
-        return None;
-    }
-    if IS_ASIDE.get() {
-        return Some(work());
-    }
-    let (question, thread) = (Question::new(pid), Arc::new(OnceLock::new()));
-    let (asked, own, asking) = (Arc::clone(&question), Arc::clone(&thread), work.clone());
-    let (sender, answer) = mpsc::channel();
-    let is_room = ASKING.fetch_add(1, Ordering::Relaxed) < MOST;
-    let ask = move || {
-        let _ = own.set(gettid());
-        if let Some(answer) = asked.ask(asking) {
-            // Whoever asked may have gone.
-            let _ = sender.send(answer);
-        }
-        ASKING.fetch_sub(1, Ordering::Relaxed);
-    };
-    if !is_room || Builder::new().spawn(ask).is_err() {
-        ASKING.fetch_sub(1, Ordering::Relaxed);
-        return is_room.then(work);
-    }
     loop {
-        match answer.recv_timeout(STALL) {
-            Ok(answer) => return Some(answer),
-            Err(RecvTimeoutError::Disconnected) => return None,
-            // It may only wait for a processor, and will answer.
-            Err(RecvTimeoutError::Timeout)
-                if thread.get().is_none_or(|&thread| is_runnable(thread)) => {}
-            Err(RecvTimeoutError::Timeout) => {
-                question.leave();
-                return None;
+        if is_stuck(pid) || COUNT.load(Ordering::Relaxed) >= MOST {
+            return None;
+        }
+        if IS_ASIDE.get() {
+            return Some(work());
+        }
+        let (question, thread) = (Question::new(pid), Arc::new(OnceLock::new()));
+        let (asked, own, asking) = (Arc::clone(&question), Arc::clone(&thread), work.clone());
+        let Some(answer) = begin(move || {
+            let _ = own.set(gettid());
+            asked.ask(asking)
+        }) else {
+            return Some(work());
+        };
+        loop {
+            match answer.recv_timeout(STALL) {
+                Ok(answer) => return answer.unwrap_or_else(|panic| resume_unwind(panic)),
+                Err(RecvTimeoutError::Disconnected) => break,
+                // It may only wait for a processor, and will answer.
+                Err(RecvTimeoutError::Timeout)
+                    if thread.get().is_none_or(|&thread| is_runnable(thread)) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    HELPER.take();
+                    question.leave();
+                    return None;
+                }
             }
         }
     }
@@ -164,46 +200,35 @@ pub(super) fn aside<T: Send + 'static>(
             return Err(too_many());
         }
         let added = ADDED.load(Ordering::Relaxed);
-        let (sender, answer) = mpsc::channel();
         let task = Arc::clone(&work);
-        let run = move || {
-            IS_ASIDE.set(true);
-            // Whoever asked may have gone.
-            let _ = sender.send(task());
-        };
-        let Ok(thread) = Builder::new().spawn(run) else {
+        let Some(answer) = begin(move || task()) else {
             return work();
         };
-        if let Some(answer) = wait(&answer, thread, added)? {
-            return answer;
+        if let Some(answer) = wait(&answer, added)? {
+            return answer.unwrap_or_else(|panic| resume_unwind(panic));
         }
     }
 }
 
-/// The answer, or nothing if somebody keeps it back who is now known.
-fn wait<T>(
-    answer: &mpsc::Receiver<T>,
-    thread: JoinHandle<()>,
-    added: usize,
-) -> io::Result<Option<T>> {
+/// The answer, or nothing if it won't come: somebody keeps it back who is now known.
+fn wait<T>(answer: &Receiver<T>, added: usize) -> io::Result<Option<T>> {
     let mut limit = STALL;
     loop {
         match answer.recv_timeout(limit) {
             Ok(answer) => return Ok(Some(answer)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
             Err(RecvTimeoutError::Timeout) => {
-                if ADDED.load(Ordering::Relaxed) == added {
-                    ask_everybody()?;
-                }
-                if ADDED.load(Ordering::Relaxed) != added {
-                    return Ok(None);
+                let asked = match ADDED.load(Ordering::Relaxed) == added {
+                    true => ask_everybody(),
+                    false => Ok(()),
+                };
+                if asked.is_err() || ADDED.load(Ordering::Relaxed) != added {
+                    HELPER.take();
+                    return asked.map(|()| None);
                 }
                 // It only takes long.
                 limit *= 2;
             }
-            Err(RecvTimeoutError::Disconnected) => match thread.join() {
-                Err(panic) => std::panic::resume_unwind(panic),
-                Ok(()) => return Err(io::Error::other("a thread ended without an answer")),
-            },
         }
     }
 }
