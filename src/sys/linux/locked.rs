@@ -105,7 +105,8 @@ impl Question {
         }
     }
 
-    fn is_waiting(&self) -> bool {
+    /// Whether it was not asked yet.
+    pub(super) fn is_waiting(&self) -> bool {
         self.state.load(Ordering::Relaxed) == WAITING
     }
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Patience;
-use super::locked::Question;
+use super::locked::{self, Question};
 use super::process::{Handle, Whereabouts};
 use super::stat::Stat;
 use super::{files, process};
@@ -37,9 +37,14 @@ pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> Vec<Process> 
         };
         match (answer, source) {
             (Some(Answer::Line(line)), _) => process.command = process::arguments(&line),
-            (Some(Answer::Links(links)), _) => {
-                process.executable = links.executable;
-                process.cwd = links.cwd;
+            (Some(Answer::Links(links)), _) => links.tell(process),
+            // There was no reader left for it, or none at all.
+            (None, Source::Links(place, question)) if question.is_waiting() => {
+                let place = place.clone();
+                let links = locked::ask(process.pid, move || Links::of(&place));
+                if let Some(links) = links {
+                    links.tell(process);
+                }
             }
             (None, Source::Links(_, question)) => question.leave(),
             (None, Source::Line(_)) => {
@@ -83,6 +88,20 @@ enum Answer {
 struct Links {
     executable: Option<PathBuf>,
     cwd: Option<PathBuf>,
+}
+
+impl Links {
+    fn of(place: &Whereabouts) -> Self {
+        Self {
+            executable: place.link("exe").map(process::without_deleted),
+            cwd: place.link("cwd"),
+        }
+    }
+
+    fn tell(self, process: &mut Process) {
+        process.executable = self.executable;
+        process.cwd = self.cwd;
+    }
 }
 
 /// Answers that are being read.
@@ -210,13 +229,7 @@ impl Source {
                 let line = files::beginning(place.open("cmdline").ok()?, LONGEST);
                 line.ok().map(Answer::Line)
             }
-            Self::Links(place, question) => {
-                let links = || Links {
-                    executable: place.link("exe").map(process::without_deleted),
-                    cwd: place.link("cwd"),
-                };
-                question.ask(links).map(Answer::Links)
-            }
+            Self::Links(place, question) => (question.ask(|| Links::of(place))).map(Answer::Links),
         }
     }
 }

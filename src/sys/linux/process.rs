@@ -29,6 +29,7 @@ use super::cgroup;
 use super::files;
 use super::locked;
 use super::memory::is_runnable;
+use super::scan;
 use super::stat::Stat;
 use crate::process::Process;
 use crate::signal::Signal;
@@ -133,6 +134,23 @@ impl Handle {
         locked::ask(self.pid, move || place.link(&name))?
     }
 
+    /// How it lives, or `None` if it is not there any more. Unlike `stat`, `status` does [not wait](locked) for it; but it doesn't tell the start, by
+    /// which a process is known without a descriptor.
+    fn life(&self) -> Result<Option<Life>, Errno> {
+        let Some(directory) = &self.directory else {
+            let stat = self.stat_or_gone()?;
+            return Ok(stat.map(|stat| Life {
+                parent: stat.parent,
+                has_exited: stat.has_exited(),
+            }));
+        };
+        match files::open_at(directory, "status").and_then(files::content) {
+            Ok(status) => Life::parse(&status).ok_or(Errno::IO),
+            Err(error) if files::is_gone(error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The stat line, if it is still this process's.
     pub(super) fn stat(&self) -> Option<Stat> {
         self.stat_or_gone().ok()?
@@ -153,8 +171,8 @@ impl Handle {
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {
-        let stat = self.stat().filter(|stat| !stat.has_exited());
-        stat.map(|stat| stat.parent)
+        let life = self.life().ok()?.filter(|life| !life.has_exited);
+        life.map(|life| life.parent)
     }
 
     pub(crate) fn parent_when_opened(&self) -> Option<u32> {
@@ -319,12 +337,12 @@ impl Handle {
             }
         }
         // Who can't be looked at is there, as far as is known.
-        (self.stat_or_gone()).is_ok_and(|stat| stat.is_none_or(|stat| stat.has_exited()))
+        (self.life()).is_ok_and(|life| life.is_none_or(|life| life.has_exited))
     }
 
     /// Whether it was seen to live.
     fn is_alive(&self) -> bool {
-        (self.stat_or_gone()).is_ok_and(|stat| stat.is_some_and(|stat| !stat.has_exited()))
+        (self.life()).is_ok_and(|life| life.is_some_and(|life| !life.has_exited))
     }
 
     pub(crate) fn condition(&self) -> Condition {
@@ -374,6 +392,34 @@ impl Whereabouts {
             target => target,
         };
         Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
+    }
+}
+
+/// What of a process can be told at any time.
+struct Life {
+    parent: u32,
+    /// Whether its last thread has ended.
+    has_exited: bool,
+}
+
+impl Life {
+    /// By `/proc/PID/status`: `None` inside if it has been waited for, and is just being taken down.
+    fn parse(status: &[u8]) -> Option<Option<Self>> {
+        let lines = status.split(|&byte| byte == b'\n');
+        let (mut state, mut parent, mut threads) = (None, None, None);
+        for line in lines {
+            if let Some(value) = line.strip_prefix(b"State:") {
+                state = value.trim_ascii().first().copied();
+            } else if let Some(value) = line.strip_prefix(b"PPid:") {
+                parent = scan::number(value.trim_ascii());
+            } else if let Some(value) = line.strip_prefix(b"Threads:") {
+                threads = scan::number(value.trim_ascii());
+                break;
+            }
+        }
+        let (state, threads, parent) = (state?, threads?, parent?);
+        let has_exited = matches!(state, b'Z' | b'X' | b'x') && threads <= 1;
+        Some((threads > 0).then_some(Self { parent, has_exited }))
     }
 }
 
