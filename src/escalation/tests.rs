@@ -49,6 +49,8 @@ struct State {
     held: Vec<(u64, SocketState, Vec<Id>)>,
     /// A socket for which no holder is found.
     unheld: Option<u64>,
+    /// The PIDs of those who can't be looked at, sorted.
+    unreadable: Vec<u32>,
     is_refused: bool,
     uses: Vec<(ConnectionState, Option<Id>)>,
     closed: Option<Duration>,
@@ -178,6 +180,7 @@ impl World {
                     cause: HiddenCause::Elsewhere,
                     candidates: Vec::new(),
                 })),
+                unreadable: state.unreadable.as_slice().into(),
                 ..Found::default()
             };
             for (socket, holders) in &sockets {
@@ -606,6 +609,35 @@ fn whoever_is_there_when_time_is_up_is_looked_at_before_it_is_given_up() {
 }
 
 #[test]
+fn who_was_told_to_end_and_can_not_be_looked_at_any_more_meets_sigkill() {
+    for is_told_first in [true, false] {
+        let mut world = World::new(KillOptions::new().grace(MS * 50));
+        let server = world.process(60);
+        if is_told_first {
+            world.round(&listening(&[server]), MS);
+        }
+        let unreadable = State {
+            unheld: Some(1),
+            unreadable: vec![60],
+            ..State::default()
+        };
+        for _ in 0..100 {
+            world.round(&unreadable, MS * 25);
+        }
+        let (sent, end) = match is_told_first {
+            true => (
+                vec![(server, Signal::Term), (server, Signal::Kill)],
+                "survived",
+            ),
+            false => (Vec::new(), "hidden"),
+        };
+        assert_eq!(world.sent, sent);
+        world.round(&unreadable, Duration::from_secs(5));
+        assert_eq!(world.end, Some(Err(vec![end])));
+    }
+}
+
+#[test]
 fn a_socket_that_is_another_one_at_each_look_is_not_hidden() {
     for is_another in [true, false] {
         let mut world = World::new(KillOptions::new().grace(Duration::ZERO));
@@ -688,6 +720,7 @@ proptest! {
             let state = State {
                 uid: None,
                 unheld: None,
+                unreadable: Vec::new(),
                 held: held
                     .into_iter()
                     .map(|(id, is_bound, holders)| {

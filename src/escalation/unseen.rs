@@ -1,11 +1,11 @@
-//! Holders that can't be seen beside those that can.
+//! Holders that can't be seen, or not any more.
 
 use std::collections::HashSet;
 
 use super::decide::Round;
 use super::job::Open;
-use crate::discovery::Found;
-use crate::socket::{HiddenCause, HiddenSocket, SocketId};
+use crate::discovery::{Found, Id};
+use crate::socket::{HiddenCause, HiddenSocket, Socket, SocketId};
 
 /// Sockets that somebody unseen must hold beside the holders that are seen: a worker that runs as the caller's user under a master
 /// of root's shares its socket with the master, whose descriptors can't be read.
@@ -60,4 +60,30 @@ pub(super) fn shared_with_unseen(
         }
     }
     shared
+}
+
+/// What those keep, as far as is known, who were told to end, live, and can't be looked at any more: on the way into another program, for
+/// example. Of what they had, it is what no one else was seen to hold.
+pub(super) fn kept_by_unreadable(
+    open: &Open,
+    found: &Found,
+    round: &Round<'_>,
+) -> Vec<(Id, Vec<Socket>)> {
+    if found.unheld.is_empty() {
+        return Vec::new();
+    }
+    let unheld: HashSet<SocketId> = found.unheld.iter().map(|hidden| hidden.socket.id).collect();
+    let is_unreadable = |id: Id| {
+        let pid = round.crowd[id].process.pid;
+        found.unreadable.binary_search(&pid).is_ok()
+    };
+    let kept = open
+        .pending(round.conduct)
+        .filter(|member| is_unreadable(member.id));
+    let kept = kept.map(|member| {
+        let had = member.listened.iter();
+        let kept = had.filter(|socket| unheld.contains(&socket.id)).cloned();
+        (member.id, kept.collect::<Vec<_>>())
+    });
+    kept.filter(|(_, sockets)| !sockets.is_empty()).collect()
 }

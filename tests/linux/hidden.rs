@@ -266,3 +266,23 @@ fn a_process_that_hangs_on_its_way_into_another_program_hides_nobody_else() {
     drop(stuck);
     assert!(!proc::is_running(pid), "it goes on, and ends");
 }
+
+#[test]
+fn a_holder_that_hangs_on_its_way_into_another_program_when_it_is_told_to_end_is_still_the_holder()
+{
+    if !root_or_skip() {
+        return;
+    }
+    let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let port = Port::claim();
+    let stuck = match Fixture::role("stuck_in_exec").port(&port).try_start() {
+        Ok(stuck) => stuck,
+        Err(why) => return skip(&why),
+    };
+    let pid = stuck.pid_of("stuck");
+    let answer = answer(calling(&port).set("grace", 300));
+    answer.held(&[("survived", pid)]);
+    answer.told(&[(pid, "survived", "TERM,KILL")]);
+    drop(stuck);
+    assert!(!proc::is_running(pid), "it goes on, and ends");
+}
