@@ -252,15 +252,18 @@ def sock(port=PORT, kind=socket.SOCK_STREAM, address="127.0.0.1", listen=True, r
     s = socket.socket(socket.AF_INET, kind)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, reuse_port)
-    end = time.monotonic() + LIMIT
+    # The kernel may not have done yet with what the last scene's connections have left: TIME_WAIT takes a minute.
+    end = time.monotonic() + 75
     while True:
         try:
             s.bind((address, port))
             break
         except OSError as error:
-            # The kernel may not have done yet with what the last scene's connections have left.
-            if error.errno != errno.EADDRINUSE or time.monotonic() > end:
+            if error.errno != errno.EADDRINUSE:
                 raise
+            if time.monotonic() > end:
+                with open("/proc/net/tcp") as table:
+                    sys.exit(f"port {port} stays in use:\n{table.read()}")
         time.sleep(0.01)
     if listen and kind == socket.SOCK_STREAM:
         s.listen()
