@@ -191,7 +191,7 @@ impl Discovery {
                 parents.extend(parent);
             }
         }
-        self.people.describe_all(&parents);
+        self.people.describe_all(&parents)?;
         Ok(found)
     }
 
@@ -269,7 +269,7 @@ impl Discovery {
         for pid in sys::waiting_on_closed(protocol) {
             ids.extend(self.people.pass(pid)?);
         }
-        self.people.describe_all(&ids);
+        self.people.describe_all(&ids)?;
         let processes = ids.iter().map(|&id| &self.people.crowd[id].process);
         let processes: Vec<Process> = processes.cloned().collect();
         self.guesses.waiting.insert(protocol, processes.clone());
@@ -296,7 +296,7 @@ impl Discovery {
                 ids.extend(self.people.pass(pid)?);
             }
             ids.retain(|&id| !self.people.crowd[id].is_kernel);
-            self.people.describe_all(&ids);
+            self.people.describe_all(&ids)?;
             let processes = ids.iter().map(|&id| &self.people.crowd[id].process);
             let own = processes.filter(|process| user.is_some() && process.uid == user);
             few.extend(own.cloned());

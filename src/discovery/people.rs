@@ -172,7 +172,7 @@ impl People {
     ) -> io::Result<Vec<Id>> {
         let met = handles.into_iter().map(|handle| self.meet(handle));
         let met = met.collect::<io::Result<Vec<Id>>>()?;
-        self.describe_all(&met);
+        self.describe_all(&met)?;
         Ok(met)
     }
 
@@ -220,25 +220,26 @@ impl People {
     }
 
     /// Reads everything about somebody who was met only in passing.
-    pub(crate) fn describe(&mut self, id: Id) {
-        self.describe_all(&[id]);
+    pub(crate) fn describe(&mut self, id: Id) -> io::Result<()> {
+        self.describe_all(&[id])
     }
 
     /// The same for several, with one limit for what they keep back.
-    pub(crate) fn describe_all(&mut self, ids: &[Id]) {
+    pub(crate) fn describe_all(&mut self, ids: &[Id]) -> io::Result<()> {
         let mut unknown = ids.to_vec();
         unknown.retain(|id| !std::mem::replace(&mut self.acquaintances[id.0].is_described, true));
         if unknown.is_empty() {
-            return;
+            return Ok(());
         }
         let handles: Vec<&Handle> = unknown
             .iter()
             .map(|id| &self.acquaintances[id.0].handle)
             .collect();
-        let described = sys::describe(&handles, &mut self.patience);
+        let described = sys::describe(&handles, &mut self.patience)?;
         for (id, process) in unknown.into_iter().zip(described) {
             self.learn(id, process);
         }
+        Ok(())
     }
 
     fn learn(&mut self, id: Id, process: Process) {

@@ -214,14 +214,7 @@ impl Round<'_> {
 
 /// Makes the holders that were found the members of a target, with the sockets that they hold now.
 pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<'_>) {
-    let kept = unseen::kept_by_unreadable(open, found, round);
-    let held = || found.held.iter().chain(&kept);
-    let kept_sockets: HashSet<SocketId> = (kept.iter().flat_map(|(_, sockets)| sockets))
-        .map(|socket| socket.id)
-        .collect();
-    let mut without_holder = found.unheld.clone();
-    without_holder.retain(|hidden| !kept_sockets.contains(&hidden.socket.id));
-    let holders: Vec<Id> = held().map(|(id, _)| *id).collect();
+    let holders: Vec<Id> = found.held.iter().map(|(id, _)| *id).collect();
     let is_next_generation = open.has_told(round.conduct)
         && !holders.is_empty()
         && !holders.iter().any(|&id| round.conduct.was_told(id))
@@ -243,7 +236,7 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
             member.verdict = None;
         }
     }
-    for (id, sockets) in held() {
+    for (id, sockets) in &found.held {
         let member = open.member(*id, Part::Holder);
         member.sockets.clone_from(sockets);
         member.listened.clone_from(sockets);
@@ -255,10 +248,7 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
         open.present = found.present.clone();
     }
     // Each socket without a holder is given its time: one that was not there at the last look has not had it.
-    let unheld: HashSet<SocketId> = without_holder
-        .iter()
-        .map(|hidden| hidden.socket.id)
-        .collect();
+    let unheld: HashSet<SocketId> = found.unheld.iter().map(|hidden| hidden.socket.id).collect();
     let had_time = open
         .unheld
         .take()
@@ -266,7 +256,7 @@ pub(super) fn note(open: &mut Open, sight: &Sight, found: &Found, round: &Round<
     if !unheld.is_empty() && !had_time {
         open.unheld = Some((round.at, unheld));
     }
-    open.hidden = without_holder;
+    open.hidden = found.unheld.clone();
     let shared = unseen::shared_with_unseen(open, found, round);
     open.hidden.extend(shared);
     open.seen

@@ -284,7 +284,7 @@ impl<'o> Shared<'o> {
     fn learn_others(&mut self, targets: &[Target], held: &[(Target, Held)]) -> io::Result<()> {
         let ids = held.iter().flat_map(|(_, held)| held).map(|(id, _)| *id);
         let mut kept: HashSet<Id> = ids.collect();
-        let above = self.describe_supervisors(&kept);
+        let above = self.describe_supervisors(&kept)?;
         if above.is_empty() {
             return Ok(());
         }
@@ -315,15 +315,15 @@ impl<'o> Shared<'o> {
     }
 
     /// Reads everything about those who may start these again, and returns them.
-    fn describe_supervisors(&mut self, of: &HashSet<Id>) -> HashSet<Id> {
+    fn describe_supervisors(&mut self, of: &HashSet<Id>) -> io::Result<HashSet<Id>> {
         let people = &mut self.discovery.people;
         let rules = &self.rules;
         let above = of
             .iter()
             .flat_map(|&id| rules.supervisors(&people.crowd, id));
         let above: HashSet<Id> = above.copied().collect();
-        people.describe_all(&above.iter().copied().collect::<Vec<_>>());
-        above
+        people.describe_all(&above.iter().copied().collect::<Vec<_>>())?;
+        Ok(above)
     }
 
     /// Sends a signal to somebody for whom there is the judge's word. `true` if it was sent.
@@ -576,7 +576,7 @@ impl<'o> Work<'o> {
         };
         let related: Vec<Vec<Id>> = ended.iter().map(of_one).collect();
         let all: HashSet<Id> = related.iter().flatten().copied().collect();
-        people.describe_all(&all.iter().copied().collect::<Vec<_>>());
+        people.describe_all(&all.iter().copied().collect::<Vec<_>>())?;
         // What one that ended before it could be looked at has left behind, the next look shows.
         let has_ended: HashSet<Id> = all.into_iter().filter(|&id| people.is_gone(id)).collect();
         for ((place, ended), related) in places.into_iter().zip(ended).zip(related) {
@@ -693,6 +693,12 @@ impl<'o> Work<'o> {
             Depth::Complete
         };
         let mut found = discovery.holders(&lists, depth)?;
+        for (&place, found) in places.iter().zip(&mut found) {
+            if let Some(open) = self.jobs[place].open() {
+                let (conduct, crowd) = (&self.shared.conduct, &discovery.people.crowd);
+                unseen::add_unreadable(open, conduct, crowd, found);
+            }
+        }
         if self.shared.options.tree || sys::ENDS_TREES {
             discovery.add_descendants(found.iter_mut())?;
         }
@@ -996,9 +1002,9 @@ impl<'o> Work<'o> {
             return Vec::new();
         };
         let ended: Vec<Id> = open.told_and_gone(&self.shared.conduct).collect();
-        let mut left = self
-            .shared
-            .describe_supervisors(&ended.iter().copied().collect());
+        // The target is free, whether they can be named or not.
+        let left = (self.shared).describe_supervisors(&ended.iter().copied().collect());
+        let mut left = left.unwrap_or_default();
         left.retain(|&id| !self.shared.discovery.people.is_gone(id));
         let named = supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
             left.contains(&id)

@@ -13,6 +13,7 @@ use super::decide::{Action, Round, aftermath, decide, is_bound_for_long, wants_h
 #[cfg(feature = "containers")]
 use super::engines::Desk;
 use super::job::Open;
+use super::unseen::add_unreadable;
 use crate::connection::{Connection, ConnectionState};
 use crate::discovery::tests::{facts, socket};
 use crate::discovery::{Crowd, Found, Id, Refusal, Sight, Use};
@@ -191,6 +192,7 @@ impl World {
                     }
                 }
             }
+            add_unreadable(&self.open, &self.conduct, &self.crowd, &mut found);
             sight.found = Some(found);
         }
         if sight.whole && sight.sockets.is_empty() && is_proof(&self.open, &sight) {

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use super::conduct::Conduct;
 use super::decide::Round;
 use super::job::Open;
-use crate::discovery::{Found, Id};
+use crate::discovery::{Crowd, Found};
 use crate::socket::{HiddenCause, HiddenSocket, Socket, SocketId};
 
 /// Sockets that somebody unseen must hold beside the holders that are seen: a worker that runs as the caller's user under a master
@@ -62,28 +63,34 @@ pub(super) fn shared_with_unseen(
     shared
 }
 
-/// What those keep, as far as is known, who were told to end, live, and can't be looked at any more: on the way into another program, for
-/// example. Of what they had, it is what no one else was seen to hold.
-pub(super) fn kept_by_unreadable(
-    open: &Open,
-    found: &Found,
-    round: &Round<'_>,
-) -> Vec<(Id, Vec<Socket>)> {
+/// Those who were told to end, live, and can't be looked at any more keep what they had, as far as is known: they may be on the way into another
+/// program. Of that, it is what nobody else was seen to hold.
+pub(super) fn add_unreadable(open: &Open, conduct: &Conduct, crowd: &Crowd, found: &mut Found) {
     if found.unheld.is_empty() {
-        return Vec::new();
+        return;
     }
-    let unheld: HashSet<SocketId> = found.unheld.iter().map(|hidden| hidden.socket.id).collect();
-    let is_unreadable = |id: Id| {
-        let pid = round.crowd[id].process.pid;
-        found.unreadable.binary_search(&pid).is_ok()
-    };
-    let kept = open
-        .pending(round.conduct)
-        .filter(|member| is_unreadable(member.id));
-    let kept = kept.map(|member| {
-        let had = member.listened.iter();
-        let kept = had.filter(|socket| unheld.contains(&socket.id)).cloned();
-        (member.id, kept.collect::<Vec<_>>())
-    });
-    kept.filter(|(_, sockets)| !sockets.is_empty()).collect()
+    let mut kept: HashSet<SocketId> = HashSet::new();
+    for member in open.pending(conduct) {
+        let pid = crowd[member.id].process.pid;
+        if found.unreadable.binary_search(&pid).is_err() {
+            continue;
+        }
+        let had = |hidden: &&HiddenSocket| {
+            let mut had = member.listened.iter();
+            had.any(|socket| socket.id == hidden.socket.id)
+        };
+        let own = found.unheld.iter().filter(had);
+        let own: Vec<Socket> = own.map(|hidden| hidden.socket.clone()).collect();
+        if own.is_empty() {
+            continue;
+        }
+        kept.extend(own.iter().map(|socket| socket.id));
+        match found.held.iter_mut().find(|(id, _)| *id == member.id) {
+            Some((_, sockets)) => sockets.extend(own),
+            None => found.held.push((member.id, own)),
+        }
+    }
+    found
+        .unheld
+        .retain(|hidden| !kept.contains(&hidden.socket.id));
 }

@@ -397,7 +397,8 @@ fn of_process(people: &mut People, id: Id, holders: &[Id], systemd: &mut Systemd
 /// Those above a process, nearest first, with all that can be read of them.
 fn chain(people: &mut People, of: Id) -> Vec<Id> {
     let chain = people.crowd[of].ancestors.clone();
-    people.describe_all(&chain);
+    // What can't be read of them is left out.
+    let _ = people.describe_all(&chain);
     chain
 }
 
@@ -408,7 +409,7 @@ fn session_leader(people: &mut People, around: &Surroundings, chain: &[Id], of: 
     if id == of || chain.contains(&id) {
         return None;
     }
-    people.describe(id);
+    people.describe(id).ok()?;
     Some(id)
 }
 

@@ -26,8 +26,8 @@
 //!     below; `None`: it can't be told).
 //!   - `signal(Signal) -> io::Result<Delivery>`, to this very process or to nobody; `wake()`: SIGCONT.
 //! - `wait(&[&Handle], Duration)` returns when one of them has exited, or when the time is over, or earlier.
-//! - `describe(&[&Handle], &mut Patience) -> Vec<Process>`: everything that can be read of these processes but their users' names. What does
-//!   not come is left out.
+//! - `describe(&[&Handle], &mut Patience) -> io::Result<Vec<Process>>`: everything that can be read of these processes but their users'
+//!   names. What does not come is left out.
 //! - `caller() -> u32`, and `ancestors() -> io::Result<Ancestors>`: those above it.
 //! - `descendants(&[&Handle]) -> io::Result<Vec<Handle>>`: those below these processes; one of them is among those only where it is below
 //!   another. By identity: a process that has exited by then has none, and a child is never older than its parent.
@@ -288,8 +288,8 @@ pub(crate) fn waiting_on_closed(_: Protocol) -> Vec<u32> {
 
 /// Everything that can be read of these processes, see the contract.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn describe(of: &[&Handle], _: &mut Patience) -> Vec<Process> {
-    of.iter().map(|handle| handle.describe()).collect()
+pub(crate) fn describe(of: &[&Handle], _: &mut Patience) -> std::io::Result<Vec<Process>> {
+    Ok(of.iter().map(|handle| handle.describe()).collect())
 }
 
 /// The names of these users, and their homes. Windows has no user IDs.

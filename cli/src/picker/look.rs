@@ -1,5 +1,6 @@
 //! Looks at who listens, in the background: a slow look must never make the keys wait.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -66,7 +67,14 @@ impl Desk {
 
 impl Looks {
     /// Begins with a look at once. Whoever may be asleep is told by `wake` when one is done.
-    pub fn start(request: &Request, scope: &Scope, wake: impl Fn() + Send + 'static) -> Self {
+    ///
+    /// # Errors
+    /// No thread can be started.
+    pub fn start(
+        request: &Request,
+        scope: &Scope,
+        wake: impl Fn() + Send + 'static,
+    ) -> io::Result<Self> {
         let desk = Arc::new(Desk::default());
         let looks = Self {
             desk: Arc::clone(&desk),
@@ -75,8 +83,9 @@ impl Looks {
         looks.ask();
         let (request, scope) = (request.clone(), scope.clone());
         // Nobody waits for its end: a look may be stuck.
-        std::thread::spawn(move || desk.serve(|| look(&request, &scope), wake));
-        looks
+        let serve = move || desk.serve(|| look(&request, &scope), wake);
+        std::thread::Builder::new().spawn(serve)?;
+        Ok(looks)
     }
 
     /// Waits a moment for what is seen.

@@ -93,7 +93,7 @@ fn start(request: &Request, scope: &Scope) -> Option<(Terminal, Looks)> {
         return None;
     }
     let terminal = terminal().ok()?;
-    let looks = Looks::start(request, scope, terminal.waker().ok()?);
+    let looks = Looks::start(request, scope, terminal.waker().ok()?).ok()?;
     Some((terminal, looks))
 }
 

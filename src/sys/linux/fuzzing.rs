@@ -12,7 +12,7 @@ use super::scan::{fixed_files, number, socket_in};
 use super::sock_diag;
 use super::sockets::socket;
 use super::sockstat::{Reading, is_balanced};
-use super::stat::Stat;
+use super::stat::{Life, Stat};
 use super::{borrowed, cgroup, rights, search};
 use crate::names::is_bare_shell;
 use crate::process::Process;
@@ -150,22 +150,22 @@ pub fn stat(bytes: &[u8]) {
     let mut line = b"1 (".to_vec();
     line.extend(&stat.name);
     line.extend(b") ");
-    line.push(stat.state);
+    line.push(stat.life.state);
     let fields = format!(
         " {} {} {} {} 0 {} 1 2 3 4 5 6 7 8 9 10 {} 0 {}{} {}\n",
-        stat.parent,
+        stat.life.parent,
         stat.group,
         stat.session,
         stat.terminal,
         stat.flags,
-        stat.threads,
+        stat.life.threads,
         stat.start_ticks,
         " 0".repeat(25),
         stat.arguments
     );
     line.extend(fields.as_bytes());
     // Half of a character is no state.
-    if stat.state.is_ascii() {
+    if stat.life.state.is_ascii() {
         assert_eq!(Stat::parse(&line), Some(stat));
     }
 }
@@ -185,6 +185,7 @@ pub fn status(bytes: &[u8]) {
             }
         }
     }
+    let _ = Life::parse(bytes);
     if let Ok(text) = std::str::from_utf8(bytes) {
         rights::is_of_all_users(text);
         search::hides_in(text);

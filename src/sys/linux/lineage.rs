@@ -51,7 +51,7 @@ pub(super) fn ancestors_of(pids: &[u32], known: &[u32]) -> Vec<u32> {
     for &pid in pids {
         if let Some(stat) = stat_of(pid) {
             // Where to look first; who is missed is met later.
-            let _ = climb(stat.parent, &mut ancestors, |pid| Ok(birth_of(pid)));
+            let _ = climb(stat.life.parent, &mut ancestors, |pid| Ok(birth_of(pid)));
         }
     }
     let found = ancestors.found.iter().skip(known.len());
@@ -74,7 +74,7 @@ fn birth_of(pid: u32) -> Option<Birth> {
     let stat = stat_of(pid)?;
     Some(Birth {
         start_ticks: stat.start_ticks,
-        parent: stat.parent,
+        parent: stat.life.parent,
         session: stat.session,
     })
 }
@@ -85,7 +85,7 @@ pub(crate) fn descendants(of: &[&Handle]) -> io::Result<Vec<Handle>> {
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         for pid in scan::pids()? {
             if let Some(stat) = stat_of(pid) {
-                children.entry(stat.parent).or_default().push(pid);
+                children.entry(stat.life.parent).or_default().push(pid);
             }
         }
         Ok(children)

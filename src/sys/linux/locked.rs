@@ -1,28 +1,27 @@
 //! Processes that are on their way into another program and don't arrive: execve(2) closes what is to be closed, and the storage of one of
 //! these files hangs.
 //!
-//! So long the kernel keeps a lock (`exec_update_lock`) that it also takes to tell where a link below `/proc/PID` leads, to compare or to
-//! borrow descriptors, and, in later kernels, for `stat`. Such a wait gives way to SIGKILL alone. So all of that is asked on threads that can be left
-//! behind; the end of this program ends them. Nobody can tell what such a process holds: it counts as closed to the caller, until the thread that was left
-//! behind with the question has its answer.
+//! So long the kernel keeps a lock (`exec_update_lock`) that it also takes to compare or to borrow descriptors, to tell what a thread waits
+//! in, and, in later kernels, where a link below `/proc/PID` leads and what `stat` says. Such a wait gives way to SIGKILL alone. So all of that is
+//! asked on threads that can be left behind; the end of this program ends them. Nobody can tell what such a process holds: it counts as closed
+//! to the caller, until a thread that was left behind with a question has its answer.
 
 use std::cell::Cell;
 use std::io;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SendError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
-use rustix::thread::gettid;
-
 use super::super::Patience;
-use super::memory::{MOST, Reading, is_runnable};
-use super::process::proc_path;
+use super::memory::{MOST, READERS, Reading};
+use super::process::{caller, proc_path};
 use super::scan;
 
-/// Those with whom a thread was left behind, once for each.
+/// Those with whom threads were left behind, once for each.
 static STUCK: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 /// How many that are, for those who only want to know that there is none.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -30,19 +29,51 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 static ADDED: AtomicUsize = AtomicUsize::new(0);
 /// The threads that ask one process each.
 static ASKING: AtomicUsize = AtomicUsize::new(0);
+/// The process to which all these threads belong: a child that was made by fork(2) has the numbers and not the threads.
+static OWNER: AtomicU32 = AtomicU32::new(0);
 
 /// After this long without an answer everybody is asked who keeps it back.
 const STALL: Duration = Duration::from_millis(100);
-/// So long a thread waits for another question.
-const IDLE: Duration = Duration::from_millis(20);
+/// So often that is tried without a thread for it, and after twice as long each time: more than six seconds.
+const FRUITLESS: u32 = 6;
 /// So many at first: as many may be stuck without another wait.
 const ASKING_AT_FIRST: usize = 8;
 
 thread_local! {
     /// Whether this thread can be left behind.
     static IS_ASIDE: Cell<bool> = const { Cell::new(false) };
+    /// The calls that this thread is in.
+    static CALLS: Cell<usize> = const { Cell::new(0) };
     /// What the thread aside of this one takes its work from, if it is there and not left behind.
     static HELPER: Cell<Option<Sender<Job>>> = const { Cell::new(None) };
+}
+
+/// As long as a call lives, the thread aside is kept from one question to the next. It is as the caller was then: in its namespaces, with its
+/// rights.
+pub(super) struct Call(PhantomData<*const ()>);
+
+impl Call {
+    pub(super) fn begin() -> Self {
+        let own = caller();
+        let before = OWNER.swap(own, Ordering::Relaxed);
+        if before != own && before != 0 {
+            stuck().clear();
+            for count in [&COUNT, &ASKING, &READERS] {
+                count.store(0, Ordering::Relaxed);
+            }
+        }
+        CALLS.set(CALLS.get() + 1);
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        CALLS.set(CALLS.get() - 1);
+        if CALLS.get() == 0 {
+            HELPER.take();
+        }
+    }
 }
 
 fn stuck() -> MutexGuard<'static, Vec<u32>> {
@@ -55,7 +86,7 @@ pub(super) fn is_stuck(pid: u32) -> bool {
 }
 
 /// What one process is asked, which it may keep back.
-pub(super) struct Question {
+struct Question {
     pid: u32,
     state: AtomicU8,
 }
@@ -66,22 +97,20 @@ const ANSWERED: u8 = 2;
 const LEFT: u8 = 3;
 
 impl Question {
-    pub(super) fn new(pid: u32) -> Arc<Self> {
+    fn new(pid: u32) -> Arc<Self> {
         Arc::new(Self {
             pid,
             state: AtomicU8::new(WAITING),
         })
     }
 
-    /// Asks. Nobody asks twice whoever is stuck.
-    pub(super) fn ask<T>(&self, work: impl FnOnce() -> T) -> Option<T> {
+    /// Asks, unless another thread was left behind with that meanwhile.
+    fn ask(&self, work: impl FnOnce()) {
         if is_stuck(self.pid) {
-            return None;
+            return;
         }
         self.state.store(ASKED, Ordering::Relaxed);
-        let before = IS_ASIDE.replace(true);
-        let answer = work();
-        IS_ASIDE.set(before);
+        work();
         let mut stuck = stuck();
         if self.state.swap(ANSWERED, Ordering::Relaxed) == LEFT {
             if let Some(at) = stuck.iter().position(|&pid| pid == self.pid) {
@@ -89,106 +118,78 @@ impl Question {
             }
             COUNT.store(stuck.len(), Ordering::Relaxed);
         }
-        Some(answer)
     }
 
-    /// Notes that there was no answer in time.
-    pub(super) fn leave(&self) {
+    /// Notes that there was no answer in time, if that is so: it may just have come.
+    fn leave(&self) {
         let mut stuck = stuck();
-        // The answer may just have come.
-        if self.state.load(Ordering::Relaxed) == ASKED {
-            self.state.store(LEFT, Ordering::Relaxed);
-            stuck.push(self.pid);
-            COUNT.store(stuck.len(), Ordering::Relaxed);
-            ADDED.fetch_add(1, Ordering::Relaxed);
-            log::info!(target: "kill_port", "process {} is on its way into another program, and keeps back what it holds", self.pid);
+        if self.state.load(Ordering::Relaxed) != ASKED {
+            return;
         }
+        self.state.store(LEFT, Ordering::Relaxed);
+        stuck.push(self.pid);
+        COUNT.store(stuck.len(), Ordering::Relaxed);
+        ADDED.fetch_add(1, Ordering::Relaxed);
+        drop(stuck);
+        log::info!(target: "kill_port", "process {} keeps back what it holds; it may be on its way into another program", self.pid);
     }
 
-    /// Whether it was not asked yet.
-    pub(super) fn is_waiting(&self) -> bool {
-        self.state.load(Ordering::Relaxed) == WAITING
+    /// Whether nobody has asked it yet, nor another question of this process.
+    fn is_open(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == WAITING && !is_stuck(self.pid)
     }
 }
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// Begins this on the thread that is aside of the calling one, and returns where its answer comes. `None`: no thread can be started.
-///
-/// That thread is the same from one question to the next, which saves most of what it costs, and ends when there is none for a moment. Nothing comes
-/// if it was just ending.
 fn begin<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<Receiver<std::thread::Result<T>>> {
     let (sender, answer) = mpsc::channel();
-    let mut job: Job = Box::new(move || {
+    let job = move || {
         // Whoever asked may have gone.
         let _ = sender.send(catch_unwind(AssertUnwindSafe(work)));
-    });
-    if let Some(helper) = HELPER.take() {
-        match helper.send(job) {
-            Ok(()) => {
-                HELPER.set(Some(helper));
-                return Some(answer);
-            }
-            Err(SendError(unsent)) => job = unsent,
-        }
-    }
-    let (helper, jobs) = mpsc::channel::<Job>();
-    let run = move || {
-        IS_ASIDE.set(true);
-        while let Ok(job) = jobs.recv_timeout(IDLE) {
-            job();
-        }
     };
-    Builder::new().spawn(run).ok()?;
-    helper.send(job).ok()?;
-    HELPER.set(Some(helper));
+    let helper = match HELPER.take() {
+        Some(helper) => helper,
+        None => start_helper()?,
+    };
+    helper.send(Box::new(job)).ok()?;
+    if CALLS.get() > 0 {
+        HELPER.set(Some(helper));
+    }
     Some(answer)
 }
 
-/// What is told by one process, or nothing if it keeps that back.
-pub(super) fn ask<T: Send + 'static>(
-    pid: u32,
-    work: impl FnOnce() -> T + Clone + Send + 'static,
-) -> Option<T> {
-    loop {
-        if is_stuck(pid) || COUNT.load(Ordering::Relaxed) >= MOST {
-            return None;
-        }
-        if IS_ASIDE.get() {
-            return Some(work());
-        }
-        let (question, thread) = (Question::new(pid), Arc::new(OnceLock::new()));
-        let (asked, own, asking) = (Arc::clone(&question), Arc::clone(&thread), work.clone());
-        let Some(answer) = begin(move || {
-            let _ = own.set(gettid());
-            asked.ask(asking)
-        }) else {
-            return Some(work());
-        };
-        loop {
-            match answer.recv_timeout(STALL) {
-                Ok(answer) => return answer.unwrap_or_else(|panic| resume_unwind(panic)),
-                Err(RecvTimeoutError::Disconnected) => break,
-                // It may only wait for a processor, and will answer.
-                Err(RecvTimeoutError::Timeout)
-                    if thread.get().is_none_or(|&thread| is_runnable(thread)) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    HELPER.take();
-                    question.leave();
-                    return None;
-                }
-            }
-        }
-    }
+/// A thread that does one job after the other, for as long as there may be another.
+fn start_helper() -> Option<Sender<Job>> {
+    let (helper, jobs) = mpsc::channel::<Job>();
+    let run = move || {
+        IS_ASIDE.set(true);
+        jobs.into_iter().for_each(|job| job());
+    };
+    let name = "kill_port aside".to_owned();
+    Builder::new().name(name).spawn(run).ok()?;
+    Some(helper)
 }
 
-/// Does work that asks many processes, each of whom may keep its answer back: then it is left behind and done again without them. The work
-/// has to leave out who [is stuck](is_stuck).
+/// What is told by one process, or nothing if it keeps that back.
 ///
 /// # Errors
-/// Those of the work. Or so many keep their answers back that no more threads are left behind.
+/// Those of [`aside`].
+pub(super) fn ask<T: Send + 'static>(
+    pid: u32,
+    work: impl Fn() -> T + Send + Sync + 'static,
+) -> io::Result<Option<T>> {
+    aside(move || Ok((!is_stuck(pid)).then(&work)))
+}
+
+/// Does work that asks processes, each of whom may keep its answer back: then it is left behind and done again without them. The work
+/// has to leave out who [is stuck](is_stuck). Work that only takes long is waited for.
+///
+/// # Errors
+/// Those of the work. Or so many keep their answers back that no more threads are left behind, or nobody finds out who it is.
 pub(super) fn aside<T: Send + 'static>(
     work: impl Fn() -> io::Result<T> + Send + Sync + 'static,
 ) -> io::Result<T> {
@@ -196,78 +197,79 @@ pub(super) fn aside<T: Send + 'static>(
         return work();
     }
     let work = Arc::new(work);
-    loop {
-        if COUNT.load(Ordering::Relaxed) >= MOST {
-            return Err(too_many());
-        }
+    while COUNT.load(Ordering::Relaxed) < MOST {
         let added = ADDED.load(Ordering::Relaxed);
         let task = Arc::clone(&work);
         let Some(answer) = begin(move || task()) else {
             return work();
         };
-        if let Some(answer) = wait(&answer, added)? {
+        let is_known = || ADDED.load(Ordering::Relaxed) != added;
+        if let Some(answer) = wait(&answer, is_known, ask_everybody)? {
             return answer.unwrap_or_else(|panic| resume_unwind(panic));
         }
+        HELPER.take();
     }
+    let text = "too many processes are stuck on their way into another program, and keep back what they hold";
+    Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
-/// The answer, or nothing if it won't come: somebody keeps it back who is now known.
-fn wait<T>(answer: &Receiver<T>, added: usize) -> io::Result<Option<T>> {
-    let mut limit = STALL;
+/// The answer, or nothing if it won't come: somebody keeps it back who was not known before.
+fn wait<T>(
+    answer: &Receiver<T>,
+    is_known: impl Fn() -> bool,
+    ask_everybody: impl Fn() -> bool,
+) -> io::Result<Option<T>> {
+    let (mut limit, mut fruitless) = (STALL, 0);
     loop {
         match answer.recv_timeout(limit) {
             Ok(answer) => return Ok(Some(answer)),
             Err(RecvTimeoutError::Disconnected) => return Ok(None),
-            Err(RecvTimeoutError::Timeout) => {
-                let asked = match ADDED.load(Ordering::Relaxed) == added {
-                    true => ask_everybody(),
-                    false => Ok(()),
-                };
-                if asked.is_err() || ADDED.load(Ordering::Relaxed) != added {
-                    HELPER.take();
-                    return asked.map(|()| None);
-                }
-                // It only takes long.
-                limit *= 2;
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if is_known() {
+            return Ok(None);
+        }
+        let all_were_asked = ask_everybody();
+        if is_known() {
+            return Ok(None);
+        }
+        if !all_were_asked {
+            fruitless += 1;
+            if fruitless == FRUITLESS {
+                let text = "somebody keeps back what it holds, and no thread can be started to find out who";
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
         }
+        limit *= 2;
     }
 }
 
-/// Finds out who is stuck.
-fn ask_everybody() -> io::Result<()> {
-    let pids = scan::pids()?.into_iter().filter(|&pid| !is_stuck(pid));
+/// Finds out who is stuck. Tells whether all were asked.
+fn ask_everybody() -> bool {
+    let Ok(pids) = scan::pids() else {
+        return false;
+    };
+    let pids = pids.into_iter().filter(|&pid| !is_stuck(pid));
     let questions: Vec<Arc<Question>> = pids.map(Question::new).collect();
     let read = |question: &Arc<Question>| {
         let pid = question.pid;
         question.ask(|| {
-            // The one takes the lock in every kernel, where it is not forbidden; the other in later ones.
+            // For the wait alone. The one takes the lock in every kernel, where it is not forbidden; the other in later ones.
             scan::same_table(pid, pid);
             let _ = rustix::fs::readlink(proc_path(pid, "exe"), Vec::new());
         });
         Some(())
     };
-    let mut reading = Reading::start(questions.clone(), read, &ASKING, ASKING_AT_FIRST);
+    let reading = Reading::start(questions.clone(), read, &ASKING, ASKING_AT_FIRST);
     let answers = reading.finish(&mut Patience::default());
-    for (question, answer) in questions.iter().zip(answers) {
-        if answer.is_none() {
-            question.leave();
-        }
+    if answers.iter().any(Option::is_none) {
+        // Who only waited for a processor answers by then.
+        std::thread::sleep(STALL);
     }
-    if questions
-        .iter()
-        .any(|question| question.is_waiting() && !is_stuck(question.pid))
-    {
-        return Err(too_many());
+    for question in &questions {
+        question.leave();
     }
-    Ok(())
-}
-
-fn too_many() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::TimedOut,
-        "too many processes are stuck on their way into another program, and keep back what they hold",
-    )
+    !questions.iter().any(|question| question.is_open())
 }
 
 #[cfg(test)]
@@ -278,17 +280,19 @@ mod tests {
     fn who_keeps_an_answer_back_is_stuck_until_it_comes() {
         // No process has this number.
         let pid = u32::MAX - 1;
-        let (sender, receiver) = mpsc::channel::<()>();
-        let receiver = Arc::new(Mutex::new(receiver));
-        let wait = move || receiver.lock().unwrap().recv().is_err();
-        assert_eq!(ask(pid, wait), None);
-        assert!(is_stuck(pid));
-        assert_eq!(ask(pid, || true), None, "nobody else is left behind");
-        drop(sender);
-        while is_stuck(pid) {
-            std::thread::yield_now();
-        }
-        assert_eq!(ask(pid, || true), Some(true));
+        let question = Question::new(pid);
+        question.leave();
+        assert!(!is_stuck(pid), "nobody has been asked");
+        question.ask(|| {
+            question.leave();
+            assert!(is_stuck(pid));
+            assert_eq!(ask(pid, || true).unwrap(), None);
+            assert!(!Question::new(pid).is_open());
+        });
+        assert!(!is_stuck(pid));
+        question.leave();
+        assert!(!is_stuck(pid), "the answer has come");
+        assert_eq!(ask(pid, || true).unwrap(), Some(true));
     }
 
     #[test]
@@ -300,5 +304,49 @@ mod tests {
         assert_eq!(aside(work).unwrap(), 7);
         let panics = || aside(|| -> io::Result<()> { panic!("as it should") });
         assert!(std::panic::catch_unwind(panics).is_err());
+    }
+
+    #[test]
+    fn a_hundred_calls_that_take_long_at_once_all_have_their_answers() {
+        let call = || {
+            aside(|| {
+                std::thread::sleep(STALL * 4);
+                Ok(7)
+            })
+        };
+        let calls: Vec<_> = (0..100).map(|_| std::thread::spawn(call)).collect();
+        for call in calls {
+            assert_eq!(call.join().unwrap().unwrap(), 7);
+        }
+    }
+
+    #[test]
+    fn where_nobody_can_be_asked_work_that_only_takes_long_is_waited_for_and_not_for_ever() {
+        let (sender, answer) = mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let (_keep, never) = mpsc::channel::<u8>();
+                assert!(wait(&never, || false, || false).is_err());
+            });
+            let late = || {
+                std::thread::sleep(STALL * 4);
+                sender.send(7)
+            };
+            scope.spawn(late);
+            assert_eq!(wait(&answer, || false, || false).unwrap(), Some(7));
+        });
+    }
+
+    #[test]
+    fn a_call_keeps_its_thread_and_takes_it_along() {
+        let aside = || aside(|| Ok(std::thread::current().id())).unwrap();
+        let own = Call::begin();
+        let first = aside();
+        let inner = Call::begin();
+        assert_eq!(first, aside());
+        drop(inner);
+        assert_eq!(first, aside());
+        drop(own);
+        assert_ne!(first, aside());
     }
 }

@@ -1,61 +1,48 @@
-//! What has to be waited for where another process has it locked: its command line, which lies in its memory, and its links.
+//! What lies in another process's memory: its command line.
 //!
 //! The kernel takes the lock of that memory for it, and a thread that waits for its storage may have that lock for as long as the storage
 //! hangs. So it is read on a thread that can be left behind. The end of this process ends such a thread too: a wait for the lock
 //! gives way to SIGKILL.
 //!
-//! The links `exe` and `cwd` lie behind [another lock](super::locked), and are read there, too. All else that is read of a process (`status`,
-//! `cgroup`, the list of `fd`) does without both.
+//! All else that is read of a process does without that lock; the links `exe` and `cwd`, and `stat`, lie behind [another one](super::locked).
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Patience;
-use super::locked::{self, Question};
+use super::locked::{aside, is_stuck};
 use super::process::{Handle, Whereabouts};
 use super::stat::Stat;
 use super::{files, process};
 use crate::process::Process;
 
 /// Everything about these processes that this user may read.
-pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> Vec<Process> {
-    let sources = of.iter().flat_map(|handle| {
-        let place = handle.whereabouts();
-        let links = Source::Links(place.clone(), Question::new(handle.pid()));
-        [Source::Line(place), links]
-    });
-    let sources: Vec<Source> = sources.collect();
-    let mut reading = Reading::start(sources.clone(), Source::read, &READERS, 1);
-    let mut described: Vec<Process> = of.iter().map(|handle| handle.describe()).collect();
-    let answers = reading.finish(patience);
-    for (at, (source, answer)) in sources.iter().zip(answers).enumerate() {
-        // Two of each.
-        let Some(process) = described.get_mut(at / 2) else {
-            break;
-        };
-        match (answer, source) {
-            (Some(Answer::Line(line)), _) => process.command = process::arguments(&line),
-            (Some(Answer::Links(links)), _) => links.tell(process),
-            // There was no reader left for it, or none at all.
-            (None, Source::Links(place, question)) if question.is_waiting() => {
-                let place = place.clone();
-                let links = locked::ask(process.pid, move || Links::of(&place));
-                if let Some(links) = links {
-                    links.tell(process);
-                }
-            }
-            (None, Source::Links(_, question)) => question.leave(),
-            (None, Source::Line(_)) => {
-                log::debug!(target: "kill_port", "process {} does not show its command line", process.pid);
-            }
+pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> io::Result<Vec<Process>> {
+    let places: Vec<Whereabouts> = of.iter().map(|handle| handle.whereabouts()).collect();
+    let lines = Reading::start(places.clone(), read_line, &READERS, 1);
+    let links = move || {
+        let places = places.iter();
+        let links = places.map(|place| (!is_stuck(place.pid)).then(|| Links::of(place)));
+        Ok(links.collect::<Vec<_>>())
+    };
+    let links = aside(links)?;
+    let described = of.iter().zip(links).zip(lines.finish(patience));
+    let described = described.map(|((handle, links), line)| {
+        let mut process = handle.describe();
+        if let Some(links) = links {
+            process.executable = links.executable;
+            process.cwd = links.cwd;
         }
-    }
-    for process in &mut described {
-        process.name = process::whole_name(&process.name, process);
-    }
-    described
+        process.command = line
+            .map(|line| process::arguments(&line))
+            .unwrap_or_default();
+        process.name = process::whole_name(&process.name, &process);
+        process
+    });
+    Ok(described.collect())
 }
 
 /// So much of a command line is read: as much as the kernel takes for one argument (`MAX_ARG_STRLEN`). A process may say of gigabytes that they
@@ -64,27 +51,12 @@ const LONGEST: usize = 128 << 10;
 /// So many readers that are stuck are left behind by one program. Then nothing of the kind is read any more.
 pub(super) const MOST: usize = 64;
 /// The readers that there are, in all calls together.
-static READERS: AtomicUsize = AtomicUsize::new(0);
+pub(super) static READERS: AtomicUsize = AtomicUsize::new(0);
 
 type Queue<Q> = Arc<Mutex<std::iter::Enumerate<std::vec::IntoIter<Q>>>>;
 type Read<Q, A> = fn(&Q) -> Option<A>;
 
-/// What is read of a process.
-#[derive(Clone)]
-enum Source {
-    Line(Whereabouts),
-    Links(Whereabouts, Arc<Question>),
-}
-
-/// What was read.
-#[derive(Clone)]
-enum Answer {
-    Line(Vec<u8>),
-    Links(Links),
-}
-
-/// The links that tell of a process, which lie behind [another lock](super::locked).
-#[derive(Clone)]
+/// The links that tell of a process.
 struct Links {
     executable: Option<PathBuf>,
     cwd: Option<PathBuf>,
@@ -97,11 +69,10 @@ impl Links {
             cwd: place.link("cwd"),
         }
     }
+}
 
-    fn tell(self, process: &mut Process) {
-        process.executable = self.executable;
-        process.cwd = self.cwd;
-    }
+fn read_line(place: &Whereabouts) -> Option<Vec<u8>> {
+    files::beginning(place.open("cmdline").ok()?, LONGEST).ok()
 }
 
 /// Answers that are being read.
@@ -112,8 +83,8 @@ pub(super) struct Reading<Q, A> {
     all_readers: &'static AtomicUsize,
     /// How many there are.
     count: usize,
-    /// How many readers were started last.
-    at_once: usize,
+    /// How many readers there were at first.
+    at_first: usize,
     /// Whether there is a reader at all.
     is_begun: bool,
     /// The threads of the readers that were started last, and have begun.
@@ -128,27 +99,28 @@ impl<Q: Send + 'static, A: Clone + Send + 'static> Reading<Q, A> {
         of: Vec<Q>,
         read: Read<Q, A>,
         all_readers: &'static AtomicUsize,
-        count: usize,
+        at_first: usize,
     ) -> Self {
         let (sender, answers) = mpsc::channel();
         let mut reading = Self {
             count: of.len(),
+            at_first,
             is_begun: false,
             queue: Arc::new(Mutex::new(of.into_iter().enumerate())),
             read,
             all_readers,
-            at_once: count,
             readers: Arc::default(),
             sender,
             answers,
         };
-        reading.is_begun = reading.start_readers(count);
+        reading.is_begun = reading.start_readers(at_first);
         reading
     }
 
     /// What was read of each, without those that are stuck.
-    pub(super) fn finish(&mut self, patience: &mut Patience) -> Vec<Option<A>> {
+    pub(super) fn finish(mut self, patience: &mut Patience) -> Vec<Option<A>> {
         let mut answers: Vec<Option<A>> = vec![None; self.count];
+        let mut at_once = self.at_first;
         let mut left = self.count;
         while left > 0 && self.is_begun {
             let limit = patience.for_one();
@@ -169,8 +141,8 @@ impl<Q: Send + 'static, A: Clone + Send + 'static> Reading<Q, A> {
                         break;
                     }
                     // Where many are stuck, more and more are met at a time.
-                    self.at_once = (self.at_once * 2).min(MOST);
-                    if !self.start_readers(self.at_once) {
+                    at_once = (at_once * 2).min(MOST);
+                    if !self.start_readers(at_once) {
                         break;
                     }
                 }
@@ -222,23 +194,11 @@ impl<Q: Send + 'static, A: Clone + Send + 'static> Reading<Q, A> {
     }
 }
 
-impl Source {
-    fn read(&self) -> Option<Answer> {
-        match self {
-            Self::Line(place) => {
-                let line = files::beginning(place.open("cmdline").ok()?, LONGEST);
-                line.ok().map(Answer::Line)
-            }
-            Self::Links(place, question) => (question.ask(|| Links::of(place))).map(Answer::Links),
-        }
-    }
-}
-
 /// Whether one of the own threads does not wait for anything but its turn.
 pub(super) fn is_runnable(thread: rustix::thread::Pid) -> bool {
     let path = format!("/proc/self/task/{}/stat", thread.as_raw_nonzero());
     let stat = files::content_of(&path).and_then(|line| Stat::parse(&line));
-    stat.is_some_and(|stat| stat.state == b'R')
+    stat.is_some_and(|stat| stat.life.state == b'R')
 }
 
 #[cfg(test)]
@@ -270,7 +230,7 @@ mod tests {
     #[test]
     fn the_own_command_line_and_links_are_read() {
         let own = Handle::open(std::process::id()).unwrap().unwrap();
-        let process = &describe(&[&own], &mut Patience::default())[0];
+        let process = &describe(&[&own], &mut Patience::default()).unwrap()[0];
         assert!(
             process
                 .command

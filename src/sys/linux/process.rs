@@ -29,8 +29,7 @@ use super::cgroup;
 use super::files;
 use super::locked;
 use super::memory::is_runnable;
-use super::scan;
-use super::stat::Stat;
+use super::stat::{Life, Stat};
 use crate::process::Process;
 use crate::signal::Signal;
 
@@ -54,7 +53,12 @@ pub(crate) struct Handle {
     pidfd: OnceCell<Option<OwnedFd>>,
     /// Whether a question where it works was not answered in time.
     keeps_folder: Cell<bool>,
+    /// Whether it worked in the folder of this call, when that was last asked.
+    was_inside: Cell<Option<bool>>,
 }
+
+/// What stands for the error of who [keeps his answer back](locked). He can't be seen.
+const KEPT_BACK: Errno = Errno::BUSY;
 
 /// The ID of the calling process.
 pub(crate) fn caller() -> u32 {
@@ -82,15 +86,15 @@ impl Handle {
             name: String::new(),
             pidfd: OnceCell::new(),
             keeps_folder: Cell::new(false),
+            was_inside: Cell::new(None),
         };
         let stat = match handle.stat_or_gone() {
             Ok(Some(stat)) => stat,
-            // Who keeps it back can't be seen either.
-            Ok(None) | Err(Errno::ACCESS | Errno::PERM | Errno::TIMEDOUT) => return Ok(None),
+            Ok(None) | Err(Errno::ACCESS | Errno::PERM | KEPT_BACK) => return Ok(None),
             Err(error) => return Err(error.into()),
         };
         handle.start_ticks = stat.start_ticks;
-        handle.parent = stat.parent;
+        handle.parent = stat.life.parent;
         handle.place = Place {
             session: stat.session,
             group: stat.group,
@@ -131,21 +135,20 @@ impl Handle {
     /// What names a namespace of it, such as `pid:[4026531836]`.
     pub(super) fn namespace(&self, kind: &str) -> Option<PathBuf> {
         let (place, name) = (self.whereabouts(), format!("ns/{kind}"));
-        locked::ask(self.pid, move || place.link(&name))?
+        locked::ask(self.pid, move || place.link(&name)).ok()??
     }
 
-    /// How it lives, or `None` if it is not there any more. Unlike `stat`, `status` does [not wait](locked) for it; but it doesn't tell the start, by
-    /// which a process is known without a descriptor.
+    /// How it lives, or `None` if it is not there any more. Unlike `stat`, `status` is told [at any time](locked); but it doesn't tell the start,
+    /// by which a process is known without a descriptor.
     fn life(&self) -> Result<Option<Life>, Errno> {
         let Some(directory) = &self.directory else {
-            let stat = self.stat_or_gone()?;
-            return Ok(stat.map(|stat| Life {
-                parent: stat.parent,
-                has_exited: stat.has_exited(),
-            }));
+            return Ok(self.stat_or_gone()?.map(|stat| stat.life));
         };
         match files::open_at(directory, "status").and_then(files::content) {
-            Ok(status) => Life::parse(&status).ok_or(Errno::IO),
+            Ok(status) => {
+                let life = Life::parse(&status).ok_or(Errno::IO)?;
+                Ok((!life.is_released()).then_some(life))
+            }
             Err(error) if files::is_gone(error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -160,18 +163,19 @@ impl Handle {
     fn stat_or_gone(&self) -> Result<Option<Stat>, Errno> {
         let place = self.whereabouts();
         let read = move || place.open("stat").and_then(files::content);
-        let line = match locked::ask(self.pid, read).unwrap_or(Err(Errno::TIMEDOUT)) {
+        let line = locked::ask(self.pid, read).map_err(|_| Errno::TIMEDOUT)?;
+        let line = match line.unwrap_or(Err(KEPT_BACK)) {
             Ok(line) => line,
             Err(error) if files::is_gone(error) => return Ok(None),
             Err(error) => return Err(error),
         };
         let stat = Stat::parse(&line).ok_or(Errno::IO)?;
         let is_same = self.start_ticks == 0 || stat.start_ticks == self.start_ticks;
-        Ok((is_same && !stat.is_released()).then_some(stat))
+        Ok((is_same && !stat.life.is_released()).then_some(stat))
     }
 
     pub(crate) fn parent(&self) -> Option<u32> {
-        let life = self.life().ok()?.filter(|life| !life.has_exited);
+        let life = self.life().ok()?.filter(|life| !life.has_exited());
         life.map(|life| life.parent)
     }
 
@@ -243,6 +247,14 @@ impl Handle {
 
     /// Whether it works in this folder or below. The folder's storage may hang, so that the answer has a limit.
     pub(crate) fn is_in(&self, folder: &Folder, patience: &mut Patience) -> Option<bool> {
+        // Who is on the way into another program goes nowhere else.
+        if !locked::is_stuck(self.pid) {
+            self.was_inside.set(self.leads_to(folder, patience));
+        }
+        self.was_inside.get()
+    }
+
+    fn leads_to(&self, folder: &Folder, patience: &mut Patience) -> Option<bool> {
         // Each question leaves a thread behind.
         if self.keeps_folder.get() && !patience.is_left() {
             return None;
@@ -310,7 +322,10 @@ impl Handle {
 
     fn send_by_pid(&self, signal: RawSignal) -> Result<(), Errno> {
         // Whoever can't be looked at may be another by now.
-        if self.stat_or_gone()?.is_none_or(|stat| stat.has_exited()) {
+        if self
+            .stat_or_gone()?
+            .is_none_or(|stat| stat.life.has_exited())
+        {
             return Err(Errno::SRCH);
         }
         kill_process(self.raw_pid().ok_or(Errno::SRCH)?, signal)
@@ -337,12 +352,12 @@ impl Handle {
             }
         }
         // Who can't be looked at is there, as far as is known.
-        (self.life()).is_ok_and(|life| life.is_none_or(|life| life.has_exited))
+        (self.life()).is_ok_and(|life| life.is_none_or(|life| life.has_exited()))
     }
 
     /// Whether it was seen to live.
     fn is_alive(&self) -> bool {
-        (self.life()).is_ok_and(|life| life.is_some_and(|life| !life.has_exited))
+        (self.life()).is_ok_and(|life| life.is_some_and(|life| !life.has_exited()))
     }
 
     pub(crate) fn condition(&self) -> Condition {
@@ -370,7 +385,7 @@ impl Handle {
 /// Where a process is read.
 #[derive(Clone)]
 pub(super) struct Whereabouts {
-    pid: u32,
+    pub pid: u32,
     directory: Option<Arc<OwnedFd>>,
 }
 
@@ -392,34 +407,6 @@ impl Whereabouts {
             target => target,
         };
         Some(PathBuf::from(OsString::from_vec(target.ok()?.into_bytes())))
-    }
-}
-
-/// What of a process can be told at any time.
-struct Life {
-    parent: u32,
-    /// Whether its last thread has ended.
-    has_exited: bool,
-}
-
-impl Life {
-    /// By `/proc/PID/status`: `None` inside if it has been waited for, and is just being taken down.
-    fn parse(status: &[u8]) -> Option<Option<Self>> {
-        let lines = status.split(|&byte| byte == b'\n');
-        let (mut state, mut parent, mut threads) = (None, None, None);
-        for line in lines {
-            if let Some(value) = line.strip_prefix(b"State:") {
-                state = value.trim_ascii().first().copied();
-            } else if let Some(value) = line.strip_prefix(b"PPid:") {
-                parent = scan::number(value.trim_ascii());
-            } else if let Some(value) = line.strip_prefix(b"Threads:") {
-                threads = scan::number(value.trim_ascii());
-                break;
-            }
-        }
-        let (state, threads, parent) = (state?, threads?, parent?);
-        let has_exited = matches!(state, b'Z' | b'X' | b'x') && threads <= 1;
-        Some((threads > 0).then_some(Self { parent, has_exited }))
     }
 }
 

@@ -342,7 +342,9 @@ impl<'a> Scanner<'a> {
         }
         let file = files::open_at(&self.proc.directory, &format!("{pid}/stat"));
         match file.and_then(files::content) {
-            Ok(line) => Stat::parse(&line).is_some_and(|stat| !matches!(stat.state, b'Z' | b'X')),
+            Ok(line) => {
+                Stat::parse(&line).is_some_and(|stat| !matches!(stat.life.state, b'Z' | b'X'))
+            }
             Err(Errno::ACCESS | Errno::PERM) => true,
             Err(error) => {
                 self.note_failure(error);

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::{Depth, Found};
 use super::borrowed::Owner;
 use super::lineage::ancestors_of;
+use super::locked::is_stuck;
 use super::process::{Handle, caller};
 use super::rights::lacks_capability;
 use super::scan::{self, Look, Proc, Scanner, still_holds};
@@ -57,6 +58,10 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
             continue;
         }
         let Some(handle) = Handle::open(pid)? else {
+            // What it held it may hold still.
+            if is_stuck(pid) {
+                found.unreadable.push(pid);
+            }
             continue;
         };
         // The PID may have been reused between the look and now: what the handle stands for has to hold the sockets. Whose descriptors can

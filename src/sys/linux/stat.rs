@@ -1,14 +1,15 @@
-//! `/proc/PID/stat`: one line, whose second field is a name that may contain anything, blanks and parentheses included.
+//! `/proc/PID/stat`: one line, whose second field is a name that may contain anything, blanks and parentheses included. And what `status` tells of
+//! the same.
+
+use super::scan::number;
 
 /// The fields that are used here; their numbers are those of proc_pid_stat(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stat {
     /// (2) The short name, at most 15 bytes of the process's own choice.
     pub name: Vec<u8>,
-    /// (3) `R`, `S`, `Z`, `T` and so on.
-    pub state: u8,
-    /// (4) The parent's PID; 0 if the parent is outside this PID namespace.
-    pub parent: u32,
+    /// (3), (4), (20) How it lives.
+    pub life: Life,
     /// (5) The process group: the PID of its leader.
     pub group: u32,
     /// (6) The session: the PID of its leader.
@@ -17,12 +18,21 @@ pub(super) struct Stat {
     pub terminal: i64,
     /// (9) The kernel's flags of the main thread.
     pub flags: u64,
-    /// (20) The number of threads.
-    pub threads: u64,
     /// (22) The start, in clock ticks since boot.
     pub start_ticks: u64,
     /// (48) Where the arguments lie in its memory; 0 for whoever may not trace it.
     pub arguments: u64,
+}
+
+/// How a process lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Life {
+    /// `R`, `S`, `Z`, `T` and so on.
+    pub state: u8,
+    /// The parent's PID; 0 if the parent is outside this PID namespace.
+    pub parent: u32,
+    /// The number of threads.
+    pub threads: u64,
 }
 
 /// The kernel's `PF_EXITING`.
@@ -53,15 +63,45 @@ impl Stat {
         let arguments = fields.nth(25).and_then(|field| field.parse().ok());
         Some(Self {
             name,
-            state,
-            parent,
+            life: Life {
+                state,
+                parent,
+                threads,
+            },
             group: leader,
             session,
             terminal,
             flags,
-            threads,
             start_ticks,
             arguments: arguments.unwrap_or(0),
+        })
+    }
+
+    /// Whether the main thread is on its way out or gone.
+    pub(super) fn is_exiting(&self) -> bool {
+        self.flags & EXITING != 0
+    }
+
+    /// Whether a stop signal or Ctrl-Z has stopped it.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.life.state == b'T'
+    }
+
+    pub(super) fn is_kernel(&self) -> bool {
+        self.flags & KERNEL_THREAD != 0
+    }
+}
+
+impl Life {
+    /// By `/proc/PID/status`, whose lines are in this order; what is in the name is escaped there. `None` if it is not such a file.
+    pub(super) fn parse(status: &[u8]) -> Option<Self> {
+        let mut lines = status.split(|&byte| byte == b'\n');
+        let mut value =
+            |key: &[u8]| Some(lines.find_map(|line| line.strip_prefix(key))?.trim_ascii());
+        Some(Self {
+            state: *value(b"State:")?.first()?,
+            parent: number(value(b"PPid:")?)?,
+            threads: number(value(b"Threads:")?)?.into(),
         })
     }
 
@@ -73,20 +113,6 @@ impl Stat {
     /// Whether it has been waited for, and is just being taken down: it has no thread left.
     pub(super) fn is_released(&self) -> bool {
         self.threads == 0
-    }
-
-    /// Whether the main thread is on its way out or gone.
-    pub(super) fn is_exiting(&self) -> bool {
-        self.flags & EXITING != 0
-    }
-
-    /// Whether a stop signal or Ctrl-Z has stopped it.
-    pub(super) fn is_stopped(&self) -> bool {
-        self.state == b'T'
-    }
-
-    pub(super) fn is_kernel(&self) -> bool {
-        self.flags & KERNEL_THREAD != 0
     }
 }
 
@@ -114,28 +140,60 @@ mod tests {
     }
 
     #[test]
+    fn how_a_process_lives_is_told_by_status_as_by_stat() {
+        let read = |name| std::fs::read(format!("/proc/self/{name}")).unwrap();
+        let (stat, status) = (Stat::parse(&read("stat")), Life::parse(&read("status")));
+        let (stat, status) = (stat.unwrap().life, status.unwrap());
+        assert_eq!(stat.parent, status.parent);
+        assert!(!status.has_exited() && !status.is_released());
+
+        let of = |state, threads| {
+            let text = format!("Name:\tState:\nState:\t{state}\nPPid:\t7\nThreads:\t{threads}\n");
+            Life::parse(text.as_bytes()).unwrap()
+        };
+        assert!(of("Z (zombie)", 1).has_exited());
+        assert!(!of("Z (zombie)", 2).has_exited(), "another thread lives");
+        assert!(of("X (dead)", 0).is_released());
+        assert_eq!(Life::parse(b"State:\tS\nThreads:\t1\n"), None);
+    }
+
+    #[test]
     fn a_name_that_looks_like_the_end_of_the_field_does_not_shift_the_others() {
         let stat = Stat::parse(&line(b") R 1 (", 'S', 42, 3, 991)).unwrap();
         assert_eq!(stat.name, b") R 1 (");
-        assert_eq!((stat.state, stat.parent, stat.session), (b'S', 42, 6));
+        assert_eq!(
+            (stat.life.state, stat.life.parent, stat.session),
+            (b'S', 42, 6)
+        );
         assert_eq!((stat.terminal, stat.flags), (34816, 4_194_304));
-        assert_eq!((stat.threads, stat.start_ticks), (3, 991));
+        assert_eq!((stat.life.threads, stat.start_ticks), (3, 991));
     }
 
     #[test]
     fn a_zombie_with_living_threads_has_not_exited() {
-        assert!(!Stat::parse(&line(b"x", 'Z', 1, 2, 1)).unwrap().has_exited());
-        assert!(Stat::parse(&line(b"x", 'Z', 1, 1, 1)).unwrap().has_exited());
+        assert!(
+            !Stat::parse(&line(b"x", 'Z', 1, 2, 1))
+                .unwrap()
+                .life
+                .has_exited()
+        );
+        assert!(
+            Stat::parse(&line(b"x", 'Z', 1, 1, 1))
+                .unwrap()
+                .life
+                .has_exited()
+        );
     }
 
     #[test]
     fn a_process_that_is_being_taken_down_is_none_any_more() {
         let line = b"77 (sleep) X 42 -1 -1 0 -1 4228364 0 0 0 0 0 0 0 0 20 0 0 0 991 0 0 0\n";
         let stat = Stat::parse(line).unwrap();
-        assert!(stat.is_released() && stat.has_exited());
+        assert!(stat.life.is_released() && stat.life.has_exited());
         assert!(
             !Stat::parse(&self::line(b"x", 'Z', 1, 1, 1))
                 .unwrap()
+                .life
                 .is_released()
         );
     }
@@ -143,8 +201,8 @@ mod tests {
     #[test]
     fn the_own_line_is_understood() {
         let stat = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
-        assert_eq!(stat.parent, std::os::unix::process::parent_id());
-        assert!(stat.start_ticks > 0 && stat.threads >= 1);
+        assert_eq!(stat.life.parent, std::os::unix::process::parent_id());
+        assert!(stat.start_ticks > 0 && stat.life.threads >= 1);
     }
 
     proptest! {
@@ -160,7 +218,7 @@ mod tests {
         ) {
             let stat = Stat::parse(&line(&name, 'T', parent, threads, start)).unwrap();
             prop_assert_eq!(&stat.name, &name);
-            prop_assert_eq!((stat.parent, stat.threads, stat.start_ticks), (parent, threads, start));
+            prop_assert_eq!((stat.life.parent, stat.life.threads, stat.start_ticks), (parent, threads, start));
             prop_assert!(stat.is_stopped());
         }
 
@@ -169,7 +227,7 @@ mod tests {
             let whole = line(b"name", 'S', 7, 1, 123_456);
             let part = &whole[..cut.min(whole.len())];
             if let Some(stat) = Stat::parse(part) {
-                prop_assert_eq!(stat.parent, 7);
+                prop_assert_eq!(stat.life.parent, 7);
             }
         }
     }

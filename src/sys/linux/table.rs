@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::super::{Depth, Found, Ports};
 use super::files;
-use super::locked;
+use super::locked::{Call, aside};
 use super::search;
 use super::sockets::SocketTable;
 use super::unlisted;
@@ -15,12 +15,14 @@ use crate::socket::{Socket, SocketId};
 /// See the contract in `sys`.
 pub(crate) struct Table {
     sockets: SocketTable,
+    _call: Call,
 }
 
 impl Table {
     pub(crate) fn open() -> io::Result<Self> {
         Ok(Self {
             sockets: SocketTable::open(),
+            _call: Call::begin(),
         })
     }
 
@@ -39,7 +41,7 @@ impl Table {
     pub(crate) fn bound_unlisted(&mut self, port: u16, into: &mut Vec<Socket>) -> io::Result<()> {
         if !self.sockets.lists_bound() {
             refuse_foreign_proc()?;
-            into.extend(locked::aside(move || unlisted::bound_to(port))?);
+            into.extend(aside(move || unlisted::bound_to(port))?);
         }
         Ok(())
     }
@@ -65,7 +67,7 @@ impl Table {
             Depth::Quick { closely } => Some(closely.to_vec()),
             Depth::Complete => None,
         };
-        locked::aside(move || {
+        aside(move || {
             let depth = match &closely {
                 Some(closely) => Depth::Quick { closely },
                 None => Depth::Complete,

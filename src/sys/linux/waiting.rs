@@ -1,40 +1,36 @@
 //! Threads that wait for a connection or a datagram on a descriptor which was closed meanwhile. Closing does not wake them, and as long as
 //! they wait, the kernel keeps the socket for them, to which no descriptor leads any more.
 
-use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::super::aside::Task;
-use super::locked::is_stuck;
+use super::locked::{aside, is_stuck};
 use super::scan::{pids, socket_in};
 use crate::protocol::Protocol;
 
-/// How long the look at all threads may take. What a thread waits in is not told while its process is on its way into another program.
+/// How long the look at all threads may take.
 const LIMIT: Duration = Duration::from_millis(500);
 
-/// The processes that have such a thread, as far as this user may see what threads wait in. Which socket it is, nothing tells. Those that
-/// were found before one kept its answer back are told.
+/// The processes that have such a thread, as far as this user may see what threads wait in. Which socket it is, nothing tells.
 pub(crate) fn waiting_on_closed(protocol: Protocol) -> Vec<u32> {
-    let (sender, found) = mpsc::channel();
-    let search = move |_| {
-        let pids = pids().unwrap_or_default();
-        for pid in pids
-            .into_iter()
-            .filter(|&pid| !is_stuck(pid) && has_one(pid, protocol))
-        {
-            // Nobody listens any more after the deadline, which is fine.
-            let _ = sender.send(pid);
-        }
+    let begun = Instant::now();
+    let search = move || {
+        let pids = pids()?.into_iter();
+        let found = pids.filter(|&pid| !is_stuck(pid) && has_one(pid, protocol, begun));
+        Ok(found.collect())
     };
-    // Whether it came to its end makes no difference to what was found.
-    let _ = Task::start(LIMIT, search).finish();
-    found.try_iter().collect()
+    // It is a guess, with or without an error.
+    aside(search).unwrap_or_default()
 }
 
-fn has_one(pid: u32, protocol: Protocol) -> bool {
-    let Ok(mut threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+/// Whether it has one of which that could be told in time.
+fn has_one(pid: u32, protocol: Protocol, begun: Instant) -> bool {
+    if begun.elapsed() >= LIMIT {
+        return false;
+    }
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
         return false;
     };
+    let mut threads = threads.take_while(|_| begun.elapsed() < LIMIT);
     threads.any(|thread| {
         let Ok(thread) = thread.map(|thread| thread.path()) else {
             return false;
