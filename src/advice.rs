@@ -262,7 +262,7 @@ fn stop_respawning(
         return run(command);
     }
     if let Some(unit) = unit {
-        return run(format!("systemctl stop {unit}"));
+        return run(format!("systemctl stop {}", explain::quoted(unit)));
     }
     match supervisor {
         Some(supervisor) if spared == Some(SparedReason::Needed) => {

@@ -62,12 +62,16 @@ fn is_watcher(id: Id, round: &Round<'_>) -> bool {
     Restarts::of(&round.crowd[id].process) == Restarts::OnChange
 }
 
-/// The process that was seen to start this holder in place of one that was told to end: the nearest one above both, if this one was started
-/// after the other was told. Whoever was there before was started for another reason.
+/// The process that was seen to start this holder in place of one that was told to end: it is above both, and whoever is between it and this
+/// one was started after the other was told. Who was there before was started for another reason, and so was what it starts.
 fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
     let (told, _) = round.conduct.since?;
     let facts = &round.crowd[of];
-    if facts.process.started.is_none_or(|started| started < told) {
+    let was_there = |id: &Id| {
+        let started = round.crowd[*id].process.started;
+        started.is_none_or(|started| started < told)
+    };
+    if was_there(&of) {
         return None;
     }
     let earlier: HashSet<Id> = open
@@ -80,10 +84,10 @@ fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
         .collect();
     let supervisors = round.rules.supervisors(round.crowd, of);
     // The one at which the chain of supervisors ends may have started it as well, though it is not one to end.
-    let above = facts.ancestors.iter().take(supervisors.len() + 1);
+    let mut above = facts.ancestors.iter().take(supervisors.len() + 1).copied();
     above
-        .copied()
-        .find(|id| earlier.contains(id))
+        .find(was_there)
+        .filter(|id| earlier.contains(id))
         // It has ended since, and whoever is above it has started nothing.
         .filter(|id| !round.gone.contains(id))
 }

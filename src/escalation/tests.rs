@@ -4,7 +4,7 @@
 mod counts;
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use proptest::prelude::*;
 
@@ -23,6 +23,7 @@ use crate::options::KillOptions;
 use crate::protocol::Protocol;
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, HiddenSocket, Socket, SocketState};
+use crate::sys::Mark;
 use crate::target::Target;
 use crate::verification::Need;
 
@@ -636,6 +637,39 @@ fn who_was_told_to_end_and_can_not_be_looked_at_any_more_meets_sigkill() {
         assert_eq!(world.sent, sent);
         world.round(&unreadable, Duration::from_secs(5));
         assert_eq!(world.end, Some(Err(vec![end])));
+    }
+}
+
+#[test]
+fn who_is_above_two_servers_has_not_started_the_second_if_somebody_between_was_there_before() {
+    for is_between in [true, false] {
+        let mut world = World::new(KillOptions::new().supervisor(true));
+        let long_ago = SystemTime::now() - Duration::from_secs(100);
+        let mut add = |pid: u32, started, ancestors: Vec<Id>| {
+            let mut facts = facts(pid);
+            facts.process.started = Some(started);
+            facts.ancestors = ancestors;
+            world.crowd.add(facts)
+        };
+        let runner = add(40, long_ago, Vec::new());
+        let first = add(60, long_ago, vec![runner]);
+        let between = add(41, long_ago, vec![runner]);
+        let above = if is_between {
+            vec![between, runner]
+        } else {
+            vec![runner]
+        };
+        let second = add(61, SystemTime::now() + Duration::from_secs(1), above);
+        world.round(&listening(&[first]), MS);
+        world.conduct.since = Some((SystemTime::now(), Mark::now()));
+        let next = State {
+            held: vec![(2, SocketState::Listen, vec![second])],
+            exits: vec![first],
+            ..State::default()
+        };
+        world.round(&next, MS * 30);
+        let told = if is_between { second } else { runner };
+        assert_eq!(world.sent, [(first, Signal::Term), (told, Signal::Term)]);
     }
 }
 

@@ -9,7 +9,7 @@ pub use bind::{BindError, BindProbe};
 pub use cause::Cause;
 pub(crate) use cause::service;
 pub use origin::{Origin, Provenance};
-pub(crate) use origin::{socket_command, stop_command, unit_restarts};
+pub(crate) use origin::{quoted, socket_command, stop_command, unit_restarts};
 pub(crate) use programs::{kill_command, may_supervise, supervisor_command};
 
 use std::collections::HashSet;

@@ -562,7 +562,7 @@ fn short(id: &str) -> String {
 }
 
 /// A word of a command, quoted where a shell would see more in it than a word, and safe to print.
-pub(super) fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     let is_plain = |character: char| {
         character.is_ascii_alphanumeric()
             || matches!(character, '.' | '-' | '_' | '@' | '/' | ':' | '+' | ',')

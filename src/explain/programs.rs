@@ -220,13 +220,22 @@ pub(super) fn stop_command(name: &str, app: Option<&str>, process: &Process) -> 
         Some(quoted(folder))
     };
     match name {
-        "pm2" => Some(format!("pm2 stop {}", quoted(app?))),
+        "pm2" => {
+            let app = app.filter(|app| names_one_app(app))?;
+            Some(format!("pm2 stop {}", quoted(app)))
+        }
         "supervisord" => None,
         "runit" => Some(format!("sv stop {}", folder().or_else(|| app.map(quoted))?)),
         "s6" => Some(format!("s6-svc -d {}", folder()?)),
         "daemontools" => Some(format!("svc -d {}", folder()?)),
         _ => None,
     }
+}
+
+/// Whether PM2 would take this for the name of one app, and not for an option, a number, a pattern or all apps.
+fn names_one_app(app: &str) -> bool {
+    let is_number = app.bytes().all(|byte| byte.is_ascii_digit());
+    !is_number && app != "all" && !app.starts_with(['-', '/'])
 }
 
 /// Whether it may be there to start a server again: not if it is where a person is at work, or where a container is kept.
@@ -410,6 +419,9 @@ mod tests {
             stop_command(name, app.as_deref(), &process).as_deref(),
             Some("pm2 stop web-app")
         );
+        for several in ["all", "-rf", "7", "/web/"] {
+            assert_eq!(stop_command(name, Some(several), &process), None);
+        }
     }
 
     #[test]

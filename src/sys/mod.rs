@@ -20,7 +20,7 @@
 //!   - `open(pid) -> io::Result<Option<Handle>>`; `None`: there is no such process, or it can't be seen.
 //!   - As they were when it was opened: `pid()`, `start_ticks() -> u64` (in the system's own unit, 0 where it isn't told; together they
 //!     are its identity), `started() -> Option<SystemTime>`, `parent_when_opened() -> Option<u32>`, `name() -> String`,
-//!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or a user's own service manager).
+//!     `place() -> Place`, `is_kernel() -> bool`, `is_init() -> bool` (PID 1, or the service manager of a user or a container).
 //!   - As they are now: `parent() -> Option<u32>` (`None` once it has exited), `unit() -> Option<String>` (the
 //!     service manager's unit that it belongs to), `may_signal() -> bool`, `has_exited() -> bool`, `condition() -> Condition`, `is_in(&Folder, &mut Patience) -> Option<bool>` (whether its working directory is that folder or
 //!     below; `None`: it can't be told).

@@ -25,22 +25,12 @@ pub(super) fn unit(file: &[u8]) -> Option<Unit> {
     })
 }
 
-/// Whether it is the place of a user's own manager: `…/user@1000.service/init.scope`. Of one that lies outside of the caller's cgroup namespace
-/// no more is told than the way there, `/../init.scope`.
-pub(super) fn is_user_manager(file: &[u8]) -> bool {
+/// Whether it is the place of a service manager, `init.scope`: of the system's own, a user's (`…/user@1000.service/init.scope`), or that of a
+/// container, wherever the caller's cgroup namespace lies.
+pub(super) fn is_manager(file: &[u8]) -> bool {
     let text = String::from_utf8_lossy(file);
-    let is_out_of_sight = |path: &str| path.starts_with("/..") && path.ends_with("/init.scope");
     let mut paths = text.lines().filter_map(controllers_and_path);
-    if paths.any(|(_, path)| is_out_of_sight(path)) {
-        return true;
-    }
-    text.lines().filter_map(systemd_path).any(|path| {
-        let mut parts = path.rsplit('/');
-        parts.next() == Some("init.scope")
-            && parts
-                .next()
-                .is_some_and(|part| part.starts_with("user@") && part.ends_with(".service"))
-    })
+    paths.any(|(_, path)| path.ends_with("/init.scope"))
 }
 
 /// systemd writes a `_` before a name that would look like one of the kernel's own files.
@@ -181,20 +171,24 @@ mod tests {
     }
 
     #[test]
-    fn a_users_manager_is_known_by_its_place() {
-        assert!(is_user_manager(
-            b"0::/user.slice/user-1000.slice/user@1000.service/init.scope\n"
-        ));
-        assert!(is_user_manager(b"0::/../init.scope\n"));
-        assert!(is_user_manager(b"0::/../../init.scope\n"));
+    fn a_service_manager_is_known_by_its_place() {
+        for place in [
+            "user.slice/user-1000.slice/user@1000.service/init.scope",
+            "../init.scope",
+            "../../init.scope",
+            "init.scope",
+            "machine.slice/systemd-nspawn@web.service/payload/init.scope",
+        ] {
+            assert!(is_manager(format!("0::/{place}\n").as_bytes()), "{place}");
+        }
         for other in [
-            &b"0::/init.scope\n"[..],
-            b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n",
+            &b"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dev.service\n"[..],
             b"0::/user@1000.service/init.scope/x\n",
             b"0::/../app.slice/dev.service\n",
+            b"0::/my-init.scope\n",
             b"",
         ] {
-            assert!(!is_user_manager(other));
+            assert!(!is_manager(other));
         }
     }
 
@@ -280,7 +274,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_taken_without_a_panic(bytes in any::<Vec<u8>>()) {
-            let _ = (unit(&bytes), container(&bytes), is_user_manager(&bytes));
+            let _ = (unit(&bytes), container(&bytes), is_manager(&bytes));
         }
 
         #[test]

@@ -234,7 +234,7 @@ pub fn cgroup(bytes: &[u8]) {
             );
         }
     }
-    if cgroup::is_user_manager(bytes) {
+    if cgroup::is_manager(bytes) {
         assert!(text.contains("/init.scope"));
     }
 }

@@ -29,7 +29,7 @@ use super::cgroup;
 use super::files;
 use super::locked;
 use super::memory::is_runnable;
-use super::stat::{Life, Stat};
+use super::stat::{self, Life, Stat};
 use crate::process::Process;
 use crate::signal::Signal;
 
@@ -99,7 +99,7 @@ impl Handle {
             session: stat.session,
             group: stat.group,
             terminal: stat.terminal,
-            arguments: stat.arguments,
+            arguments: stat::by_chance(stat.arguments),
         };
         handle.is_kernel = stat.is_kernel();
         handle.name = String::from_utf8_lossy(&stat.name).into_owned();
@@ -200,14 +200,12 @@ impl Handle {
         self.is_kernel
     }
 
-    /// Whether it is PID 1, or the systemd of a user: ended, it takes everything along that it has started.
+    /// Whether it is PID 1, or the systemd of a user or a container: ended, it takes everything along that it has started.
     pub(crate) fn is_init(&self) -> bool {
-        self.pid == 1
-            // Who can't be looked at may be one.
-            || (self.name == "systemd"
-                && self
-                    .read("cgroup")
-                    .is_none_or(|file| cgroup::is_user_manager(&file)))
+        // Who can't be looked at may be one.
+        let is_manager = || (self.read("cgroup")).is_none_or(|file| cgroup::is_manager(&file));
+        let is_first = || (self.read("status")).is_none_or(|file| stat::is_first_of_its_own(&file));
+        self.pid == 1 || (self.name == "systemd" && (is_manager() || is_first()))
     }
 
     /// The systemd unit that it belongs to, from its control group.

@@ -58,7 +58,7 @@ impl Stat {
         let flags = fields.next()?.parse().ok()?;
         // Fields 10 to 19 are page faults, times and priorities; 21 is always 0.
         let threads = fields.nth(10)?.parse().ok()?;
-        let start_ticks = fields.nth(1)?.parse().ok()?;
+        let start_ticks = in_time(fields.nth(1)?.parse().ok()?);
         // A number of later kernels.
         let arguments = fields.nth(25).and_then(|field| field.parse().ok());
         Some(Self {
@@ -114,6 +114,32 @@ impl Life {
     pub(super) fn is_released(&self) -> bool {
         self.threads == 0
     }
+}
+
+/// The earliest start of all, for who was started before the caller's time namespace began: the kernel prints what has gone below zero as a
+/// large number, and so large is no other.
+fn in_time(start_ticks: u64) -> u64 {
+    const NANOSECONDS_OF_A_TICK: u64 = 10_000_000;
+    if start_ticks > u64::MAX / NANOSECONDS_OF_A_TICK / 2 {
+        return 1;
+    }
+    start_ticks
+}
+
+/// Where arguments lie, if they lie there by chance, which tells a fork from others. Without randomization (`setarch -R`,
+/// `randomize_va_space`) they lie right below the end of all memory, which is a power of two, as those of every program do: then 0.
+pub(super) fn by_chance(address: u64) -> u64 {
+    const NEAR: u64 = 1 << 20;
+    let end = address.checked_next_power_of_two().unwrap_or(u64::MAX);
+    if end - address < NEAR { 0 } else { address }
+}
+
+/// Whether it is PID 1 of a namespace below the caller's, by `/proc/PID/status`: `NSpid: 4711 1`.
+pub(super) fn is_first_of_its_own(status: &[u8]) -> bool {
+    let mut lines = status.split(|&byte| byte == b'\n');
+    let pids = lines.find_map(|line| line.strip_prefix(b"NSpid:"));
+    let last = pids.and_then(|pids| pids.rsplit(u8::is_ascii_whitespace).next());
+    last == Some(b"1")
 }
 
 /// The leader of a group or a session; -1 stands for one that is being taken down, and has none any more.
@@ -199,6 +225,37 @@ mod tests {
     }
 
     #[test]
+    fn a_start_before_the_beginning_of_time_is_the_earliest_of_all() {
+        // What 6.18 printed in a time namespace that begins an hour after the process.
+        let before = Stat::parse(&line(b"x", 'S', 1, 1, 1_844_674_407_342)).unwrap();
+        let after = Stat::parse(&line(b"x", 'S', 1, 1, 5)).unwrap();
+        assert!(0 < before.start_ticks && before.start_ticks < after.start_ticks);
+    }
+
+    #[test]
+    fn arguments_that_lie_where_those_of_all_programs_do_tell_nothing() {
+        for end in [1_u64 << 47, 1 << 48, 1 << 42] {
+            assert_eq!(by_chance(end - 0x1977), 0);
+            assert_eq!(by_chance(end - (7 << 30)), end - (7 << 30));
+        }
+        assert_eq!((by_chance(0), by_chance(u64::MAX)), (0, 0));
+    }
+
+    #[test]
+    fn the_first_process_of_a_namespace_is_known() {
+        for (line, is_first) in [
+            ("NSpid:\t4711\t1", true),
+            ("NSpid:\t4711\t12\t1", true),
+            ("NSpid:\t4711\t1\t11", false),
+            ("NSpid:\t11", false),
+            ("", false),
+        ] {
+            let status = format!("Name:\tsystemd\nPid:\t1\n{line}\nNSsid:\t1\n");
+            assert_eq!(is_first_of_its_own(status.as_bytes()), is_first, "{line}");
+        }
+    }
+
+    #[test]
     fn the_own_line_is_understood() {
         let stat = Stat::parse(&std::fs::read("/proc/self/stat").unwrap()).unwrap();
         assert_eq!(stat.life.parent, std::os::unix::process::parent_id());
@@ -214,7 +271,7 @@ mod tests {
         #[test]
         fn any_name_comes_back_as_it_was(
             name in proptest::collection::vec(any::<u8>(), 0..16),
-            parent in any::<u32>(), threads in any::<u64>(), start in any::<u64>(),
+            parent in any::<u32>(), threads in any::<u64>(), start in 0..u64::MAX / 20_000_000,
         ) {
             let stat = Stat::parse(&line(&name, 'T', parent, threads, start)).unwrap();
             prop_assert_eq!(&stat.name, &name);
