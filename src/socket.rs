@@ -1,7 +1,8 @@
 //! Plain data: the sockets that hold a port, and which of them stand in each other's way.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::num::NonZeroU32;
 
 use crate::process::Process;
 use crate::protocol::Protocol;
@@ -58,6 +59,8 @@ pub struct Socket {
     pub user: Option<String>,
     /// Whether an IPv6 socket takes IPv4 as well. Always `false` for an IPv4 socket.
     pub(crate) dual_stack: bool,
+    /// The index of the interface on which alone it is; 0 where it is on all, or where that is not told.
+    pub(crate) interface: u32,
     /// What the system calls this socket: on Linux its inode, elsewhere a number made of its other fields.
     pub(crate) id: SocketId,
 }
@@ -69,14 +72,32 @@ crate::users::users_in! {
     Survey: sockets, holders, hidden;
 }
 
+/// This address on this interface, if it is one that every interface may have: a link-local one.
+pub(crate) fn on_interface(address: SocketAddr, interface: u32) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
+            SocketAddrV6::new(ip, address.port(), 0, interface).into()
+        }
+        _ => address,
+    }
+}
+
+/// The index of the interface that comes with a link-local address; 0 for none.
+pub(crate) fn interface_of(address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V6(address) if address.ip().is_unicast_link_local() => address.scope_id(),
+        _ => 0,
+    }
+}
+
 /// The system's name of a socket; unique among the sockets that exist at one time.
 pub(crate) type SocketId = u64;
 
 impl Socket {
-    /// The address and port together.
+    /// The address and port together; of a link-local address with its interface, where that is told.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
-        SocketAddr::new(self.address, self.port)
+        on_interface(SocketAddr::new(self.address, self.port), self.interface)
     }
 
     /// Whether it stands in the way of a bind to the target.
@@ -85,6 +106,7 @@ impl Socket {
             && target
                 .protocol()
                 .is_none_or(|protocol| protocol == self.protocol)
+            && self.is_on(target.interface().map_or(0, NonZeroU32::get))
             && target
                 .address()
                 .is_none_or(|address| address.ips().any(|ip| self.occupies(ip)))
@@ -94,6 +116,7 @@ impl Socket {
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.protocol == other.protocol
             && self.port == other.port
+            && self.is_on(other.interface)
             && (self.occupies(other.address.to_canonical())
                 || other.occupies(self.address.to_canonical())
                 // A dual-stack `::` and `0.0.0.0` both take IPv4, though neither address lies within the other.
@@ -101,8 +124,13 @@ impl Socket {
     }
 
     /// Whether a connection to this local address arrives at it.
-    pub(crate) fn serves(&self, local: IpAddr) -> bool {
-        self.occupies(local.to_canonical())
+    pub(crate) fn serves(&self, local: SocketAddr) -> bool {
+        self.is_on(interface_of(local)) && self.occupies(local.ip().to_canonical())
+    }
+
+    /// Whether it may be on this interface; 0 stands for all.
+    fn is_on(&self, interface: u32) -> bool {
+        self.interface == 0 || interface == 0 || self.interface == interface
     }
 
     /// Whether it occupies its port on this address: it has the address itself, or a wildcard that covers it.
@@ -207,5 +235,32 @@ impl Survey {
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.sockets.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::tests::socket;
+
+    #[test]
+    fn sockets_on_different_interfaces_are_not_in_each_others_way() {
+        let on = |interface| {
+            let mut socket = socket(1, Protocol::Tcp, "fe80::1");
+            socket.interface = interface;
+            socket
+        };
+        let target = |scope| -> Target {
+            let address: SocketAddrV6 = format!("[fe80::1%{scope}]:3000").parse().unwrap();
+            address.into()
+        };
+        // 0 is any interface, or one that is not told.
+        for (one, other, meet) in [(2, 2, true), (2, 3, false), (2, 0, true), (0, 3, true)] {
+            assert_eq!(on(one).overlaps(&on(other)), meet);
+            assert_eq!(on(one).blocks(target(other)), meet, "{one} and {other}");
+            assert_eq!(on(one).serves(on(other).local()), meet);
+            assert_eq!(target(one).covers(on(other).local()), meet);
+        }
+        assert_eq!(on(2).to_string(), "tcp [fe80::1%2]:3000");
     }
 }

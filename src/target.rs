@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
 use crate::printable::printable;
 use crate::protocol::Protocol;
+use crate::socket::interface_of;
 
 /// A local address that narrows a [`Target`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -69,6 +70,8 @@ pub struct Target {
     port: u16,
     protocol: Option<Protocol>,
     address: Option<Address>,
+    /// Of a link-local address; 0 where none is named.
+    interface: u32,
 }
 
 impl Target {
@@ -79,6 +82,7 @@ impl Target {
             port,
             protocol: None,
             address: None,
+            interface: 0,
         }
     }
 
@@ -102,7 +106,11 @@ impl Target {
             }
             Address::Localhost => Some(Address::Localhost),
         };
-        Self { address, ..self }
+        Self {
+            address,
+            interface: 0,
+            ..self
+        }
     }
 
     /// The same protocol and address on another port.
@@ -129,6 +137,13 @@ impl Target {
         self.address
     }
 
+    /// The index of the interface that a link-local address was named with (`fe80::1%eth0`). Every interface may have such an address, and
+    /// a server on another one has nothing to do with this one; `None` means all of them.
+    #[must_use]
+    pub const fn interface(&self) -> Option<NonZeroU32> {
+        NonZeroU32::new(self.interface)
+    }
+
     /// The protocols that it stands for.
     pub(crate) fn protocols(&self) -> impl Iterator<Item = Protocol> + use<> {
         let only = self.protocol;
@@ -138,10 +153,12 @@ impl Target {
     }
 
     /// Whether a socket with this local address is one of the target's.
-    pub(crate) fn covers(&self, local: IpAddr) -> bool {
-        let local = local.to_canonical();
-        self.address
-            .is_none_or(|address| local.is_unspecified() || address.ips().any(|ip| ip == local))
+    pub(crate) fn covers(&self, local: SocketAddr) -> bool {
+        let (ip, interface) = (local.ip().to_canonical(), interface_of(local));
+        let is_there = self.interface == 0 || interface == 0 || self.interface == interface;
+        is_there
+            && (self.address)
+                .is_none_or(|address| ip.is_unspecified() || address.ips().any(|other| other == ip))
     }
 }
 
@@ -170,8 +187,12 @@ impl From<(IpAddr, u16)> for Target {
 }
 
 impl From<SocketAddr> for Target {
+    /// A link-local address keeps its interface, which is its `scope_id`.
     fn from(address: SocketAddr) -> Self {
-        (address.ip(), address.port()).into()
+        Self {
+            interface: interface_of(address),
+            ..(address.ip(), address.port()).into()
+        }
     }
 }
 
@@ -196,9 +217,12 @@ impl TryFrom<&str> for Target {
 }
 
 impl fmt::Display for Target {
-    /// As it can be parsed again: `8080`, `53/udp`, `127.0.0.1:8080`, `[::1]:8080/tcp`.
+    /// As it can be parsed again: `8080`, `53/udp`, `127.0.0.1:8080`, `[::1]:8080/tcp`, `[fe80::1%2]:8080` (with the index of the interface).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
+            Some(Address::Ip(IpAddr::V6(ip))) if self.interface != 0 => {
+                write!(f, "[{ip}%{}]:", self.interface)?;
+            }
             Some(Address::Ip(IpAddr::V6(ip))) => write!(f, "[{ip}]:")?,
             Some(address) => write!(f, "{address}:")?,
             None => {}
@@ -230,6 +254,8 @@ pub enum ParseTargetErrorKind {
     Address,
     /// It is a wildcard on one interface, such as `0.0.0.0%eth0:67`: who holds the port there alone is not told apart.
     Interface,
+    /// No interface of this machine has the name (or the index) that a link-local address comes with: `fe80::1%eth7`.
+    NoInterface,
 }
 
 impl ParseTargetError {
@@ -248,6 +274,7 @@ impl fmt::Display for ParseTargetErrorKind {
             Self::Address => {
                 "an address is an IP address of this machine, localhost, or a wildcard such as *; host names are not looked up"
             }
+            Self::NoInterface => "there is no interface of that name here",
             Self::Interface => "the port can't be freed on one interface alone; without the interface it is all of them",
         })
     }
@@ -269,9 +296,10 @@ impl FromStr for Target {
     ///
     /// - A wildcard (`*:8080`, `0.0.0.0:8080`, `:::8080`, `[::]:8080`) narrows nothing.
     /// - `localhost` and every name below it (`shop.localhost:3000`, RFC 6761) are both loopbacks.
-    /// - What `ss` puts behind an address that is bound to an interface (`127.0.0.53%lo:53`, `[fe80::1%eth0]:80`) is
-    ///   left out: the address says it already. A wildcard with an interface (`0.0.0.0%eth0:67`) is refused, as it would
-    ///   be more than was asked for.
+    /// - A link-local address may come with its interface, by name or by index: `[fe80::1%eth0]:80` (if_nametoindex(3)). Without one it is
+    ///   that address on every interface.
+    /// - What `ss` puts behind any other address that is bound to an interface (`127.0.0.53%lo:53`) is left out: the address says it
+    ///   already. A wildcard with an interface (`0.0.0.0%eth0:67`) is refused, as it would be more than was asked for.
     /// - The `netstat` of macOS and the BSDs has a dot before the port: `*.8080`, `127.0.0.1.8080`, `::1.8080`.
     fn from_str(text: &str) -> Result<Self, ParseTargetError> {
         parse(text).map_err(|kind| ParseTargetError {
@@ -291,8 +319,12 @@ fn parse(text: &str) -> Result<Target, ParseTargetErrorKind> {
         protocol,
         ..Target::new(parse_port(port)?)
     };
-    Ok(match parse_host(host, separator)? {
-        Some(address) => target.with_address(address),
+    let (address, interface) = parse_host(host, separator)?;
+    Ok(match address {
+        Some(address) => Target {
+            interface,
+            ..target.with_address(address)
+        },
         None => target,
     })
 }
@@ -333,8 +365,11 @@ enum Separator {
     Dot,
 }
 
-/// What stands before the port. `:::3000` leaves `::`, a wildcard.
-fn parse_host(host: &str, separator: Separator) -> Result<Option<Address>, ParseTargetErrorKind> {
+/// What stands before the port, with the index of its interface. `:::3000` leaves `::`, a wildcard.
+fn parse_host(
+    host: &str,
+    separator: Separator,
+) -> Result<(Option<Address>, u32), ParseTargetErrorKind> {
     use ParseTargetErrorKind::{Address as NoAddress, Interface, Port};
     let wrong = match separator {
         Separator::Colon => NoAddress,
@@ -342,11 +377,11 @@ fn parse_host(host: &str, separator: Separator) -> Result<Option<Address>, Parse
         Separator::Dot => Port,
     };
     if host.is_empty() && separator == Separator::Colon {
-        return Ok(None);
+        return Ok((None, 0));
     }
-    let (host, has_interface) = without_interface(host).ok_or(wrong)?;
+    let (host, interface) = without_interface(host).ok_or(wrong)?;
     // On Linux `eth0.100` is the name of an interface.
-    if has_interface && separator == Separator::Dot && cfg!(target_os = "linux") {
+    if interface.is_some() && separator == Separator::Dot && cfg!(target_os = "linux") {
         return Err(Port);
     }
     let address = if is_localhost(&host) {
@@ -357,22 +392,42 @@ fn parse_host(host: &str, separator: Separator) -> Result<Option<Address>, Parse
         let ip = parse_ip(&host, separator).ok_or(wrong)?;
         (!ip.is_unspecified()).then_some(Address::Ip(ip))
     };
-    if has_interface && address.is_none() {
-        return Err(Interface);
-    }
-    Ok(address)
+    let interface = match (interface, address) {
+        (Some(_), None) => return Err(Interface),
+        (Some(name), Some(Address::Ip(IpAddr::V6(ip)))) if ip.is_unicast_link_local() => {
+            index_of(name).ok_or(ParseTargetErrorKind::NoInterface)?
+        }
+        _ => 0,
+    };
+    Ok((address, interface))
 }
 
-/// The address of `127.0.0.53%lo`, `[fe80::1%eth0]` or `[fe80::1]%eth0`, and whether it had an interface.
-fn without_interface(host: &str) -> Option<(Cow<'_, str>, bool)> {
+/// The index of an interface by its name, or as it is written. Windows and `ip` show the index as well.
+fn index_of(name: &str) -> Option<u32> {
+    match parse_index(name) {
+        0 => crate::sys::interface_index(name),
+        index => Some(index),
+    }
+}
+
+fn parse_index(digits: &str) -> u32 {
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number
+        .then(|| digits.parse().ok())
+        .flatten()
+        .unwrap_or(0)
+}
+
+/// The address of `127.0.0.53%lo`, `[fe80::1%eth0]` or `[fe80::1]%eth0`, and its interface.
+fn without_interface(host: &str) -> Option<(Cow<'_, str>, Option<&str>)> {
     let Some((address, interface)) = host.split_once('%') else {
-        return Some((host.into(), false));
+        return Some((host.into(), None));
     };
     let (interface, end) = match interface.strip_suffix(']') {
         Some(interface) => (interface, "]"),
         None => (interface, ""),
     };
-    (!interface.is_empty()).then(|| (format!("{address}{end}").into(), true))
+    (!interface.is_empty()).then(|| (format!("{address}{end}").into(), Some(interface)))
 }
 
 /// `localhost`, and every name that ends in it: all of them are the loopback, without any look-up.
@@ -422,8 +477,11 @@ mod tests {
             (":::8080", "8080"),
             ("[::]:8080/tcp", "8080/tcp"),
             ("127.0.0.53%lo:53", "127.0.0.53:53"),
-            ("[fe80::1%eth0]:80", "[fe80::1]:80"),
-            ("[fe80::1]%eth0:546", "[fe80::1]:546"),
+            ("[fe80::1%7]:80", "[fe80::1%7]:80"),
+            ("[fe80::1]%7:546/udp", "[fe80::1%7]:546/udp"),
+            ("[2001:db8::1%eth0]:80", "[2001:db8::1]:80"),
+            #[cfg(target_os = "linux")]
+            ("[fe80::1%lo]:80", "[fe80::1%1]:80"),
             ("*.8080", "8080"),
             ("127.0.0.1.8080", "127.0.0.1:8080"),
             ("::1.8080/udp", "[::1]:8080/udp"),
@@ -439,7 +497,7 @@ mod tests {
 
     #[test]
     fn what_may_mean_two_things_is_refused() {
-        use ParseTargetErrorKind::{Address, Interface, Port};
+        use ParseTargetErrorKind::{Address, Interface, NoInterface, Port};
         for (text, kind) in [
             ("fe80::1:3000", Address),
             ("34000:34010", Address),
@@ -449,6 +507,8 @@ mod tests {
             ("127.0.0.1%:80", Address),
             ("0.0.0.0%virbr0:67", Interface),
             ("*%eth0:67", Interface),
+            ("[fe80::1%no-such-one]:80", NoInterface),
+            ("[fe80::1%0]:80", NoInterface),
             ("127.0.0.1", Port),
             ("3000.5", Port),
             (".8080", Port),

@@ -195,7 +195,8 @@ fn url<'a>(whole: &str, scheme: &str, after: &'a str) -> Result<(Range, Option<&
         };
         format!("{host}:{port}")
     };
-    let mut first = target(&text, whole)?;
+    // In a URL a `%` is written like this (RFC 6874).
+    let mut first = target(&text.replacen("%25", "%", 1), whole)?;
     first = match scheme.to_ascii_lowercase().as_str() {
         "tcp" => first.with_protocol(Protocol::Tcp),
         "udp" => first.with_protocol(Protocol::Udp),
@@ -536,8 +537,8 @@ mod tests {
             ("127.0.0.1:3000..=3001", "127.0.0.1:3000 127.0.0.1:3001"),
             ("localhost:3000/", "localhost:3000"),
             ("127.0.0.53%lo:53", "127.0.0.53:53"),
-            ("[fe80::1%eth0]:80", "[fe80::1]:80"),
-            ("http://[fe80::1%25eth0]:80/", "[fe80::1]:80"),
+            ("[fe80::1%7]:80", "[fe80::1%7]:80"),
+            ("http://[fe80::1%257]:80/", "[fe80::1%7]:80"),
             ("http://shop.localhost:3000", "localhost:3000"),
             ("*.8080", "8080"),
             ("127.0.0.1.8080", "127.0.0.1:8080"),

@@ -12,6 +12,7 @@ pub(crate) mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +23,9 @@ pub(crate) use sight::{Found, Life, Newcomer, Refusal, Sight, Use};
 use crate::connection::{Connection, ConnectionState};
 use crate::process::Process;
 use crate::protocol::Protocol;
-use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey};
+use crate::socket::{
+    HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey, on_interface,
+};
 use crate::sys::{self, Bind, Depth, Manner, Ports, Table};
 use crate::target::Target;
 
@@ -343,8 +346,8 @@ impl Discovery {
             if is_told {
                 continue;
             }
-            for address in addresses(target) {
-                let socket = SocketAddr::new(address, target.port());
+            for socket in addresses(target) {
+                let address = socket.ip();
                 let answer = sys::bind(protocol, socket, as_servers_do(protocol))?;
                 if answer == Bind::InUse {
                     refusals.push(Refusal { protocol, address });
@@ -405,7 +408,7 @@ impl Discovery {
             let there = by_port.get(&target.port()).into_iter().flatten();
             let is_its = |connection: &&Connection| {
                 let protocol = target.protocol().unwrap_or(connection.protocol);
-                protocol == connection.protocol && target.covers(connection.local.ip())
+                protocol == connection.protocol && target.covers(connection.local)
             };
             let mut own: Vec<Connection> = there.filter(is_its).cloned().collect();
             own.sort_by_key(|connection| (connection.protocol, connection.state));
@@ -691,15 +694,32 @@ fn by_target(targets: &[Target], sockets: Vec<Socket>) -> Vec<Vec<Socket>> {
         .collect()
 }
 
-/// The addresses that servers bind for this target: its own, or the wildcards.
-pub(crate) fn addresses(target: Target) -> Vec<IpAddr> {
-    match target.address() {
+/// What servers bind for this target: its own addresses, or the wildcards. A link-local one without an interface is meant on each that has it.
+pub(crate) fn addresses(target: Target) -> Vec<SocketAddr> {
+    let ips: Vec<IpAddr> = match target.address() {
         Some(address) => address.ips().collect(),
         None => vec![
             IpAddr::V6(Ipv6Addr::UNSPECIFIED),
             IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         ],
+    };
+    let mut addresses = Vec::new();
+    for ip in ips {
+        let interfaces = match ip {
+            IpAddr::V6(ip) if ip.is_unicast_link_local() && target.interface().is_none() => {
+                sys::interfaces_with(ip)
+            }
+            _ => Vec::new(),
+        };
+        let address = SocketAddr::new(ip, target.port());
+        if interfaces.is_empty() {
+            let interface = target.interface().map_or(0, NonZeroU32::get);
+            addresses.push(on_interface(address, interface));
+        }
+        let on_each = interfaces.into_iter();
+        addresses.extend(on_each.map(|interface| on_interface(address, interface)));
     }
+    addresses
 }
 
 /// Whether the target can be bound over TCP without `SO_REUSEADDR`; `None` where the kernel does not let that be known. Bound like this,
@@ -710,10 +730,9 @@ fn bind_plainly(target: Target) -> Option<bool> {
         dual_stack: true,
     };
     let mut is_told = true;
-    for address in addresses(target) {
-        let socket = SocketAddr::new(address, target.port());
+    for socket in addresses(target) {
         match sys::bind(Protocol::Tcp, socket, plainly) {
-            Ok(Bind::Done) if TAKES_BOTH && is_ipv6_wildcard(address) => {
+            Ok(Bind::Done) if TAKES_BOTH && is_ipv6_wildcard(socket.ip()) => {
                 return is_told.then_some(true);
             }
             Ok(Bind::Done) => {}

@@ -24,7 +24,7 @@ pub(crate) struct Facts {
     pub process: Process,
     pub place: Place,
     pub is_kernel: bool,
-    /// PID 1, or a user's own service manager: everything that it has started would end with it.
+    /// PID 1, or the service manager of a user or a container: everything that it has started would end with it.
     pub is_init: bool,
     /// Whether it is known to only forward the port to a container.
     pub is_forwarder: bool,

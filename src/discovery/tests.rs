@@ -45,6 +45,7 @@ pub(crate) fn socket(id: u64, protocol: Protocol, address: &str) -> Socket {
         uid: None,
         user: None,
         dual_stack: address.is_ipv6() && address.is_unspecified(),
+        interface: 0,
         id,
     }
 }

@@ -816,7 +816,7 @@ fn part_of(open: &Open, used: &Use, id: Id, round: &Round<'_>) -> Part {
     if let Some(member) = open.known(id).filter(|member| member.part != Part::Holder) {
         return member.part;
     }
-    let local = used.connection.local.ip();
+    let local = used.connection.local;
     let is_its = |member: &&Member| {
         let listened = &member.listened;
         member.part == Part::Holder

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 
 use crate::connection::Connection;
 use crate::discovery::addresses;
@@ -75,19 +75,18 @@ pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection])
                 .any(|connection| connection.protocol == protocol);
         // Datagrams would go to the newcomer, as connections would on Windows.
         let reuse_would_harm = is_used && (protocol == Protocol::Udp || cfg!(windows));
-        for &address in &addresses {
+        for &local in &addresses {
             for reuse_address in [false, true] {
                 if reuse_address && reuse_would_harm {
                     continue;
                 }
-                let local = SocketAddr::new(address, target.port());
                 let manner = Manner {
                     reuse_address,
                     dual_stack: true,
                 };
                 probes.push(BindProbe {
                     protocol,
-                    address,
+                    address: local.ip(),
                     reuse_address,
                     result: sys::try_bind(protocol, local, manner).map_err(BindError::from),
                 });

@@ -73,6 +73,7 @@ impl Row {
             dual_stack: super::WILDCARD_IS_DUAL_STACK
                 && self.address.is_ipv6()
                 && self.address.is_unspecified(),
+            interface: 0,
             id: self.id(),
         }
     }

@@ -46,7 +46,8 @@
 //! `users(Vec<u32>) -> HashMap<u32, User>`: names and homes. The system may have to ask a server, which has a limit here.
 //! `Folder`, `bind(Protocol, SocketAddr, Manner) -> io::Result<Bind>`, `try_bind(..) -> io::Result<()>`,
 //! `is_short_of_something(&io::Error) -> bool`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
-//! `is_superuser() -> bool` are here once for all systems. `missing() -> Missing` tells what a caller lacks who was refused a look.
+//! `is_superuser() -> bool` are here once for all systems, and `interface_index(&str) -> Option<u32>`,
+//! `interfaces_with(Ipv6Addr) -> Vec<u32>` (on Linux alone). `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
 
@@ -64,6 +65,7 @@ use crate::socket::SocketId;
 mod aside;
 mod bind;
 mod folder;
+mod interface;
 mod lineage;
 mod small_file;
 pub(crate) mod surroundings;
@@ -75,6 +77,7 @@ pub(crate) use aside::Progress;
 pub(crate) use aside::Task;
 pub(crate) use bind::{Bind, Manner, bind, is_short_of_something, try_bind};
 pub(crate) use folder::Folder;
+pub(crate) use interface::{interface_index, interfaces_with};
 pub(crate) use small_file::read_small_file;
 #[cfg(all(unix, feature = "containers"))]
 pub(crate) use users::group_name;

@@ -3,7 +3,8 @@
 use kill_port::{KillOptions, Target, survey};
 
 use super::answer::kill;
-use crate::fixture::linux::ipv6_or_skip;
+use super::caller::{answer, calling};
+use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
 /// A server listens like this; these targets (`P` stands for the port) find it, and those don't.
@@ -157,4 +158,28 @@ fn servers_on_other_addresses_of_the_port_are_left_alone() {
     assert!(two.is_alive());
     kill(KillOptions::new(), &format!("127.0.0.1:{port}")).was_free();
     assert!(two.is_alive());
+}
+
+#[test]
+fn a_link_local_address_is_meant_on_the_interface_that_it_is_named_with() {
+    if !root_or_skip() || !ipv6_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let start = || {
+        let server = Fixture::role("link_local").port(&port).set("netns", 1);
+        server.start()
+    };
+    let target = |interface: &str| format!("[fe80::1{interface}]:{port}");
+    let server = start();
+    let beside = |target: String| calling(target).set("netns_of", server.pid());
+    // Another may have the same address, and a server there.
+    answer(beside(target("%99"))).was_free();
+    assert!(server.is_alive());
+    let freed = answer(beside(target("%lo")));
+    freed.freed(&[(server.pid(), "exited", "TERM")]);
+    // Without an interface it is meant on all.
+    let server = start();
+    let beside = calling(target("")).set("netns_of", server.pid());
+    answer(beside).freed(&[(server.pid(), "exited", "TERM")]);
 }

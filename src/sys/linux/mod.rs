@@ -31,6 +31,7 @@ mod waiting;
 pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
 pub(crate) use memory::describe;
 pub(crate) use namespaces::listening_elsewhere;
+pub(crate) use proc_net::interfaces_with;
 pub(crate) use process::{Handle, caller, wait};
 pub(crate) use rights::missing;
 pub(crate) use sockets::is_local;

@@ -125,6 +125,7 @@ fn parse(line: &[u8]) -> Option<Row> {
         timer_ms: (timer != 0).then_some(expires.saturating_mul(MS_PER_TICK)),
         uid,
         inode,
+        interface: 0,
         v6_only: None,
     })
 }
@@ -152,25 +153,27 @@ fn endpoint(text: &str) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, port))
 }
 
-/// Whether an IPv6 address is one of this machine's, by `/proc/net/if_inet6`. No such file, no IPv6.
-pub(super) fn has_ipv6_address(address: Ipv6Addr) -> io::Result<bool> {
+/// The indices of the interfaces that have this address, by `/proc/net/if_inet6`. No such file, no IPv6.
+pub(crate) fn interfaces_with(address: Ipv6Addr) -> io::Result<Vec<u32>> {
     let mut text = String::new();
     match open("if_inet6") {
         Ok(file) => file.take(4 << 20).read_to_string(&mut text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    Ok(interface_addresses(&text).any(|other| other == address))
+    let addresses = interface_addresses(&text).filter(|(other, _)| *other == address);
+    Ok(addresses.map(|(_, interface)| interface).collect())
 }
 
-/// The addresses in `/proc/net/if_inet6`: `fe800000000000000000000000000001 02 40 20 80 eth0`, in network byte order.
-pub(super) fn interface_addresses(text: &str) -> impl Iterator<Item = Ipv6Addr> {
+/// The addresses in `/proc/net/if_inet6`, each with the index of its interface: `fe800000000000000000000000000001 02 40 20 80 eth0`, in network
+/// byte order.
+pub(super) fn interface_addresses(text: &str) -> impl Iterator<Item = (Ipv6Addr, u32)> {
     text.lines().filter_map(|line| {
-        let digits = line.split_ascii_whitespace().next()?;
-        if digits.len() != 32 {
-            return None;
-        }
-        u128::from_str_radix(digits, 16).ok().map(Ipv6Addr::from)
+        let mut fields = line.split_ascii_whitespace();
+        let digits = fields.next().filter(|digits| digits.len() == 32)?;
+        let address = u128::from_str_radix(digits, 16).ok().map(Ipv6Addr::from)?;
+        let interface = u32::from_str_radix(fields.next()?, 16).ok()?;
+        Some((address, interface))
     })
 }
 
@@ -245,6 +248,7 @@ mod tests {
                 timer_ms: ticks.map(|ticks| u64::from(ticks) * MS_PER_TICK),
                 uid,
                 inode,
+                interface: 0,
                 v6_only: None,
                 }
         }
@@ -288,12 +292,12 @@ mod tests {
     #[test]
     fn interface_addresses_are_read() {
         let text = "00000000000000000000000000000001 01 80 10 80       lo\nfe80000000000000000000fffe000001 02 40 20 80     eth0\nrubbish\n";
-        let addresses: Vec<Ipv6Addr> = interface_addresses(text).collect();
+        let addresses: Vec<(Ipv6Addr, u32)> = interface_addresses(text).collect();
         assert_eq!(
             addresses,
             [
-                Ipv6Addr::LOCALHOST,
-                "fe80::ff:fe00:1".parse::<Ipv6Addr>().unwrap()
+                (Ipv6Addr::LOCALHOST, 1),
+                ("fe80::ff:fe00:1".parse::<Ipv6Addr>().unwrap(), 2)
             ]
         );
     }

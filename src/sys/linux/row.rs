@@ -33,6 +33,8 @@ pub(super) struct Row {
     pub(super) uid: u32,
     /// 0 where no process has the socket any more, or none has it yet.
     pub(super) inode: u64,
+    /// The index of the interface on which alone it is; 0 for all, or where the table does not say.
+    pub(super) interface: u32,
     /// Whether an IPv6 socket refuses IPv4; `None` where the table does not say.
     pub(super) v6_only: Option<bool>,
 }

@@ -169,6 +169,7 @@ pub(super) fn parse(message: &[u8]) -> Option<Row> {
     let mut row = Row {
         local: endpoint(family, fixed.get(8..24)?, fixed.get(4..6)?)?,
         remote: endpoint(family, fixed.get(24..40)?, fixed.get(6..8)?)?,
+        interface: read_u32(fixed, 40)?,
         state,
         timer_ms: (timer != 0).then_some(u64::from(expires)),
         uid: read_u32(fixed, 64)?,
@@ -226,7 +227,8 @@ mod tests {
                 IpAddr::V6(address) => bytes.extend_from_slice(&address.octets()),
             }
         }
-        bytes.extend_from_slice(&[0; 12]);
+        bytes.extend_from_slice(&row.interface.to_ne_bytes());
+        bytes.extend_from_slice(&[0; 8]);
         let expires = u32::try_from(row.timer_ms.unwrap_or_default()).unwrap();
         bytes.extend_from_slice(&expires.to_ne_bytes());
         bytes.extend_from_slice(&[0; 8]);
@@ -261,8 +263,10 @@ mod tests {
             uid in any::<u32>(),
             inode in any::<u32>(),
             v6_only in any::<Option<bool>>(),
+            interface in any::<u32>(),
         ) -> Row {
             Row {
+                interface,
                 local: SocketAddr::new(ends.0, ports.0),
                 remote: SocketAddr::new(ends.1, ports.1),
                 state,

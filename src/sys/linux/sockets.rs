@@ -18,7 +18,7 @@ use super::sockstat;
 use super::table::ephemeral_ports;
 use crate::connection::{Connection, ConnectionState, is_servers_by_ports};
 use crate::protocol::Protocol;
-use crate::socket::{Socket, SocketState};
+use crate::socket::{Socket, SocketState, on_interface};
 
 /// From this many ports on, one dump of all listening sockets is cheaper than a request for each port: it is the walk
 /// through the hash tables that costs (three of them, 13 µs each), not the few rows in them.
@@ -92,8 +92,8 @@ fn was_connected(row: &Row) -> bool {
 fn connection(protocol: Protocol, row: &Row) -> Connection {
     Connection {
         protocol,
-        local: row.local,
-        remote: row.remote,
+        local: on_interface(row.local, row.interface),
+        remote: on_interface(row.remote, row.interface),
         state: connection_state(row.state),
         id: row.inode,
         // Rows without a socket show root.
@@ -469,6 +469,7 @@ pub(super) fn socket(protocol: Protocol, state: SocketState, row: Row) -> Option
         user: None,
         // Where the table does not say, it is taken to block IPv4, too: too much is reported rather than too little.
         dual_stack: row.local.is_ipv6() && row.v6_only != Some(true),
+        interface: row.interface,
         id: row.inode,
     })
 }
@@ -509,7 +510,7 @@ pub(crate) fn is_local(address: IpAddr) -> io::Result<bool> {
         // A link-local address can't be bound without its interface, and one that is new not before it has been tested
         // against its neighbours. Both are this machine's all the same.
         (Some(Errno::INVAL | Errno::ADDRNOTAVAIL), IpAddr::V6(address)) => {
-            proc_net::has_ipv6_address(address)
+            Ok(!proc_net::interfaces_with(address)?.is_empty())
         }
         (Some(Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT), _) => Ok(false),
         _ => Err(error),

@@ -17,7 +17,7 @@ use super::locked::is_stuck;
 use super::process::proc_path;
 use super::scan;
 use crate::protocol::Protocol;
-use crate::socket::{Socket, SocketId, SocketState};
+use crate::socket::{Socket, SocketId, SocketState, interface_of};
 
 /// Those with this local port, each once.
 pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
@@ -138,6 +138,7 @@ fn ask(socket: &OwnedFd, port: u16, id: SocketId) -> Option<Socket> {
         protocol: Protocol::Tcp,
         address: local.ip(),
         port,
+        interface: interface_of(local),
         state: SocketState::Bound,
         uid: None,
         user: None,
