@@ -48,7 +48,7 @@ FORBIDDEN = {("bind", "EACCES"), ("bind", "EPERM"), ("bind", "EADDRNOTAVAIL"), (
 LIMIT = 30  # seconds; the longest way is ten tries, SIGKILL, and five more
 # So many times as many calls as without a fault, and so many more, are enough for every way round it: polls instead of a wait, bytes instead of a file.
 # Where each other look fails, a port is in use by turns, until the time is up.
-TIMES, TIMES_BY_TURNS, MORE = 50, 200, 5000
+TIMES, TIMES_BY_TURNS, MORE = 50, 200, 20000
 PORT, RANGE = 8080, range(8080, 8086)
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -222,6 +222,9 @@ class Run:
             register, room = ROOM[name]
             asked = arguments[2] if register == 12 else arguments[3]
             ptrace(POKEUSER, tid, register * 8, min(asked, room))
+            if name == "recvfrom":
+                # With MSG_TRUNC the kernel would say how much there was, of which the program has not given away the room.
+                ptrace(POKEUSER, tid, 7 * 8, arguments[3] & ~0x20)
         elif error and name == "brk":
             # It tells of no error: what it answers with is where the end is, which it has not moved.
             ptrace(POKEUSER, tid, 112, 0)
@@ -636,7 +639,7 @@ SITUATIONS = {
     "json": Situation(held, "--json 8080"),
     "list": Situation(many, "--list", frees=False, says="8080"),
     "look": Situation(held, "--list 8080", frees=False, says="8080"),
-    "why": Situation(workers, "--why 8080", frees=False, says="PID"),
+    "why": Situation(workers, "--why 8080", frees=False, says="8080: held"),
     "dry": Situation(held, "-n 8080", frees=False, says="PID"),
     "dry-proc": Situation(outside, "-n 8080", frees=False, says="PID", base=NO_NETLINK),
     "ask": Situation(held, "-i 8080", keys=True),

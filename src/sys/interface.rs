@@ -26,12 +26,11 @@ pub(crate) fn interfaces_with(address: Ipv6Addr) -> Vec<u32> {
     interfaces
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn the_loopback_interface_is_the_first_one_and_has_its_address() {
         assert_eq!(interface_index("lo"), Some(1));
         assert_eq!(interface_index("no-such-one"), None);
