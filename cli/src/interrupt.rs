@@ -31,6 +31,18 @@ const HEEDED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 #[cfg(not(unix))]
 const HEEDED: [i32; 2] = [SIGINT, SIGTERM];
 
+/// PID 1 of a container gets no signal for which it has no handler, so that Ctrl-C would do nothing. To be called first in `main`.
+#[cfg(unix)]
+pub fn heed_as_first_process() {
+    if std::process::id() != 1 {
+        return;
+    }
+    for signal in HEEDED.into_iter().filter(|signal| !is_ignored(*signal)) {
+        // Without it, it is as it would have been.
+        let _ = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&BY_DEFAULT));
+    }
+}
+
 impl Interrupt {
     /// Watches from now on, if there has been a wait for a while. Before that there is nothing to tidy, and the signals simply end the command.
     pub fn watch(&mut self) {

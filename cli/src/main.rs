@@ -46,6 +46,8 @@ use request::{Request, Verb};
 
 fn main() -> ExitCode {
     inherited::close();
+    #[cfg(unix)]
+    interrupt::heed_as_first_process();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let exit = match Args::parse_from_all(&arguments) {
         Ok(args) => run(&args),

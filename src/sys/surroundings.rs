@@ -122,7 +122,7 @@ mod elsewhere {
 
 #[cfg(target_os = "macos")]
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
-    let listed = output(Command::new("/bin/launchctl").arg("list"));
+    let listed = output(Command::new("/bin/launchctl").arg("list"), PATIENCE).unwrap_or_default();
     let label = launchctl::label(&listed, handle.pid());
     let uid = nix::unistd::getuid().as_raw();
     Surroundings {
@@ -179,16 +179,19 @@ pub(crate) fn excluded_ports(_: Protocol) -> Vec<RangeInclusive<u16>> {
 #[cfg(windows)]
 fn program_says(name: &str, arguments: &[&str]) -> String {
     super::windows::program(name).map_or_else(String::new, |path| {
-        output(Command::new(path).args(arguments))
+        output(Command::new(path).args(arguments), PATIENCE).unwrap_or_default()
     })
 }
 
-/// What one of the system's own programs prints; nothing if it can't be run, or takes too long.
+/// How long one of the system's own programs may take.
+#[cfg(any(target_os = "macos", windows))]
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// What one of the system's own programs prints; `None` if it takes longer than this.
 #[cfg(any(target_os = "linux", target_os = "macos", windows))]
-pub(super) fn output(command: &mut Command) -> String {
+pub(super) fn output(command: &mut Command, patience: std::time::Duration) -> Option<String> {
     use std::io::Read as _;
     use std::process::Stdio;
-    const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
     const MOST: u64 = 4 << 20;
     let child = command
         .stdin(Stdio::null())
@@ -196,7 +199,7 @@ pub(super) fn output(command: &mut Command) -> String {
         .stderr(Stdio::null())
         .spawn();
     let Ok(mut child) = child else {
-        return String::new();
+        return Some(String::new());
     };
     let (sender, receiver) = std::sync::mpsc::channel();
     let stdout = child.stdout.take();
@@ -209,11 +212,11 @@ pub(super) fn output(command: &mut Command) -> String {
         let _ = sender.send(bytes);
     });
     let bytes = match reader {
-        Ok(_) => receiver.recv_timeout(PATIENCE).unwrap_or_default(),
-        Err(_) => Vec::new(),
+        Ok(_) => receiver.recv_timeout(patience).ok(),
+        Err(_) => Some(Vec::new()),
     };
     // It has ended by itself, as a rule; then there is nobody to end.
     let _ = child.kill();
     let _ = child.wait();
-    String::from_utf8_lossy(&bytes).into_owned()
+    Some(String::from_utf8_lossy(&bytes?).into_owned())
 }

@@ -1,7 +1,12 @@
 //! Where a process lives on Linux, from its control group and namespaces; and what else an explanation needs of the system.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 use super::cgroup;
 use super::process::Handle;
@@ -77,8 +82,26 @@ fn show(user: Option<u32>, arguments: &[&str]) -> String {
             .arg("--user")
             .env("XDG_RUNTIME_DIR", format!("/run/user/{me}"));
     }
-    output(command.arg("show").args(arguments))
+    // SAFETY: between fork and exec it makes one system call, and touches no memory of the parent's.
+    unsafe {
+        // Whoever presses Ctrl-C while it is asked leaves nobody behind.
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
+    }
+    let mut silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
+    if silent.is_some_and(|since| since.elapsed() < QUIET) {
+        return String::new();
+    }
+    let shown = output(command.arg("show").args(arguments), PATIENCE);
+    *silent = shown.is_none().then(Instant::now);
+    shown.unwrap_or_default()
 }
+
+/// Since when systemd has not answered.
+static SILENT: Mutex<Option<Instant>> = Mutex::new(None);
+/// How long it may take. What it tells is advice, for which nobody waits long.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// So long it is not asked again.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// The first port that needs no `CAP_NET_BIND_SERVICE` (`net.ipv4.ip_unprivileged_port_start`), of this network namespace.
 pub(crate) fn first_unprivileged_port() -> u16 {
