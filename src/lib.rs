@@ -18,6 +18,7 @@ mod forwarder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod include;
+mod interface;
 mod names;
 mod next_step;
 mod options;

@@ -1,9 +1,10 @@
 //! Plain data: the sockets that hold a port, and which of them stand in each other's way.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU32;
 
+use crate::interface::{interface_of, on_interface};
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::target::Target;
@@ -70,24 +71,6 @@ crate::users::users_in! {
     Holder: process, sockets;
     HiddenSocket: socket, candidates;
     Survey: sockets, holders, hidden;
-}
-
-/// This address on this interface, if it is one that every interface may have: a link-local one.
-pub(crate) fn on_interface(address: SocketAddr, interface: u32) -> SocketAddr {
-    match address.ip() {
-        IpAddr::V6(ip) if ip.is_unicast_link_local() => {
-            SocketAddrV6::new(ip, address.port(), 0, interface).into()
-        }
-        _ => address,
-    }
-}
-
-/// The index of the interface that comes with a link-local address; 0 for none.
-pub(crate) fn interface_of(address: SocketAddr) -> u32 {
-    match address {
-        SocketAddr::V6(address) if address.ip().is_unicast_link_local() => address.scope_id(),
-        _ => 0,
-    }
 }
 
 /// The system's name of a socket; unique among the sockets that exist at one time.
@@ -240,15 +223,22 @@ impl Survey {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddrV6;
+
     use super::*;
-    use crate::discovery::tests::socket;
 
     #[test]
     fn sockets_on_different_interfaces_are_not_in_each_others_way() {
-        let on = |interface| {
-            let mut socket = socket(1, Protocol::Tcp, "fe80::1");
-            socket.interface = interface;
-            socket
+        let on = |interface| Socket {
+            protocol: Protocol::Tcp,
+            address: "fe80::1".parse().unwrap(),
+            port: 3000,
+            state: SocketState::Listen,
+            uid: None,
+            user: None,
+            dual_stack: false,
+            interface,
+            id: 1,
         };
         let target = |scope| -> Target {
             let address: SocketAddrV6 = format!("[fe80::1%{scope}]:3000").parse().unwrap();

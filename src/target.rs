@@ -6,9 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
+use crate::interface::{index_of, interface_of};
 use crate::printable::printable;
 use crate::protocol::Protocol;
-use crate::socket::interface_of;
 
 /// A local address that narrows a [`Target`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -296,7 +296,7 @@ impl FromStr for Target {
     ///
     /// - A wildcard (`*:8080`, `0.0.0.0:8080`, `:::8080`, `[::]:8080`) narrows nothing.
     /// - `localhost` and every name below it (`shop.localhost:3000`, RFC 6761) are both loopbacks.
-    /// - A link-local address may come with its interface, by name or by index: `[fe80::1%eth0]:80` (if_nametoindex(3)). Without one it is
+    /// - A link-local address may come with its interface, by name or by index: `[fe80::1%eth0]:80` (getaddrinfo(3), which looks nothing up for it). Without one it is
     ///   that address on every interface.
     /// - What `ss` puts behind any other address that is bound to an interface (`127.0.0.53%lo:53`) is left out: the address says it
     ///   already. A wildcard with an interface (`0.0.0.0%eth0:67`) is refused, as it would be more than was asked for.
@@ -400,22 +400,6 @@ fn parse_host(
         _ => 0,
     };
     Ok((address, interface))
-}
-
-/// The index of an interface by its name, or as it is written. Windows and `ip` show the index as well.
-fn index_of(name: &str) -> Option<u32> {
-    match parse_index(name) {
-        0 => crate::sys::interface_index(name),
-        index => Some(index),
-    }
-}
-
-fn parse_index(digits: &str) -> u32 {
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number
-        .then(|| digits.parse().ok())
-        .flatten()
-        .unwrap_or(0)
 }
 
 /// The address of `127.0.0.53%lo`, `[fe80::1%eth0]` or `[fe80::1]%eth0`, and its interface.

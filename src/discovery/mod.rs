@@ -21,11 +21,10 @@ pub(crate) use people::{Crowd, Facts, Id, People};
 pub(crate) use sight::{Found, Life, Newcomer, Refusal, Sight, Use};
 
 use crate::connection::{Connection, ConnectionState};
+use crate::interface::on_interface;
 use crate::process::Process;
 use crate::protocol::Protocol;
-use crate::socket::{
-    HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey, on_interface,
-};
+use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey};
 use crate::sys::{self, Bind, Depth, Manner, Ports, Table};
 use crate::target::Target;
 
@@ -346,7 +345,7 @@ impl Discovery {
             if is_told {
                 continue;
             }
-            for socket in addresses(target) {
+            for socket in addresses(target)? {
                 let address = socket.ip();
                 let answer = sys::bind(protocol, socket, as_servers_do(protocol))?;
                 if answer == Bind::InUse {
@@ -695,7 +694,7 @@ fn by_target(targets: &[Target], sockets: Vec<Socket>) -> Vec<Vec<Socket>> {
 }
 
 /// What servers bind for this target: its own addresses, or the wildcards. A link-local one without an interface is meant on each that has it.
-pub(crate) fn addresses(target: Target) -> Vec<SocketAddr> {
+pub(crate) fn addresses(target: Target) -> io::Result<Vec<SocketAddr>> {
     let ips: Vec<IpAddr> = match target.address() {
         Some(address) => address.ips().collect(),
         None => vec![
@@ -707,7 +706,7 @@ pub(crate) fn addresses(target: Target) -> Vec<SocketAddr> {
     for ip in ips {
         let interfaces = match ip {
             IpAddr::V6(ip) if ip.is_unicast_link_local() && target.interface().is_none() => {
-                sys::interfaces_with(ip)
+                sys::interfaces_with(ip)?
             }
             _ => Vec::new(),
         };
@@ -719,7 +718,7 @@ pub(crate) fn addresses(target: Target) -> Vec<SocketAddr> {
         let on_each = interfaces.into_iter();
         addresses.extend(on_each.map(|interface| on_interface(address, interface)));
     }
-    addresses
+    Ok(addresses)
 }
 
 /// Whether the target can be bound over TCP without `SO_REUSEADDR`; `None` where the kernel does not let that be known. Bound like this,
@@ -730,7 +729,7 @@ fn bind_plainly(target: Target) -> Option<bool> {
         dual_stack: true,
     };
     let mut is_told = true;
-    for socket in addresses(target) {
+    for socket in addresses(target).ok()? {
         match sys::bind(Protocol::Tcp, socket, plainly) {
             Ok(Bind::Done) if TAKES_BOTH && is_ipv6_wildcard(socket.ip()) => {
                 return is_told.then_some(true);

@@ -62,7 +62,9 @@ pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection])
     if target.port() == 0 {
         return Vec::new();
     }
-    let mut addresses = addresses(target);
+    let Ok(mut addresses) = addresses(target) else {
+        return Vec::new();
+    };
     addresses.sort_unstable();
     let mut probes = Vec::new();
     for protocol in target.protocols() {

@@ -46,8 +46,8 @@
 //! `users(Vec<u32>) -> HashMap<u32, User>`: names and homes. The system may have to ask a server, which has a limit here.
 //! `Folder`, `bind(Protocol, SocketAddr, Manner) -> io::Result<Bind>`, `try_bind(..) -> io::Result<()>`,
 //! `is_short_of_something(&io::Error) -> bool`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
-//! `is_superuser() -> bool` are here once for all systems, and `interface_index(&str) -> Option<u32>`,
-//! `interfaces_with(Ipv6Addr) -> Vec<u32>` (on Linux alone). `missing() -> Missing` tells what a caller lacks who was refused a look.
+//! `is_superuser() -> bool` are here once for all systems. `interfaces_with(Ipv6Addr) -> io::Result<Vec<u32>>` tells the indices of the
+//! interfaces that have an address, on Linux alone. `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
 
@@ -65,7 +65,6 @@ use crate::socket::SocketId;
 mod aside;
 mod bind;
 mod folder;
-mod interface;
 mod lineage;
 mod small_file;
 pub(crate) mod surroundings;
@@ -77,7 +76,6 @@ pub(crate) use aside::Progress;
 pub(crate) use aside::Task;
 pub(crate) use bind::{Bind, Manner, bind, is_short_of_something, try_bind};
 pub(crate) use folder::Folder;
-pub(crate) use interface::{interface_index, interfaces_with};
 pub(crate) use small_file::read_small_file;
 #[cfg(all(unix, feature = "containers"))]
 pub(crate) use users::group_name;
@@ -91,7 +89,7 @@ pub(crate) use linux::fuzzing;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, describe, ephemeral_ports,
-    has_unseen_child, is_local, missing, started_since, wait, waiting_on_closed,
+    has_unseen_child, interfaces_with, is_local, missing, started_since, wait, waiting_on_closed,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -281,6 +279,12 @@ impl Patience {
     fn is_left(&self) -> bool {
         !self.left.is_zero()
     }
+}
+
+/// Linux alone is asked.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn interfaces_with(_: std::net::Ipv6Addr) -> std::io::Result<Vec<u32>> {
+    Ok(Vec::new())
 }
 
 /// Linux alone tells.

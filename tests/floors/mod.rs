@@ -8,7 +8,14 @@ use std::path::{Path, PathBuf};
 /// nothing of each other.
 const FLOORS: &[&[&str]] = &[
     // Plain data.
-    &["include", "printable", "protocol", "signal", "users"],
+    &[
+        "include",
+        "interface",
+        "printable",
+        "protocol",
+        "signal",
+        "users",
+    ],
     &["process", "target"],
     &[
         "editor",

@@ -17,8 +17,9 @@ use super::sock_diag::{self, Asked, Family, Table};
 use super::sockstat;
 use super::table::ephemeral_ports;
 use crate::connection::{Connection, ConnectionState, is_servers_by_ports};
+use crate::interface::on_interface;
 use crate::protocol::Protocol;
-use crate::socket::{Socket, SocketState, on_interface};
+use crate::socket::{Socket, SocketState};
 
 /// From this many ports on, one dump of all listening sockets is cheaper than a request for each port: it is the walk
 /// through the hash tables that costs (three of them, 13 µs each), not the few rows in them.

@@ -16,8 +16,9 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open}
 use super::locked::is_stuck;
 use super::process::proc_path;
 use super::scan;
+use crate::interface::interface_of;
 use crate::protocol::Protocol;
-use crate::socket::{Socket, SocketId, SocketState, interface_of};
+use crate::socket::{Socket, SocketId, SocketState};
 
 /// Those with this local port, each once.
 pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
