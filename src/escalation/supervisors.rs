@@ -67,11 +67,11 @@ fn is_watcher(id: Id, round: &Round<'_>) -> bool {
 fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
     let (told, _) = round.conduct.since?;
     let facts = &round.crowd[of];
-    let was_there = |id: &Id| {
+    let is_older = |id: &Id| {
         let started = round.crowd[*id].process.started;
         started.is_none_or(|started| started < told)
     };
-    if was_there(&of) {
+    if is_older(&of) {
         return None;
     }
     let earlier: HashSet<Id> = open
@@ -85,6 +85,11 @@ fn starter(open: &Open, of: Id, round: &Round<'_>) -> Option<Id> {
     let supervisors = round.rules.supervisors(round.crowd, of);
     // The one at which the chain of supervisors ends may have started it as well, though it is not one to end.
     let mut above = facts.ancestors.iter().take(supervisors.len() + 1).copied();
+    // Who was started a moment before the signal looks as young as who was started after it.
+    let was_there = |id: &Id| {
+        let pid = round.crowd[*id].process.pid;
+        is_older(id) || earlier.contains(id) || open.present.binary_search(&pid).is_ok()
+    };
     above
         .find(was_there)
         .filter(|id| earlier.contains(id))

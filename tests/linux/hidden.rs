@@ -7,7 +7,7 @@ use kill_port::{HiddenCause, survey};
 use super::answer::{kill_plainly, milliseconds_of_a_look};
 use super::caller::{answer, calling};
 use crate::fixture::linux::{init_adopts_or_skip, is_root, proc, root_or_skip};
-use crate::fixture::{Fixture, Port, skip};
+use crate::fixture::{Fixture, Port, eventually, skip};
 
 /// A thread that waits on a closed listener may be in the way of any port whose holder is not found. So such tests come one by one.
 static ONE_BY_ONE: Mutex<()> = Mutex::new(());
@@ -256,7 +256,7 @@ fn a_process_that_hangs_on_its_way_into_another_program_hides_nobody_else() {
     answer.freed(&[(server.pid(), "exited", "TERM")]);
     assert!(stuck.is_alive());
     drop(stuck);
-    assert!(!proc::is_running(pid), "it goes on, and ends");
+    eventually("it goes on, and ends", || !proc::is_running(pid));
 }
 
 #[test]
@@ -280,5 +280,5 @@ fn a_holder_that_hangs_on_its_way_into_another_program_when_it_is_told_to_end_is
     answer.held(&[("survived", pid)]);
     answer.told(&[(pid, "survived", "TERM,KILL")]);
     drop(stuck);
-    assert!(!proc::is_running(pid), "it goes on, and ends");
+    eventually("it goes on, and ends", || !proc::is_running(pid));
 }
