@@ -138,6 +138,7 @@ impl PublishedPort {
         match target.address() {
             None => true,
             Some(Address::Ip(address)) => self.covers(address),
+            Some(Address::OnInterface(address, _)) => self.covers(IpAddr::V6(address)),
             Some(Address::Localhost) => {
                 self.covers(IpAddr::V4(Ipv4Addr::LOCALHOST))
                     || self.covers(IpAddr::V6(Ipv6Addr::LOCALHOST))

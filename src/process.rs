@@ -90,6 +90,9 @@ impl fmt::Display for Process {
     }
 }
 
+/// The start of whoever was started before the caller's time began, and cannot be told from others of the kind.
+pub(crate) const BEFORE_TIME: u64 = 1;
+
 /// A PID together with the start time: two processes never share both.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Identity {

@@ -2,9 +2,8 @@
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::num::NonZeroU32;
 
-use crate::interface::{interface_of, on_interface};
+use crate::interface::{are_one, interface_of, on_interface};
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::target::Target;
@@ -89,7 +88,7 @@ impl Socket {
             && target
                 .protocol()
                 .is_none_or(|protocol| protocol == self.protocol)
-            && self.is_on(target.interface().map_or(0, NonZeroU32::get))
+            && are_one(self.interface, target.interface())
             && target
                 .address()
                 .is_none_or(|address| address.ips().any(|ip| self.occupies(ip)))
@@ -99,7 +98,7 @@ impl Socket {
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.protocol == other.protocol
             && self.port == other.port
-            && self.is_on(other.interface)
+            && are_one(self.interface, other.interface)
             && (self.occupies(other.address.to_canonical())
                 || other.occupies(self.address.to_canonical())
                 // A dual-stack `::` and `0.0.0.0` both take IPv4, though neither address lies within the other.
@@ -108,12 +107,7 @@ impl Socket {
 
     /// Whether a connection to this local address arrives at it.
     pub(crate) fn serves(&self, local: SocketAddr) -> bool {
-        self.is_on(interface_of(local)) && self.occupies(local.ip().to_canonical())
-    }
-
-    /// Whether it may be on this interface; 0 stands for all.
-    fn is_on(&self, interface: u32) -> bool {
-        self.interface == 0 || interface == 0 || self.interface == interface
+        are_one(self.interface, interface_of(local)) && self.occupies(local.ip().to_canonical())
     }
 
     /// Whether it occupies its port on this address: it has the address itself, or a wildcard that covers it.

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::num::{NonZeroU16, NonZeroU32};
 use std::str::FromStr;
 
-use crate::interface::{index_of, interface_of};
+use crate::interface::{are_one, index_of, interface_of, needs_interface};
 use crate::printable::printable;
 use crate::protocol::Protocol;
 
@@ -16,6 +16,9 @@ use crate::protocol::Protocol;
 pub enum Address {
     /// One address of this machine. IPv4-mapped IPv6 addresses (`::ffff:a.b.c.d`) are kept as IPv4.
     Ip(IpAddr),
+    /// A link-local address on the interface of this index, `fe80::1%eth0`. Every interface may have the same one, and a server on another has
+    /// nothing to do with this one. [`Ip`](Self::Ip) of such an address means all of them.
+    OnInterface(Ipv6Addr, NonZeroU32),
     /// `localhost`: both loopbacks, `127.0.0.1` and `::1`.
     Localhost,
 }
@@ -25,12 +28,33 @@ impl Address {
     pub(crate) fn ips(self) -> impl Iterator<Item = IpAddr> {
         let (first, second) = match self {
             Self::Ip(ip) => (ip, None),
+            Self::OnInterface(ip, _) => (IpAddr::V6(ip), None),
             Self::Localhost => (
                 IpAddr::V4(Ipv4Addr::LOCALHOST),
                 Some(IpAddr::V6(Ipv6Addr::LOCALHOST)),
             ),
         };
         std::iter::once(first).chain(second)
+    }
+}
+
+impl Address {
+    /// The index of its interface; 0 where it is meant on all.
+    pub(crate) fn interface(self) -> u32 {
+        match self {
+            Self::OnInterface(_, interface) => interface.get(),
+            Self::Ip(_) | Self::Localhost => 0,
+        }
+    }
+
+    /// This address on the interface of this index, if it is one that needs an interface and 0 is not the index.
+    pub(crate) fn on_interface(ip: IpAddr, interface: u32) -> Self {
+        match (ip, NonZeroU32::new(interface)) {
+            (IpAddr::V6(ip), Some(interface)) if needs_interface(ip) => {
+                Self::OnInterface(ip, interface)
+            }
+            _ => Self::Ip(ip),
+        }
     }
 }
 
@@ -44,6 +68,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ip(ip) => write!(f, "{ip}"),
+            Self::OnInterface(ip, interface) => write!(f, "{ip}%{interface}"),
             Self::Localhost => f.write_str("localhost"),
         }
     }
@@ -70,8 +95,6 @@ pub struct Target {
     port: u16,
     protocol: Option<Protocol>,
     address: Option<Address>,
-    /// Of a link-local address; 0 where none is named.
-    interface: u32,
 }
 
 impl Target {
@@ -82,7 +105,6 @@ impl Target {
             port,
             protocol: None,
             address: None,
-            interface: 0,
         }
     }
 
@@ -104,13 +126,9 @@ impl Target {
                 let ip = ip.to_canonical();
                 (!ip.is_unspecified()).then_some(Address::Ip(ip))
             }
-            Address::Localhost => Some(Address::Localhost),
+            other => Some(other),
         };
-        Self {
-            address,
-            interface: 0,
-            ..self
-        }
+        Self { address, ..self }
     }
 
     /// The same protocol and address on another port.
@@ -137,11 +155,9 @@ impl Target {
         self.address
     }
 
-    /// The index of the interface that a link-local address was named with (`fe80::1%eth0`). Every interface may have such an address, and
-    /// a server on another one has nothing to do with this one; `None` means all of them.
-    #[must_use]
-    pub const fn interface(&self) -> Option<NonZeroU32> {
-        NonZeroU32::new(self.interface)
+    /// The index of the interface that its address is meant on; 0 for all.
+    pub(crate) fn interface(&self) -> u32 {
+        self.address.map_or(0, Address::interface)
     }
 
     /// The protocols that it stands for.
@@ -155,8 +171,7 @@ impl Target {
     /// Whether a socket with this local address is one of the target's.
     pub(crate) fn covers(&self, local: SocketAddr) -> bool {
         let (ip, interface) = (local.ip().to_canonical(), interface_of(local));
-        let is_there = self.interface == 0 || interface == 0 || self.interface == interface;
-        is_there
+        are_one(self.interface(), interface)
             && (self.address)
                 .is_none_or(|address| ip.is_unspecified() || address.ips().any(|other| other == ip))
     }
@@ -189,10 +204,8 @@ impl From<(IpAddr, u16)> for Target {
 impl From<SocketAddr> for Target {
     /// A link-local address keeps its interface, which is its `scope_id`.
     fn from(address: SocketAddr) -> Self {
-        Self {
-            interface: interface_of(address),
-            ..(address.ip(), address.port()).into()
-        }
+        let interface = interface_of(address);
+        Self::new(address.port()).with_address(Address::on_interface(address.ip(), interface))
     }
 }
 
@@ -220,10 +233,9 @@ impl fmt::Display for Target {
     /// As it can be parsed again: `8080`, `53/udp`, `127.0.0.1:8080`, `[::1]:8080/tcp`, `[fe80::1%2]:8080` (with the index of the interface).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
-            Some(Address::Ip(IpAddr::V6(ip))) if self.interface != 0 => {
-                write!(f, "[{ip}%{}]:", self.interface)?;
+            Some(address @ (Address::Ip(IpAddr::V6(_)) | Address::OnInterface(..))) => {
+                write!(f, "[{address}]:")?;
             }
-            Some(Address::Ip(IpAddr::V6(ip))) => write!(f, "[{ip}]:")?,
             Some(address) => write!(f, "{address}:")?,
             None => {}
         }
@@ -296,7 +308,7 @@ impl FromStr for Target {
     ///
     /// - A wildcard (`*:8080`, `0.0.0.0:8080`, `:::8080`, `[::]:8080`) narrows nothing.
     /// - `localhost` and every name below it (`shop.localhost:3000`, RFC 6761) are both loopbacks.
-    /// - A link-local address may come with its interface, by name or by index: `[fe80::1%eth0]:80` (getaddrinfo(3), which looks nothing up for it). Without one it is
+    /// - A link-local address (or multicast group) may come with its interface, by name or by index: `[fe80::1%eth0]:80` (getaddrinfo(3), which looks nothing up for it). Without one it is
     ///   that address on every interface.
     /// - What `ss` puts behind any other address that is bound to an interface (`127.0.0.53%lo:53`) is left out: the address says it
     ///   already. A wildcard with an interface (`0.0.0.0%eth0:67`) is refused, as it would be more than was asked for.
@@ -319,12 +331,8 @@ fn parse(text: &str) -> Result<Target, ParseTargetErrorKind> {
         protocol,
         ..Target::new(parse_port(port)?)
     };
-    let (address, interface) = parse_host(host, separator)?;
-    Ok(match address {
-        Some(address) => Target {
-            interface,
-            ..target.with_address(address)
-        },
+    Ok(match parse_host(host, separator)? {
+        Some(address) => target.with_address(address),
         None => target,
     })
 }
@@ -365,19 +373,16 @@ enum Separator {
     Dot,
 }
 
-/// What stands before the port, with the index of its interface. `:::3000` leaves `::`, a wildcard.
-fn parse_host(
-    host: &str,
-    separator: Separator,
-) -> Result<(Option<Address>, u32), ParseTargetErrorKind> {
-    use ParseTargetErrorKind::{Address as NoAddress, Interface, Port};
+/// What stands before the port. `:::3000` leaves `::`, a wildcard.
+fn parse_host(host: &str, separator: Separator) -> Result<Option<Address>, ParseTargetErrorKind> {
+    use ParseTargetErrorKind::{Address as NoAddress, Interface, NoInterface, Port};
     let wrong = match separator {
         Separator::Colon => NoAddress,
         // An address without a port, such as `192.168.0.1`, or a number with a fraction.
         Separator::Dot => Port,
     };
     if host.is_empty() && separator == Separator::Colon {
-        return Ok((None, 0));
+        return Ok(None);
     }
     let (host, interface) = without_interface(host).ok_or(wrong)?;
     // On Linux `eth0.100` is the name of an interface.
@@ -392,14 +397,14 @@ fn parse_host(
         let ip = parse_ip(&host, separator).ok_or(wrong)?;
         (!ip.is_unspecified()).then_some(Address::Ip(ip))
     };
-    let interface = match (interface, address) {
-        (Some(_), None) => return Err(Interface),
-        (Some(name), Some(Address::Ip(IpAddr::V6(ip)))) if ip.is_unicast_link_local() => {
-            index_of(name).ok_or(ParseTargetErrorKind::NoInterface)?
+    match (interface, address) {
+        (Some(_), None) => Err(Interface),
+        (Some(name), Some(Address::Ip(IpAddr::V6(ip)))) if needs_interface(ip) => {
+            let index = index_of(name).ok_or(NoInterface)?;
+            Ok(Some(Address::on_interface(ip.into(), index)))
         }
-        _ => 0,
-    };
-    Ok((address, interface))
+        (_, address) => Ok(address),
+    }
 }
 
 /// The address of `127.0.0.53%lo`, `[fe80::1%eth0]` or `[fe80::1]%eth0`, and its interface.
@@ -491,6 +496,7 @@ mod tests {
             ("127.0.0.1%:80", Address),
             ("0.0.0.0%virbr0:67", Interface),
             ("*%eth0:67", Interface),
+            ("[ff02::fb%no-such-one]:5353", NoInterface),
             ("[fe80::1%no-such-one]:80", NoInterface),
             ("[fe80::1%0]:80", NoInterface),
             ("127.0.0.1", Port),

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::plan::Plan;
 use crate::report::Freed;
 use crate::socket::Survey;
 use crate::sys;
-use crate::target::Target;
+use crate::target::{Address, Target};
 use crate::users::Users;
 
 impl KillOptions {
@@ -310,12 +309,13 @@ pub fn explain(target: impl Into<Target>) -> Result<Explanation, Error> {
     KillOptions::new().explain(target)
 }
 
-/// Whether a server here could have this address: it is one of this machine's, a wildcard, or a multicast group.
+/// Whether a server here could have this address: it is one of this machine's (on that interface, if it names one), a wildcard, or a
+/// multicast group.
 ///
 /// # Errors
 /// What the system answers when it is asked (by binding a UDP socket to the address and no particular port).
-pub fn is_local(address: IpAddr) -> io::Result<bool> {
-    crate::sys::is_local(address)
+pub fn is_local(address: impl Into<Address>) -> io::Result<bool> {
+    crate::sys::is_local_address(address.into())
 }
 
 const LOOKING: &str = "looking at the process table";

@@ -31,7 +31,7 @@ const HEEDED: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 #[cfg(not(unix))]
 const HEEDED: [i32; 2] = [SIGINT, SIGTERM];
 
-/// PID 1 of a container gets no signal for which it has no handler, so that Ctrl-C would do nothing. To be called first in `main`.
+/// PID 1 of a container gets no signal for which it has no handler, so that Ctrl-C would do nothing.
 #[cfg(unix)]
 pub fn heed_as_first_process() {
     if std::process::id() != 1 {

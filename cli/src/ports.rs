@@ -467,10 +467,12 @@ pub fn first_foreign(targets: &[Target]) -> Option<Target> {
     let used: LazyCell<HashSet<IpAddr>> = LazyCell::new(used_addresses);
     targets.iter().copied().find(|target| {
         target.address().is_some_and(|address| {
-            let is_foreign = |address| {
-                matches!(address, Address::Ip(ip) if matches!(is_local(ip), Ok(false)) && !used.contains(&ip))
+            let is_used = || match address {
+                Address::Ip(ip) => used.contains(&ip),
+                Address::OnInterface(ip, _) => used.contains(&IpAddr::V6(ip)),
+                _ => true,
             };
-            asked.insert(address) && is_foreign(address)
+            asked.insert(address) && matches!(is_local(address), Ok(false)) && !is_used()
         })
     })
 }

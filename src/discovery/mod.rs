@@ -12,7 +12,6 @@ pub(crate) mod tests;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ pub(crate) use people::{Crowd, Facts, Id, People};
 pub(crate) use sight::{Found, Life, Newcomer, Refusal, Sight, Use};
 
 use crate::connection::{Connection, ConnectionState};
-use crate::interface::on_interface;
+use crate::interface::{needs_interface, on_interface};
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket, SocketId, SocketState, Survey};
@@ -553,15 +552,25 @@ impl Discovery {
             sockets.retain(|socket| !is_client(socket) && (is_kept || !is_targets(socket)));
         }
         holders.retain(|(_, sockets)| !sockets.is_empty());
+        let mut nowhere: Vec<Holder> = Vec::new();
         // Somebody who can't be looked at may hold what nobody is seen to hold.
         if !found.unheld.is_empty() {
             for &pid in found.unreadable.iter() {
                 if let Some(handle) = sys::Handle::open(pid)? {
                     holders.push((self.people.place(handle)?, Vec::new()));
+                } else if sys::keeps_back(pid) {
+                    nowhere.push(Holder {
+                        process: Process::unknown(pid),
+                        sockets: Vec::new(),
+                    });
                 }
             }
         }
         let mut others: HashMap<Id, Vec<Holder>> = HashMap::new();
+        if !nowhere.is_empty() {
+            // They may be below anybody.
+            others.extend(above.iter().map(|&above| (above, nowhere.clone())));
+        }
         for (id, sockets) in holders {
             let facts = &self.people.crowd[id];
             let line = || std::iter::once(&id).chain(&facts.ancestors);
@@ -705,15 +714,14 @@ pub(crate) fn addresses(target: Target) -> io::Result<Vec<SocketAddr>> {
     let mut addresses = Vec::new();
     for ip in ips {
         let interfaces = match ip {
-            IpAddr::V6(ip) if ip.is_unicast_link_local() && target.interface().is_none() => {
+            IpAddr::V6(ip) if needs_interface(ip) && target.interface() == 0 => {
                 sys::interfaces_with(ip)?
             }
             _ => Vec::new(),
         };
         let address = SocketAddr::new(ip, target.port());
         if interfaces.is_empty() {
-            let interface = target.interface().map_or(0, NonZeroU32::get);
-            addresses.push(on_interface(address, interface));
+            addresses.push(on_interface(address, target.interface()));
         }
         let on_each = interfaces.into_iter();
         addresses.extend(on_each.map(|interface| on_interface(address, interface)));

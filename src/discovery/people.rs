@@ -8,7 +8,7 @@ use std::ops::Index;
 use crate::editor::editor;
 use crate::forwarder::forwarder;
 use crate::names::{Names, SHELLS, is_bare_shell};
-use crate::process::Process;
+use crate::process::{BEFORE_TIME, Process};
 use crate::signal::Signal;
 use crate::stop_signal::stop_signal;
 use crate::sys::{self, Folder, Handle, Patience, Place};
@@ -66,7 +66,8 @@ impl Facts {
 
     /// Whether it comes from that process: by descent, as a fork of it, or in its session or process group, where it is no older.
     pub(crate) fn is_akin(&self, other: &Self, id: Id) -> bool {
-        let is_older = self.process.start_ticks < other.process.start_ticks;
+        let start = self.process.start_ticks;
+        let is_older = start < other.process.start_ticks || start == BEFORE_TIME;
         let shares = |own: u32, others: u32| own != 0 && own == others && !is_older;
         self.ancestors.contains(&id)
             || (self.place.arguments != 0 && self.place.arguments == other.place.arguments)
@@ -227,7 +228,9 @@ impl People {
     /// The same for several, with one limit for what they keep back.
     pub(crate) fn describe_all(&mut self, ids: &[Id]) -> io::Result<()> {
         let mut unknown = ids.to_vec();
-        unknown.retain(|id| !std::mem::replace(&mut self.acquaintances[id.0].is_described, true));
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown.retain(|id| !self.acquaintances[id.0].is_described);
         if unknown.is_empty() {
             return Ok(());
         }
@@ -247,6 +250,7 @@ impl People {
             Some(&parent) => self.crowd[parent].is_init,
             None => false,
         };
+        self.acquaintances[id.0].is_described = true;
         let handle = &self.acquaintances[id.0].handle;
         let facts = &mut self.crowd.0[id.0];
         facts.is_forwarder = forwarder(&process).is_some();
@@ -389,5 +393,10 @@ mod tests {
         assert!(is_akin(at(21, 7, 2)) && is_akin(at(20, 7, 2)));
         assert!(!is_akin(at(19, 7, 2)) && !is_akin(at(21, 8, 2)));
         assert!(is_akin(at(19, 8, 1)), "a fork of the same program");
+        let server = crowd.add(at(BEFORE_TIME, 7, 1));
+        assert!(
+            !at(BEFORE_TIME, 7, 2).is_akin(&crowd[server], server),
+            "nobody knows"
+        );
     }
 }

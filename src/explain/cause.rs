@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::{HiddenCause, Socket, SocketState, Survey};
 use crate::sys;
-use crate::target::Target;
+use crate::target::{Address, Target};
 use crate::users::Users;
 
 /// A reason why a target can't be bound. Each was seen, none is a guess.
@@ -133,8 +133,10 @@ pub(super) fn find(
     bind: &[BindProbe],
 ) -> io::Result<Vec<Cause>> {
     let mut causes = Vec::new();
-    for address in target.address().iter().flat_map(|address| address.ips()) {
-        if !sys::is_local(address)? {
+    let own = target.address().into_iter();
+    let own = own.flat_map(|of| of.ips().map(move |ip| (ip, of.interface())));
+    for (address, interface) in own {
+        if !sys::is_local_address(Address::on_interface(address, interface))? {
             let advice = None;
             causes.push(Cause::NotLocal { address, advice });
         }

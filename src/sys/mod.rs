@@ -33,6 +33,7 @@
 //!   another. By identity: a process that has exited by then has none, and a child is never older than its parent.
 //! - `Mark::now()`, a point in time, and `started_since(Mark, &[&Handle]) -> io::Result<Vec<Handle>>`: on Linux everybody who was
 //!   started since then and lived when it was looked for, elsewhere those of them who are below these processes.
+//! - `keeps_back(pid) -> bool`: whether a process of this ID is there and can't be opened, as nothing is told of it for now.
 //! - `has_unseen_child(&Handle) -> bool`: whether a child of it is hidden from this user. Linux alone tells.
 //! - `waiting_on_closed(Protocol) -> Vec<u32>`: the processes in which a thread waits for a connection or a datagram on a descriptor that was
 //!   closed meanwhile: a guess at who keeps a socket to which no descriptor leads. Linux alone tells.
@@ -46,13 +47,17 @@
 //! `users(Vec<u32>) -> HashMap<u32, User>`: names and homes. The system may have to ask a server, which has a limit here.
 //! `Folder`, `bind(Protocol, SocketAddr, Manner) -> io::Result<Bind>`, `try_bind(..) -> io::Result<()>`,
 //! `is_short_of_something(&io::Error) -> bool`, `read_small_file(&Path, u64) -> Option<Vec<u8>>` and
-//! `is_superuser() -> bool` are here once for all systems. `interfaces_with(Ipv6Addr) -> io::Result<Vec<u32>>` tells the indices of the
+//! `is_superuser() -> bool` and `is_local_address(Address) -> io::Result<bool>` are here once for all systems. `interfaces_with(Ipv6Addr) -> io::Result<Vec<u32>>` tells the indices of the
 //! interfaces that have an address, on Linux alone. `missing() -> Missing` tells what a caller lacks who was refused a look.
 //!
 //! Whose end is permitted and what follows when is decided above, in `filtration` and `escalation`.
 
 #[cfg(not(unix))]
 use std::collections::HashMap;
+use std::io;
+#[cfg(not(target_os = "linux"))]
+use std::net::Ipv6Addr;
+use std::net::{SocketAddrV6, UdpSocket};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -61,6 +66,7 @@ use crate::process::Identity;
 use crate::process::Process;
 use crate::protocol::Protocol;
 use crate::socket::SocketId;
+use crate::target::Address;
 
 mod aside;
 mod bind;
@@ -89,7 +95,8 @@ pub(crate) use linux::fuzzing;
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
     ENDS_TREES, Handle, Mark, Table, ancestors, caller, descendants, describe, ephemeral_ports,
-    has_unseen_child, interfaces_with, is_local, missing, started_since, wait, waiting_on_closed,
+    has_unseen_child, interfaces_with, is_local, keeps_back, missing, started_since, wait,
+    waiting_on_closed,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -281,9 +288,30 @@ impl Patience {
     }
 }
 
+/// Whether a socket of this machine can have this address: on its interface, if it names one.
+pub(crate) fn is_local_address(address: Address) -> io::Result<bool> {
+    let (ip, interface) = match address {
+        Address::Ip(ip) => return is_local(ip),
+        Address::OnInterface(ip, interface) => (ip, interface.get()),
+        Address::Localhost => return Ok(true),
+    };
+    match UdpSocket::bind(SocketAddrV6::new(ip, 0, 0, interface)) {
+        Ok(_) => Ok(true),
+        Err(error) if is_short_of_something(&error) => Err(error),
+        // A new address can't be bound before it has been tested against its neighbours.
+        Err(_) => Ok(interfaces_with(ip)?.contains(&interface)),
+    }
+}
+
+/// On Linux alone a process keeps back who it is.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn keeps_back(_: u32) -> bool {
+    false
+}
+
 /// Linux alone is asked.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn interfaces_with(_: std::net::Ipv6Addr) -> std::io::Result<Vec<u32>> {
+pub(crate) fn interfaces_with(_: Ipv6Addr) -> io::Result<Vec<u32>> {
     Ok(Vec::new())
 }
 
@@ -295,7 +323,7 @@ pub(crate) fn waiting_on_closed(_: Protocol) -> Vec<u32> {
 
 /// Everything that can be read of these processes, see the contract.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn describe(of: &[&Handle], _: &mut Patience) -> std::io::Result<Vec<Process>> {
+pub(crate) fn describe(of: &[&Handle], _: &mut Patience) -> io::Result<Vec<Process>> {
     Ok(of.iter().map(|handle| handle.describe()).collect())
 }
 

@@ -51,7 +51,8 @@ class Port:
     """null: both."""
 
     address: Optional[str]
-    """The local address that narrows the target; null: any."""
+    """The local address that narrows the target; null: any. A link-local one may have the index of its interface,
+    as in fe80::1%2."""
 
     outcome: Literal[
         "freed",

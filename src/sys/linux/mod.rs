@@ -29,6 +29,7 @@ mod unlisted;
 mod waiting;
 
 pub(crate) use lineage::{Mark, ancestors, descendants, has_unseen_child, started_since};
+pub(crate) use locked::keeps_back;
 pub(crate) use memory::describe;
 pub(crate) use namespaces::listening_elsewhere;
 pub(crate) use proc_net::interfaces_with;

@@ -30,6 +30,7 @@ use super::files;
 use super::locked;
 use super::memory::is_runnable;
 use super::stat::{self, Life, Stat};
+use super::surroundings::kept_in;
 use crate::process::Process;
 use crate::signal::Signal;
 
@@ -210,7 +211,8 @@ impl Handle {
 
     /// The systemd unit that it belongs to, from its control group.
     pub(crate) fn unit(&self) -> Option<String> {
-        Some(cgroup::unit(&self.read("cgroup")?)?.name)
+        let (_, unit) = kept_in(self);
+        Some(unit?.name)
     }
 
     /// Everything about it that this user may read without waiting for it.
@@ -246,10 +248,12 @@ impl Handle {
     /// Whether it works in this folder or below. The folder's storage may hang, so that the answer has a limit.
     pub(crate) fn is_in(&self, folder: &Folder, patience: &mut Patience) -> Option<bool> {
         // Who is on the way into another program goes nowhere else.
-        if !locked::is_stuck(self.pid) {
-            self.was_inside.set(self.leads_to(folder, patience));
+        if locked::is_stuck(self.pid) {
+            return self.was_inside.get();
         }
-        self.was_inside.get()
+        let is_inside = self.leads_to(folder, patience);
+        self.was_inside.set(is_inside.or(self.was_inside.get()));
+        is_inside
     }
 
     fn leads_to(&self, folder: &Folder, patience: &mut Patience) -> Option<bool> {

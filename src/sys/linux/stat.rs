@@ -2,6 +2,7 @@
 //! the same.
 
 use super::scan::number;
+use crate::process::BEFORE_TIME;
 
 /// The fields that are used here; their numbers are those of proc_pid_stat(5).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +122,7 @@ impl Life {
 fn in_time(start_ticks: u64) -> u64 {
     const NANOSECONDS_OF_A_TICK: u64 = 10_000_000;
     if start_ticks > u64::MAX / NANOSECONDS_OF_A_TICK / 2 {
-        return 1;
+        return BEFORE_TIME;
     }
     start_ticks
 }

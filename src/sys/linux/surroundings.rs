@@ -15,6 +15,17 @@ use crate::sys::surroundings::{Container, Managed, Surroundings, Unit, output, s
 
 /// See `sys::surroundings`.
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
+    let (container, unit) = kept_in(handle);
+    Surroundings {
+        unit,
+        container,
+        session: Some(handle.place().session),
+        ..Surroundings::default()
+    }
+}
+
+/// The container or the unit that it belongs to.
+pub(super) fn kept_in(handle: &Handle) -> (Option<Container>, Option<Unit>) {
     let file = handle.read("cgroup").unwrap_or_default();
     let own = std::fs::read("/proc/self/cgroup").unwrap_or_default();
     let own = cgroup::container(&own);
@@ -32,12 +43,7 @@ pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
         Some(_) => None,
         None => cgroup::unit(&file),
     };
-    Surroundings {
-        unit,
-        container,
-        session: Some(handle.place().session),
-        ..Surroundings::default()
-    }
+    (container, unit)
 }
 
 fn in_other_pid_namespace(handle: &Handle) -> bool {
@@ -87,7 +93,9 @@ fn show(user: Option<u32>, arguments: &[&str]) -> String {
         // Whoever presses Ctrl-C while it is asked leaves nobody behind.
         command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
     }
-    let mut silent = SILENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let [system, users] = &SILENT;
+    let silent = if user.is_some() { users } else { system };
+    let mut silent = silent.lock().unwrap_or_else(PoisonError::into_inner);
     if silent.is_some_and(|since| since.elapsed() < QUIET) {
         return String::new();
     }
@@ -96,8 +104,8 @@ fn show(user: Option<u32>, arguments: &[&str]) -> String {
     shown.unwrap_or_default()
 }
 
-/// Since when systemd has not answered.
-static SILENT: Mutex<Option<Instant>> = Mutex::new(None);
+/// Since when the system's manager and the user's have not answered.
+static SILENT: [Mutex<Option<Instant>>; 2] = [Mutex::new(None), Mutex::new(None)];
 /// How long it may take. What it tells is advice, for which nobody waits long.
 const PATIENCE: Duration = Duration::from_millis(1500);
 /// So long it is not asked again.

@@ -82,10 +82,7 @@ fn port<'a>(answers: &'a Answers, target: Target, answer: &'a Answer) -> impl Se
     object! {
         port: target.port(),
         protocol: target.protocol().map(|protocol| protocol.as_str()),
-        address: target.address().map(|address| match target.interface() {
-            Some(interface) => format!("{address}%{interface}"),
-            None => address.to_string(),
-        }),
+        address: target.address().map(|address| address.to_string()),
         outcome: outcome(answer),
         elapsed_ms: elapsed.map(millis),
         errors: answer.error().map(errors).unwrap_or_default(),
