@@ -447,16 +447,20 @@ fn wrong_address(text: &str, written: &str) -> Wrong {
         return Wrong::Said(format!("'{written}': {kind}"));
     };
     let bracketed = format!("[{host}]:{port}{protocol}");
+    let mapping =
+        format!("of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`");
+    let range = format!("{host}-{port}");
     Wrong::Said(match port.parse::<u16>() {
-        Ok(port) if is_number(host) => format!(
-            "'{written}': a range is written `{host}-{port}`, and of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`"
-        ),
+        Ok(0) | Err(_) => return Wrong::NoPort(written.into()),
+        Ok(_) if elements(&range).is_ok() => {
+            format!("'{written}': a range is written `{range}`, and {mapping}")
+        }
+        Ok(_) if is_number(host) && elements(host).is_ok() => format!("'{written}': {mapping}"),
         Ok(_) if bracketed.parse::<Target>().is_ok() => {
             format!("'{written}': an IPv6 address has brackets before a port, as in `{bracketed}`")
         }
         _ if rest.parse::<IpAddr>().is_ok() => return Wrong::NoPort(written.into()),
         Ok(port) => format!("'{written}': {kind}; {}", next_step::any_address(port)),
-        Err(_) => return Wrong::NoPort(written.into()),
     })
 }
 
@@ -592,6 +596,9 @@ mod tests {
             ",80",
             "3000->",
             "34000:34010",
+            "3000:80",
+            "0:80",
+            ":0/9:6/udp",
             "3000 3001",
             "30 000",
             "0.0.0.0%virbr0:67",
@@ -647,6 +654,7 @@ mod tests {
             ("http://example.com:3000", "`kill_port 3000`"),
             ("3000-", "`3000-3010`"),
             ("34000:34010", "`34000-34010`"),
+            ("3000:80", "'3000:80': of a container's mapping"),
             ("fe80::1:3000", "`[fe80::1]:3000`"),
             ("0.0.0.0%virbr0:67/udp", "`kill_port 67/udp`"),
             ("127.0.0.1", "`127.0.0.1:8080`"),

@@ -713,16 +713,16 @@ pub(crate) fn addresses(target: Target) -> io::Result<Vec<SocketAddr>> {
     };
     let mut addresses = Vec::new();
     for ip in ips {
-        let interfaces = match ip {
+        let mut interfaces = match ip {
             IpAddr::V6(ip) if needs_interface(ip) && target.interface() == 0 => {
                 sys::interfaces_with(ip)?
             }
             _ => Vec::new(),
         };
-        let address = SocketAddr::new(ip, target.port());
         if interfaces.is_empty() {
-            addresses.push(on_interface(address, target.interface()));
+            interfaces.push(target.interface());
         }
+        let address = SocketAddr::new(ip, target.port());
         let on_each = interfaces.into_iter();
         addresses.extend(on_each.map(|interface| on_interface(address, interface)));
     }

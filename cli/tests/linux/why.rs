@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 
 use super::json::answer;
 use crate::command::{as_nobody, in_words, run, run_role};
+use crate::fixture::linux::uses::claim_untouched_row;
 use crate::fixture::linux::{ipv6_or_skip, root_or_skip};
 use crate::fixture::{Fixture, Port};
 
@@ -113,7 +114,7 @@ fn an_address_of_another_machine_is_a_reason_here() {
 
 #[test]
 fn free_ports_of_a_range_are_one_line() {
-    let ports = Port::claim_row(3);
+    let ports = claim_untouched_row(3);
     let _server = Fixture::server(&ports[1]);
     let run = run(&format!("--why {}-{}", ports[0], ports[2])).exits(0);
     assert!(

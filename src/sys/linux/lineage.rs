@@ -9,7 +9,7 @@ use rustix::process::{Pid, test_kill_process};
 use super::super::Ancestors;
 use super::super::lineage::{Birth, above, below, climb};
 use super::files;
-use super::locked::{aside, is_stuck};
+use super::locked::{aside, keeps_back};
 use super::process::{Handle, caller, proc_path, ticks_since_boot};
 use super::scan;
 use super::stat::Stat;
@@ -64,7 +64,7 @@ fn exists(pid: u32) -> bool {
 }
 
 fn stat_of(pid: u32) -> Option<Stat> {
-    if is_stuck(pid) {
+    if keeps_back(pid) {
         return None;
     }
     Stat::parse(&files::content_of(&proc_path(pid, "stat"))?)

@@ -82,14 +82,9 @@ fn stuck() -> MutexGuard<'static, Vec<u32>> {
     STUCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether this process is known to keep back what is asked of it.
-pub(super) fn is_stuck(pid: u32) -> bool {
-    COUNT.load(Ordering::SeqCst) > 0 && stuck().contains(&pid)
-}
-
-/// See the contract in `sys`.
+/// Whether this process is known to keep back what is asked of it. See the contract in `sys`.
 pub(crate) fn keeps_back(pid: u32) -> bool {
-    is_stuck(pid)
+    COUNT.load(Ordering::SeqCst) > 0 && stuck().contains(&pid)
 }
 
 /// What one process is asked, which it may keep back.
@@ -113,7 +108,7 @@ impl Question {
 
     /// Asks, unless another thread was left behind with that meanwhile.
     fn ask(&self, work: impl FnOnce()) {
-        if is_stuck(self.pid) {
+        if keeps_back(self.pid) {
             return;
         }
         self.state.store(ASKED, Ordering::SeqCst);
@@ -143,7 +138,7 @@ impl Question {
 
     /// Whether nobody has asked it yet, nor another question of this process.
     fn is_open(&self) -> bool {
-        self.state.load(Ordering::SeqCst) == WAITING && !is_stuck(self.pid)
+        self.state.load(Ordering::SeqCst) == WAITING && !keeps_back(self.pid)
     }
 }
 
@@ -189,11 +184,11 @@ pub(super) fn ask<T: Send + 'static>(
     pid: u32,
     work: impl Fn() -> T + Send + Sync + 'static,
 ) -> io::Result<Option<T>> {
-    aside(move || Ok((!is_stuck(pid)).then(&work)))
+    aside(move || Ok((!keeps_back(pid)).then(&work)))
 }
 
 /// Does work that asks processes, each of whom may keep its answer back: then it is left behind and done again without them. The work
-/// has to leave out who [is stuck](is_stuck). Work that only takes long is waited for.
+/// has to leave out who [is stuck](keeps_back). Work that only takes long is waited for.
 ///
 /// # Errors
 /// Those of the work. Or so many keep their answers back that no more threads are left behind, or nobody finds out who it is.
@@ -256,7 +251,7 @@ fn ask_everybody() -> bool {
     let Ok(pids) = scan::pids() else {
         return false;
     };
-    let pids = pids.into_iter().filter(|&pid| !is_stuck(pid));
+    let pids = pids.into_iter().filter(|&pid| !keeps_back(pid));
     let questions: Vec<Arc<Question>> = pids.map(Question::new).collect();
     let read = |question: &Arc<Question>| {
         let pid = question.pid;
@@ -290,16 +285,16 @@ mod tests {
         let pid = u32::MAX - 1;
         let question = Question::new(pid);
         question.leave();
-        assert!(!is_stuck(pid), "nobody has been asked");
+        assert!(!keeps_back(pid), "nobody has been asked");
         question.ask(|| {
             question.leave();
-            assert!(is_stuck(pid));
+            assert!(keeps_back(pid));
             assert_eq!(ask(pid, || true).unwrap(), None);
             assert!(!Question::new(pid).is_open());
         });
-        assert!(!is_stuck(pid));
+        assert!(!keeps_back(pid));
         question.leave();
-        assert!(!is_stuck(pid), "the answer has come");
+        assert!(!keeps_back(pid), "the answer has come");
         assert_eq!(ask(pid, || true).unwrap(), Some(true));
     }
 

@@ -13,7 +13,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::Patience;
-use super::locked::{aside, is_stuck};
+use super::locked::{aside, keeps_back};
 use super::process::{Handle, Whereabouts};
 use super::stat::Stat;
 use super::{files, process};
@@ -25,7 +25,7 @@ pub(crate) fn describe(of: &[&Handle], patience: &mut Patience) -> io::Result<Ve
     let lines = Reading::start(places.clone(), read_line, &READERS, 1);
     let links = move || {
         let places = places.iter();
-        let links = places.map(|place| (!is_stuck(place.pid)).then(|| Links::of(place)));
+        let links = places.map(|place| (!keeps_back(place.pid)).then(|| Links::of(place)));
         Ok(links.collect::<Vec<_>>())
     };
     let links = aside(links)?;

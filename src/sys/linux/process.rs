@@ -30,7 +30,7 @@ use super::files;
 use super::locked;
 use super::memory::is_runnable;
 use super::stat::{self, Life, Stat};
-use super::surroundings::kept_in;
+use super::surroundings;
 use crate::process::Process;
 use crate::signal::Signal;
 
@@ -211,8 +211,7 @@ impl Handle {
 
     /// The systemd unit that it belongs to, from its control group.
     pub(crate) fn unit(&self) -> Option<String> {
-        let (_, unit) = kept_in(self);
-        Some(unit?.name)
+        Some(surroundings::unit(self)?.name)
     }
 
     /// Everything about it that this user may read without waiting for it.
@@ -248,7 +247,7 @@ impl Handle {
     /// Whether it works in this folder or below. The folder's storage may hang, so that the answer has a limit.
     pub(crate) fn is_in(&self, folder: &Folder, patience: &mut Patience) -> Option<bool> {
         // Who is on the way into another program goes nowhere else.
-        if locked::is_stuck(self.pid) {
+        if locked::keeps_back(self.pid) {
             return self.was_inside.get();
         }
         let is_inside = self.leads_to(folder, patience);

@@ -13,7 +13,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 
 use super::files;
-use super::locked::is_stuck;
+use super::locked::keeps_back;
 use super::stat::Stat;
 use crate::socket::SocketId;
 
@@ -191,7 +191,7 @@ impl<'a> Scanner<'a> {
 
     /// All descriptors of a process, those of threads with a table of their own included.
     pub(super) fn look(&mut self, pid: u32) -> Look {
-        if is_stuck(pid) {
+        if keeps_back(pid) {
             return Look::denied();
         }
         let mut look = Look::default();
@@ -211,7 +211,7 @@ impl<'a> Scanner<'a> {
     /// gap need no open directory. It costs least to compare them with some that are known.
     pub(super) fn lowest(&mut self, pid: u32, known: Option<&[Reference]>) -> Look {
         const FEW: u32 = 4;
-        if is_stuck(pid) {
+        if keeps_back(pid) {
             return Look::denied();
         }
         let mut look = Look {

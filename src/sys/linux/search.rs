@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::{Depth, Found};
 use super::borrowed::Owner;
 use super::lineage::ancestors_of;
-use super::locked::is_stuck;
+use super::locked::keeps_back;
 use super::process::{Handle, caller};
 use super::rights::lacks_capability;
 use super::scan::{self, Look, Proc, Scanner, still_holds};
@@ -59,7 +59,7 @@ pub(super) fn find(wanted: &[SocketId], depth: Depth<'_>) -> io::Result<Found> {
         }
         let Some(handle) = Handle::open(pid)? else {
             // What it held it may hold still.
-            if is_stuck(pid) {
+            if keeps_back(pid) {
                 found.unreadable.push(pid);
             }
             continue;

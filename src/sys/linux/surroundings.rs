@@ -15,35 +15,34 @@ use crate::sys::surroundings::{Container, Managed, Surroundings, Unit, output, s
 
 /// See `sys::surroundings`.
 pub(crate) fn surroundings(handle: &Handle) -> Surroundings {
-    let (container, unit) = kept_in(handle);
+    let file = handle.read("cgroup").unwrap_or_default();
+    let container = container(handle, &file);
     Surroundings {
-        unit,
+        // A unit inside a container belongs to another manager than the one that answers here.
+        unit: container.is_none().then(|| cgroup::unit(&file)).flatten(),
         container,
         session: Some(handle.place().session),
         ..Surroundings::default()
     }
 }
 
-/// The container or the unit that it belongs to.
-pub(super) fn kept_in(handle: &Handle) -> (Option<Container>, Option<Unit>) {
-    let file = handle.read("cgroup").unwrap_or_default();
-    let own = std::fs::read("/proc/self/cgroup").unwrap_or_default();
-    let own = cgroup::container(&own);
-    // In its own container, the caller sees processes, not a container that it could stop.
-    let container = cgroup::container(&file)
-        .filter(|container| own.as_ref() != Some(container))
+/// The systemd unit that it belongs to, of the manager that answers here.
+pub(super) fn unit(handle: &Handle) -> Option<Unit> {
+    let file = handle.read("cgroup")?;
+    cgroup::unit(&file).filter(|_| container(handle, &file).is_none())
+}
+
+/// The container that it belongs to. In its own container, the caller sees processes, not a container that it could stop.
+fn container(handle: &Handle, file: &[u8]) -> Option<Container> {
+    let own = || cgroup::container(&std::fs::read("/proc/self/cgroup").unwrap_or_default());
+    cgroup::container(file)
+        .filter(|container| own().as_ref() != Some(container))
         .or_else(|| {
             in_other_pid_namespace(handle).then_some(Container {
                 runtime: None,
                 id: None,
             })
-        });
-    let unit = match container {
-        // A unit inside a container belongs to another manager than the one that answers here.
-        Some(_) => None,
-        None => cgroup::unit(&file),
-    };
-    (container, unit)
+        })
 }
 
 fn in_other_pid_namespace(handle: &Handle) -> bool {

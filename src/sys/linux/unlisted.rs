@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketType, getpeername, getsockname, socket, sockopt};
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
-use super::locked::is_stuck;
+use super::locked::keeps_back;
 use super::process::proc_path;
 use super::scan;
 use crate::interface::interface_of;
@@ -25,7 +25,7 @@ pub(super) fn bound_to(port: u16) -> io::Result<Vec<Socket>> {
     let mut seen: HashSet<SocketId> = HashSet::new();
     let mut found = Vec::new();
     let here = Here::new()?;
-    for pid in scan::pids()?.into_iter().filter(|&pid| !is_stuck(pid)) {
+    for pid in scan::pids()?.into_iter().filter(|&pid| !keeps_back(pid)) {
         // What can't be opened has ended, or may not be traced.
         let Some(process) = Pid::from_raw(pid.cast_signed())
             .and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok())

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::locked::{aside, is_stuck};
+use super::locked::{aside, keeps_back};
 use super::scan::{pids, socket_in};
 use crate::protocol::Protocol;
 
@@ -15,7 +15,7 @@ pub(crate) fn waiting_on_closed(protocol: Protocol) -> Vec<u32> {
     let begun = Instant::now();
     let search = move || {
         let pids = pids()?.into_iter();
-        let found = pids.filter(|&pid| !is_stuck(pid) && has_one(pid, protocol, begun));
+        let found = pids.filter(|&pid| !keeps_back(pid) && has_one(pid, protocol, begun));
         Ok(found.collect())
     };
     // It is a guess, with or without an error.
