@@ -17,7 +17,7 @@ use crate::report::{Fate, HolderReport, SparedReason};
 use crate::signal::Signal;
 use crate::socket::{HiddenCause, HiddenSocket, Holder, Socket};
 use crate::supervisor::depend;
-use crate::target::Target;
+use crate::target::{Address, Target};
 use crate::users::Users;
 
 /// The target could not be freed.
@@ -139,7 +139,7 @@ pub enum Obstacle {
         /// TCP or UDP.
         protocol: Protocol,
         /// The address that was tried.
-        address: std::net::IpAddr,
+        address: Address,
         /// What helps.
         advice: Option<Advice>,
     },

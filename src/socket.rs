@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::interface::{are_one, interface_of, on_interface};
 use crate::process::Process;
 use crate::protocol::Protocol;
-use crate::target::Target;
+use crate::target::{Address, Target};
 
 /// What a listening socket does, as far as the kernel tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,6 +80,12 @@ impl Socket {
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         on_interface(SocketAddr::new(self.address, self.port), self.interface)
+    }
+
+    /// The address; of a link-local one with its interface, where that is told.
+    #[must_use]
+    pub fn full_address(&self) -> Address {
+        self.local().into()
     }
 
     /// Whether it stands in the way of a bind to the target.

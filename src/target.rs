@@ -39,6 +39,12 @@ impl Address {
 }
 
 impl Address {
+    /// Each of them, on its interface.
+    pub(crate) fn each(self) -> impl Iterator<Item = Self> {
+        let interface = self.interface();
+        self.ips().map(move |ip| Self::on_interface(ip, interface))
+    }
+
     /// The index of its interface; 0 where it is meant on all.
     pub(crate) fn interface(self) -> u32 {
         match self {
@@ -61,6 +67,12 @@ impl Address {
 impl From<IpAddr> for Address {
     fn from(ip: IpAddr) -> Self {
         Self::Ip(ip)
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::on_interface(address.ip(), interface_of(address))
     }
 }
 

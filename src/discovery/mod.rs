@@ -345,13 +345,13 @@ impl Discovery {
                 continue;
             }
             for socket in addresses(target)? {
-                let address = socket.ip();
                 let answer = sys::bind(protocol, socket, as_servers_do(protocol))?;
                 if answer == Bind::InUse {
+                    let address = socket.into();
                     refusals.push(Refusal { protocol, address });
                 }
                 // One that takes both families has tried both.
-                if answer == Bind::Done && TAKES_BOTH && is_ipv6_wildcard(address) {
+                if answer == Bind::Done && TAKES_BOTH && is_ipv6_wildcard(socket.ip()) {
                     break;
                 }
             }

@@ -1,6 +1,5 @@
 //! Plain data: what a look saw of one target.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use super::Id;
 use crate::connection::Connection;
 use crate::protocol::Protocol;
 use crate::socket::{HiddenSocket, Socket};
+use crate::target::Address;
 
 /// What was seen of one target at one moment, as far as it was asked for.
 #[derive(Debug, Default)]
@@ -99,7 +99,7 @@ pub(crate) struct Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Refusal {
     pub protocol: Protocol,
-    pub address: IpAddr,
+    pub address: Address,
 }
 
 /// A connection whose local port is the target's.

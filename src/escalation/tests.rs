@@ -4,6 +4,7 @@
 mod counts;
 
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant, SystemTime};
 
 use proptest::prelude::*;
@@ -199,7 +200,7 @@ impl World {
         if sight.whole && sight.sockets.is_empty() && is_proof(&self.open, &sight) {
             let refusal = Refusal {
                 protocol: Protocol::Tcp,
-                address: "0.0.0.0".parse().unwrap(),
+                address: IpAddr::from(Ipv4Addr::UNSPECIFIED).into(),
             };
             sight.refusals = Some(if state.is_refused {
                 vec![refusal]

@@ -2,14 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 
 use crate::connection::Connection;
 use crate::discovery::addresses;
 use crate::protocol::Protocol;
 use crate::socket::Survey;
 use crate::sys::{self, Manner};
-use crate::target::Target;
+use crate::target::{Address, Target};
 
 /// One bind that was tried, and the kernel's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub struct BindProbe {
     pub protocol: Protocol,
     /// The address: the target's own, or the wildcard of an address family. The wildcard `::` was asked for IPv4 as well, as servers do it
     /// (Node, Go, Java), except on OpenBSD, which knows no such thing.
-    pub address: IpAddr,
+    pub address: Address,
     /// Whether `SO_REUSEADDR` was set.
     pub reuse_address: bool,
     /// What `bind(2)` answered, or `socket(2)` before it.
@@ -88,7 +87,7 @@ pub(super) fn probe(target: Target, survey: &Survey, connections: &[Connection])
                 };
                 probes.push(BindProbe {
                     protocol,
-                    address: local.ip(),
+                    address: local.into(),
                     reuse_address,
                     result: sys::try_bind(protocol, local, manner).map_err(BindError::from),
                 });

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
 
 use super::bind::BindProbe;
 use crate::connection::{Connection, LingeringState, counted};
@@ -79,7 +78,7 @@ pub enum Cause {
     #[non_exhaustive]
     NotLocal {
         /// The address.
-        address: IpAddr,
+        address: Address,
         /// What helps.
         advice: Option<Advice>,
     },
@@ -133,10 +132,8 @@ pub(super) fn find(
     bind: &[BindProbe],
 ) -> io::Result<Vec<Cause>> {
     let mut causes = Vec::new();
-    let own = target.address().into_iter();
-    let own = own.flat_map(|of| of.ips().map(move |ip| (ip, of.interface())));
-    for (address, interface) in own {
-        if !sys::is_local_address(Address::on_interface(address, interface))? {
+    for address in target.address().into_iter().flat_map(Address::each) {
+        if !sys::is_local_address(address)? {
             let advice = None;
             causes.push(Cause::NotLocal { address, advice });
         }

@@ -5,13 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, U
 use std::time::Duration;
 
 use kill_port::{
-    Cause, ConnectionState, Explanation, LingeringState, Origin, Process, Protocol, Provenance,
-    Target, explain,
+    Address, Cause, ConnectionState, Explanation, LingeringState, Origin, Process, Protocol,
+    Provenance, Target, explain,
 };
 
 use crate::fixture::linux::cgroup::ControlGroup;
 use crate::fixture::linux::{
-    init_adopts_or_skip, lists_bound_or_skip, proc, root_or_skip, sockets,
+    init_adopts_or_skip, ipv6_or_skip, lists_bound_or_skip, proc, root_or_skip, sockets,
 };
 use crate::fixture::{
     Fixture, Params, Port, Role, RoleKind, eventually, no_forks, say, skip, takes,
@@ -72,7 +72,7 @@ fn answers(explanation: &Explanation, protocol: Protocol) -> [Option<bool>; 2] {
             .find(|probe| {
                 probe.protocol == protocol
                     && probe.reuse_address == reuse
-                    && probe.address.is_ipv4()
+                    && matches!(probe.address, Address::Ip(IpAddr::V4(_)))
             })
             .map(|probe| probe.result.is_ok())
     })
@@ -380,7 +380,7 @@ fn an_address_that_is_not_this_machines_is_named() {
     let address: IpAddr = Ipv4Addr::new(192, 0, 2, 1).into();
     let explanation = explained(Target::from(port.number()).with_address(address));
     match explanation.causes.as_slice() {
-        [Cause::NotLocal { address: named, .. }] => assert_eq!(*named, address),
+        [Cause::NotLocal { address: named, .. }] => assert_eq!(*named, address.into()),
         other => panic!("{other:#?}"),
     }
     for probe in &explanation.bind {
@@ -619,4 +619,20 @@ fn a_pid_namespace_of_its_own_is_called_that() {
         "{:#?}",
         found.origins
     );
+}
+
+#[test]
+fn binds_of_a_link_local_address_are_told_with_their_interface() {
+    if !root_or_skip() || !ipv6_or_skip() {
+        return;
+    }
+    let port = Port::claim();
+    let server = Fixture::role("link_local").port(&port).set("netns", 1);
+    let server = server.start();
+    let target = format!("[fe80::1]:{port}/tcp");
+    let explainer = explainer(target).set("netns_of", server.pid()).start();
+    let refused = |reuse: bool| format!("bind tcp fe80::1%1 {reuse} AddrInUse");
+    assert!(explainer.lines().contains(&refused(false)));
+    assert!(explainer.lines().contains(&refused(true)));
+    assert_eq!(explainer.count("bind "), 2);
 }

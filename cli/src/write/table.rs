@@ -1,11 +1,10 @@
 //! The table of `--list`: as wide as the terminal, and in a pipe as wide as it needs.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 
 use kill_port::containers::Container;
 use kill_port::{
-    HiddenCause, HiddenSocket, Process, Protocol, Socket, SocketState, Target, printable,
+    Address, HiddenCause, HiddenSocket, Process, Protocol, Socket, SocketState, Target, printable,
 };
 
 use crate::answer::Answer;
@@ -54,7 +53,7 @@ struct Row<'a> {
     port: u16,
     protocol: Protocol,
     /// `None` where a container's engine names none, which means all of them.
-    address: Option<IpAddr>,
+    address: Option<Address>,
     state: Option<SocketState>,
     by: Holder<'a>,
 }
@@ -71,14 +70,14 @@ impl<'a> Row<'a> {
         Self {
             port: socket.port,
             protocol: socket.protocol,
-            address: Some(socket.address),
+            address: Some(socket.full_address()),
             state: Some(socket.state),
             by,
         }
     }
 
     /// What it is about, but for the process.
-    fn socket(&self) -> (u16, Protocol, Option<IpAddr>, Option<SocketState>) {
+    fn socket(&self) -> (u16, Protocol, Option<Address>, Option<SocketState>) {
         (self.port, self.protocol, self.address, self.state)
     }
 
@@ -91,7 +90,8 @@ impl<'a> Row<'a> {
 
     /// Whether others than this machine can reach it.
     fn is_public(&self) -> bool {
-        let is_loopback = |address: IpAddr| address.to_canonical().is_loopback();
+        let is_loopback =
+            |address| matches!(address, Address::Ip(ip) if ip.to_canonical().is_loopback());
         self.state != Some(SocketState::Bound) && !self.address.is_some_and(is_loopback)
     }
 
@@ -229,7 +229,7 @@ fn rows(ports: &[(Target, Answer)]) -> Vec<Row<'_>> {
             rows.extend(new.map(|port| Row {
                 port: port.host_port,
                 protocol: port.protocol,
-                address: port.ip,
+                address: port.ip.map(Address::from),
                 state: None,
                 by: Holder::Container(container),
             }));

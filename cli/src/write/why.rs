@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use kill_port::{BindProbe, Explanation, Fate, HolderReport, Process, Provenance, printable};
+use kill_port::{
+    Address, BindProbe, Explanation, Fate, HolderReport, Process, Provenance, printable,
+};
 
 use crate::answer::by_state;
 use crate::fold::{self, groups, likeness};
@@ -310,11 +312,11 @@ fn binds(probes: &[BindProbe], verbose: bool) -> String {
 }
 
 /// An address that was bound, so that the colon behind it is not taken for a part of it.
-fn probed(address: IpAddr) -> String {
+fn probed(address: Address) -> String {
     match address {
-        IpAddr::V6(address) if address.is_unspecified() => format!("[{address}] ({BOTH})"),
-        IpAddr::V6(address) => format!("[{address}]"),
-        IpAddr::V4(address) => address.to_string(),
+        Address::Ip(IpAddr::V6(ip)) if ip.is_unspecified() => format!("[{ip}] ({BOTH})"),
+        Address::Ip(IpAddr::V6(_)) | Address::OnInterface(..) => format!("[{address}]"),
+        _ => address.to_string(),
     }
 }
 

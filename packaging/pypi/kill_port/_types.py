@@ -206,7 +206,8 @@ class Socket:
     protocol: Literal["tcp", "udp"]
 
     address: str
-    """The local address; 0.0.0.0 and :: are the wildcards."""
+    """The local address; 0.0.0.0 and :: are the wildcards. A link-local one has the index of its interface behind
+    it, as in fe80::1%2."""
 
     port: int
 
@@ -222,7 +223,8 @@ class HiddenSocket:
     protocol: Literal["tcp", "udp"]
 
     address: str
-    """The local address; 0.0.0.0 and :: are the wildcards."""
+    """The local address; 0.0.0.0 and :: are the wildcards. A link-local one has the index of its interface behind
+    it, as in fe80::1%2."""
 
     port: int
 

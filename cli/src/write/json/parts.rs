@@ -108,7 +108,7 @@ pub fn holder<'a>(
 fn socket(socket: &Socket) -> impl Serialize {
     object! {
         protocol: socket.protocol.as_str(),
-        address: socket.address,
+        address: socket.full_address().to_string(),
         port: socket.port,
         state: socket.state.as_str(),
     }
@@ -117,7 +117,7 @@ fn socket(socket: &Socket) -> impl Serialize {
 pub fn hidden(socket: &Socket) -> impl Serialize {
     object! {
         protocol: socket.protocol.as_str(),
-        address: socket.address,
+        address: socket.full_address().to_string(),
         port: socket.port,
         state: socket.state.as_str(),
         uid: socket.uid,

@@ -17,7 +17,7 @@ pub fn why(explanation: &Explanation) -> impl Serialize {
         connections: connections(explanation),
         bind: all(&explanation.bind, |probe| object! {
             protocol: probe.protocol.as_str(),
-            address: probe.address,
+            address: probe.address.to_string(),
             reuse_address: probe.reuse_address,
             error: probe.result.as_ref().err().map(ToString::to_string),
             code: probe.result.as_ref().err().and_then(|error| error.code),
