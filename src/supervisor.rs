@@ -148,6 +148,7 @@ pub(crate) fn starts_once(process: &Process) -> bool {
     let mut parts = line.split(|character: char| !character.is_ascii_alphanumeric());
     Names::of(process).first_of(SHELLS).is_some()
         && option.starts_with('-')
+        && !option.starts_with("--")
         && option.ends_with('c')
         && !parts.any(is_loop)
 }
@@ -250,6 +251,7 @@ mod tests {
         assert!(is_once(&["sh", "-c", "node server.js"]));
         assert!(is_once(&["bash", "-ec", "cd app && node server.js"]));
         assert!(!is_once(&["sh", "-c", "while :; do node server.js; done"]));
+        assert!(!is_once(&["bash", "--norc", "-i"]));
         assert!(!is_once(&["sh", "run.sh"]));
         assert!(!is_once(&["sh"]));
     }

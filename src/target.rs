@@ -216,8 +216,7 @@ impl From<(IpAddr, u16)> for Target {
 impl From<SocketAddr> for Target {
     /// A link-local address keeps its interface, which is its `scope_id`.
     fn from(address: SocketAddr) -> Self {
-        let interface = interface_of(address);
-        Self::new(address.port()).with_address(Address::on_interface(address.ip(), interface))
+        Self::new(address.port()).with_address(address)
     }
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct Facts {
     pub has_unseen_child: bool,
     /// The systemd unit it belongs to, if the service manager is what would start it again.
     pub unit: Option<String>,
+    /// Whether it is a fork of its parent that has not become another program: what a shell makes of itself for brackets or `&`, and for a moment
+    /// for each command.
+    pub is_copy: bool,
     /// Those above it, nearest first.
     pub ancestors: Vec<Id>,
     /// The parent's PID where the parent lives and can't be seen (`hidepid`).
@@ -48,9 +51,10 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Whether a person types into it: a shell with a terminal that was given nothing to run, or that leads its session, as far as no more is known.
+    /// A copy of one runs what was typed.
     pub(crate) fn is_interactive_shell(&self) -> bool {
         let is_shell = || Names::of(&self.process).first_of(SHELLS).is_some();
-        if self.place.terminal == 0 || !is_shell() {
+        if self.place.terminal == 0 || self.is_copy || !is_shell() {
             return false;
         }
         if self.process.command.is_empty() {
@@ -190,6 +194,7 @@ impl People {
                 known.handle = handle;
                 known.is_described = false;
                 self.learn_ancestors(id)?;
+                self.note_copies(id);
                 id
             }
             _ => self.place(handle)?,
@@ -216,8 +221,19 @@ impl People {
             let facts = &mut self.crowd.0[id.0];
             facts.unseen_parent = parent.filter(|&pid| is_hidden && pid != 0);
             facts.ancestors = ancestors;
+            self.note_copies(id);
         }
         Ok(())
+    }
+
+    /// Notes which of these is a copy of the next one: it, and those above it.
+    fn note_copies(&mut self, id: Id) {
+        let above = self.crowd[id].ancestors.clone();
+        for (one, parent) in std::iter::once(id).chain(above.iter().copied()).zip(&above) {
+            let arguments = self.crowd[*parent].place.arguments;
+            let facts = &mut self.crowd.0[one.0];
+            facts.is_copy = arguments != 0 && facts.place.arguments == arguments;
+        }
     }
 
     /// Reads everything about somebody who was met only in passing.
@@ -368,6 +384,7 @@ fn facts(handle: &Handle) -> Facts {
         is_inside: None,
         has_unseen_child: false,
         unit: None,
+        is_copy: false,
         ancestors: Vec::new(),
         unseen_parent: None,
     }

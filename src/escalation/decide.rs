@@ -591,12 +591,15 @@ fn stubborn(
 /// How things stand after the sockets of this target are gone.
 pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>) -> Aftermath<'a> {
     let mut told = open.pending(round.conduct);
-    let is_supervised = open.told_and_gone(round.conduct).any(|id| {
-        let facts = &round.crowd[id];
-        facts.unit.is_some()
-            || facts.unseen_parent.is_some()
-            || round.living_supervisor(id).is_some()
-    });
+    let was_seen = open.generations > 0 || open.may_be_looped;
+    let mut gone = open.told_and_gone(round.conduct);
+    let is_supervised = was_seen
+        || gone.any(|id| {
+            let facts = &round.crowd[id];
+            facts.unit.is_some()
+                || facts.unseen_parent.is_some()
+                || round.living_supervisor(id).is_some()
+        });
     Aftermath {
         free_for: open
             .free_since
@@ -660,12 +663,24 @@ fn relation(id: Id, ended: &Ended, crowd: &Crowd) -> Option<bool> {
     (facts.is_akin(before, ended.id) || is_sibling).then_some(false)
 }
 
-/// Whether somebody who was started since may take the place of one who has ended, and whether a supervisor started it.
+/// Whether somebody who was started since may take the place of one who has ended, and whether it is certain that it was started for that: by a
+/// supervisor, or by the same parent as the same command.
 pub(super) fn takes_place(ended: &[Ended], id: Id, crowd: &Crowd) -> Option<bool> {
-    let process = &crowd[id].process;
+    let facts = &crowd[id];
     let relations = ended.iter().filter_map(|ended| {
         let relation = relation(id, ended, crowd)?;
-        is_in_place_of(process, &crowd[ended.id].process).then_some(relation)
+        let before = &crowd[ended.id];
+        let command = &facts.process.command;
+        let is_again = !command.is_empty()
+            && *command == before.process.command
+            && facts.ancestors.first() == before.ancestors.first();
+        if is_in_place_of(&facts.process, &before.process) {
+            return Some(relation || is_again);
+        }
+        // What was typed goes on: perhaps it is a loop. A prompt starts no job.
+        let parent = facts.ancestors.first().copied();
+        let is_typed = parent.is_some_and(|parent| crowd[parent].is_interactive_shell());
+        (is_typed && facts.is_job()).then_some(false)
     });
     relations.max()
 }
@@ -911,5 +926,37 @@ fn bare(process: Process) -> crate::socket::Holder {
     crate::socket::Holder {
         process,
         sockets: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::discovery::tests::facts;
+
+    #[test]
+    fn what_was_typed_goes_on_with_jobs_and_a_prompt_starts_none() {
+        let mut crowd = Crowd::default();
+        let mut shell = facts(10);
+        shell.process.command = vec!["bash".into()];
+        (shell.place.terminal, shell.place.group) = (1, 10);
+        let shell = crowd.add(shell);
+        let below = |pid: u32, group: u32, command: &[&str]| {
+            let mut facts = facts(pid);
+            facts.process.command = command.iter().map(Into::into).collect();
+            facts.place.group = group;
+            facts.ancestors = vec![shell];
+            facts
+        };
+        let server = crowd.add(below(20, 20, &["node", "server.js"]));
+        let ended = [Ended {
+            id: server,
+            supervisor: None,
+        }];
+        let mut answer = |facts| takes_place(&ended, crowd.add(facts), &crowd);
+        assert_eq!(answer(below(21, 21, &["node", "server.js"])), Some(true));
+        // It has not become the server yet.
+        assert_eq!(answer(below(22, 22, &["bash"])), Some(false));
+        assert_eq!(answer(below(23, 10, &["git", "branch"])), None);
     }
 }

@@ -112,6 +112,8 @@ pub(super) struct Open {
     pub tries: u32,
     /// Since when it has had no sockets.
     pub free_since: Option<Instant>,
+    /// Whether a shell that somebody types into has gone on since: what was typed may be a loop.
+    pub may_be_looped: bool,
     /// How a free port is watched for somebody who serves now and then.
     pub watch: Option<Watch>,
     /// Since when the kernel refuses to bind it, though it has no sockets.
@@ -144,6 +146,7 @@ impl Open {
             generations: 0,
             tries: 0,
             free_since: None,
+            may_be_looped: false,
             watch: None,
             refused_since: None,
             newcomers: None,

@@ -966,6 +966,7 @@ impl<'o> Work<'o> {
     ) -> ControlFlow<()> {
         let at = snapshot.at;
         let supervisors = self.left_to_start_it(place, snapshot);
+        let settle = self.shared.options.settling();
         let job = &mut self.jobs[place];
         let target = job.target;
         let crowd = &self.shared.discovery.people.crowd;
@@ -974,6 +975,11 @@ impl<'o> Work<'o> {
             return ControlFlow::Continue(());
         };
         let released = open.free_since.unwrap_or(at);
+        let is_typed = |left: &Supervisor| left.restarts == Restarts::Typed;
+        if supervisors.iter().any(is_typed) && at.saturating_duration_since(released) < settle {
+            open.may_be_looped = true;
+            return ControlFlow::Continue(());
+        }
         let mut flow = ControlFlow::Continue(());
         for member in &mut open.members {
             if !conduct.is_pending(member.id) {

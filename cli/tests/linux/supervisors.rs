@@ -1,9 +1,12 @@
 //! What the command says of those who may start again what it ends.
 
+use std::process::Command;
+
 use super::json::answer;
+use super::pty::Terminal;
 use crate::command::run;
 use crate::fixture::linux::returning::{manager_of, parent_that_waits};
-use crate::fixture::{Fixture, Port};
+use crate::fixture::{Fixture, Params, Port, eventually};
 
 #[test]
 fn a_parent_that_may_start_it_again_is_named_in_a_note_with_what_stops_it() {
@@ -98,4 +101,37 @@ fn a_dry_run_says_who_would_end_with_a_server_and_who_is_spared_for_the_sake_of_
         .complains("took the port again, started by")
         .complains(&format!(", port {}) depends as well", ports[1]));
     assert!(manager.is_alive());
+}
+
+#[test]
+fn a_loop_that_was_typed_and_sent_to_the_background_is_a_supervisor_like_any_other() {
+    let port = Port::claim();
+    let mut params = Params::of("server");
+    params.set("port", &port);
+    let server = params.command();
+    let mut shell = Command::new("sh");
+    shell.arg("-i").env("PS1", "typed> ");
+    for (name, value) in server.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    let mut terminal = Terminal::of_size(shell, 24, 200);
+    terminal.wait_for("typed> ");
+    let program = server.get_program().display();
+    terminal.press(&format!("while :; do {program}; done &\r"));
+    eventually("there is a server", || {
+        kill_port::survey(port.number()).is_ok_and(|survey| !survey.is_free())
+    });
+    run(&format!("-n {port}"))
+        .exits(0)
+        .prints(" may start it again")
+        .prints(&format!("`kill_port --supervisor {port}` ends it as well"));
+    run(&format!("--supervisor {port}"))
+        .exits(0)
+        .prints("sh (PID ");
+    // The shell that was typed into lives.
+    terminal.press("echo li''ves\r");
+    terminal.wait_for("lives");
 }
