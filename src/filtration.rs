@@ -246,9 +246,8 @@ pub(crate) fn judge(
 
 /// Decides on every holder of a target. `hidden` are the sockets that somebody unseen holds, alone or beside others.
 ///
-/// *Look before you shoot:* among sockets whose addresses overlap, one that can't be freed makes it pointless to end the
-/// holders of the others, so they are left alone. Where any address is asked for, all of them overlap: only when the last is gone can a
-/// server bind every address.
+/// *Look before you shoot:* among sockets that meet, one that can't be freed makes it pointless to end the holders of the others, so they are
+/// left alone. Where any address is asked for, all of them meet: only when the last is gone can a server bind every address.
 pub(crate) fn judge_holders(
     rules: &Rules,
     crowd: &Crowd,
@@ -266,7 +265,7 @@ pub(crate) fn judge_holders(
             blocked.extend(candidate.sockets);
         }
     }
-    let blocked = spread(blocked, candidates, target.address().is_none());
+    let blocked = spread(blocked, candidates, target);
     candidates
         .iter()
         .zip(own)
@@ -282,11 +281,11 @@ pub(crate) fn judge_holders(
         .collect()
 }
 
-/// These sockets and every one that overlaps one of them, and those that overlap these.
+/// These sockets and every one that meets one of them, and those that meet these.
 fn spread<'a>(
     mut blocked: Vec<&'a Socket>,
     candidates: &[Candidate<'a>],
-    all_meet: bool,
+    target: Target,
 ) -> HashSet<&'a Socket> {
     let mut known: HashSet<&Socket> = blocked.iter().copied().collect();
     if blocked.is_empty() {
@@ -300,8 +299,7 @@ fn spread<'a>(
         .collect();
     while let Some(blocker) = blocked.pop().filter(|_| !free.is_empty()) {
         free.retain(|socket| {
-            let meets =
-                blocker.overlaps(socket) || (all_meet && blocker.protocol == socket.protocol);
+            let meets = blocker.meets(socket, target);
             if meets {
                 blocked.push(socket);
                 known.insert(socket);

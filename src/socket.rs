@@ -111,6 +111,17 @@ impl Socket {
                 || (self.takes_all_of_ipv4() && other.takes_all_of_ipv4()))
     }
 
+    /// Whether the target is not free as long as one of both is there: they overlap, or a bind that it stands for meets both, as where each of
+    /// them is on an interface of its own.
+    pub(crate) fn meets(&self, other: &Self, target: Target) -> bool {
+        let is_met_with = |address: Address| {
+            let mut ips = address.ips();
+            ips.any(|ip| self.occupies(ip) && other.occupies(ip))
+        };
+        self.overlaps(other)
+            || (self.protocol == other.protocol && target.address().is_none_or(is_met_with))
+    }
+
     /// Whether a connection to this local address arrives at it.
     pub(crate) fn serves(&self, local: SocketAddr) -> bool {
         are_one(self.interface, interface_of(local)) && self.occupies(local.ip().to_canonical())

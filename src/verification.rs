@@ -11,7 +11,7 @@ use crate::process::Process;
 const EXIT_LINGER: Duration = Duration::from_millis(20);
 /// The same for one that is known to be on its way out.
 const EXITING_LINGER: Duration = Duration::from_secs(1);
-/// How long a process that a supervisor has just started is given to take the port.
+/// How long a process that a supervisor has just started is given to take the port, and one that it may start again to end.
 const STARTUP: Duration = Duration::from_secs(2);
 
 /// Whether what was seen proves that the target is free: everything was asked for, nothing was found, and the kernel let it be bound.
@@ -24,6 +24,8 @@ pub(crate) fn proves_free(sight: &Sight) -> bool {
 pub(crate) struct Aftermath<'a> {
     /// How long they have been gone.
     pub free_for: Duration,
+    /// How long they have been gone and nobody who was told to end has ended.
+    pub quiet_for: Duration,
     /// How long they have to be, where the next server may be started.
     pub settle: Duration,
     /// Whether somebody lives who holds nothing and has to end all the same.
@@ -34,6 +36,8 @@ pub(crate) struct Aftermath<'a> {
     pub is_exiting: bool,
     /// Whether somebody who may start an ended holder again lives, or can't be seen.
     pub is_supervised: bool,
+    /// The same of a holder that gave up the port and lives on: it is started again when it has ended.
+    pub is_followed: bool,
     /// Who was started since and may take the place of an ended holder; `None` until it was looked for.
     pub newcomers: Option<&'a [Newcomer]>,
 }
@@ -51,11 +55,16 @@ pub(crate) enum Need {
 
 impl Aftermath<'_> {
     pub(crate) fn needs(&self) -> Need {
-        let is_settling = !self.settle.is_zero() && self.free_for < self.settle;
+        let patience = self.settle.saturating_add(STARTUP);
+        let settles = |since: Duration| !self.settle.is_zero() && since < self.settle;
+        let is_settling = settles(self.free_for)
+            || (settles(self.quiet_for) && self.free_for < patience.saturating_add(self.settle));
         let is_ending = self.is_living
             && (self.free_for < EXIT_LINGER || (self.is_exiting && self.free_for < EXITING_LINGER));
         // One that gave up the port and lives may take it again, just as a supervisor may give it to another.
-        let may_return = is_settling && (self.is_supervised || self.is_living);
+        let may_return = (is_settling && self.is_supervised)
+            || (settles(self.free_for) && self.is_living)
+            || (!self.settle.is_zero() && self.is_followed && self.free_for < patience);
         if self.is_awaiting_exit || is_ending || may_return {
             return Need::Time;
         }
@@ -66,7 +75,6 @@ impl Aftermath<'_> {
                 Need::Newcomers
             };
         };
-        let patience = self.settle.saturating_add(STARTUP);
         let is_awaited = |newcomer: &Newcomer| {
             is_settling || (newcomer.is_supervised && self.free_for < patience)
         };

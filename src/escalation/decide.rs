@@ -600,10 +600,18 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
                 || facts.unseen_parent.is_some()
                 || round.living_supervisor(id).is_some()
         });
+    let is_followed = open.pending(round.conduct).any(|member| {
+        let facts = &round.crowd[member.id];
+        let mut above = round.rules.supervisors(round.crowd, member.id).iter();
+        facts.unit.is_some()
+            || facts.unseen_parent.is_some()
+            || above.any(|id| !round.gone.contains(id) && !round.conduct.was_told(*id))
+    });
+    let how_long =
+        |since: Option<Instant>| since.map_or(Duration::ZERO, |since| round.since(since));
     Aftermath {
-        free_for: open
-            .free_since
-            .map_or(Duration::ZERO, |since| round.since(since)),
+        free_for: how_long(open.free_since),
+        quiet_for: how_long(open.quiet_since(round.conduct)),
         settle: round.options.settling(),
         is_awaiting_exit: open.pending(round.conduct).any(Member::must_exit),
         is_exiting: open
@@ -611,6 +619,7 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
             .any(|member| round.exiting.contains(&member.id)),
         is_living: told.next().is_some(),
         is_supervised,
+        is_followed,
         newcomers: sight.newcomers.as_deref().or_else(|| {
             // One that has ended may have left another behind.
             let known = open.newcomers.as_deref()?;

@@ -211,6 +211,14 @@ impl Open {
         ids.filter(|&id| conduct.was_told(id) && conduct.of(id).ended.is_some())
     }
 
+    /// Since when it has had no sockets, and nobody has ended who was told to.
+    pub(super) fn quiet_since(&self, conduct: &Conduct) -> Option<Instant> {
+        let ends = self.told_and_gone(conduct);
+        let last = ends.filter_map(|id| conduct.of(id).ended).max();
+        self.free_since
+            .max(last.filter(|_| self.free_since.is_some()))
+    }
+
     /// Whether it is time to ask for signs of life: before the port is watched, and whenever a time of watching is over.
     pub(super) fn asks_for_life(&self, now: Instant) -> bool {
         self.watch.is_none_or(|watch| watch.until <= now)

@@ -1007,11 +1007,17 @@ impl<'o> Work<'o> {
         let Some(open) = self.jobs[place].open() else {
             return Vec::new();
         };
-        let ended: Vec<Id> = open.told_and_gone(&self.shared.conduct).collect();
+        // Whoever is still shutting down is started again when it has ended.
+        let members = open.members.iter().map(|member| member.id);
+        let ended: Vec<Id> = members
+            .filter(|&id| self.shared.conduct.was_told(id))
+            .collect();
         // The target is free, whether they can be named or not.
         let left = (self.shared).describe_supervisors(&ended.iter().copied().collect());
         let mut left = left.unwrap_or_default();
-        left.retain(|&id| !self.shared.discovery.people.is_gone(id));
+        left.retain(|&id| {
+            !self.shared.discovery.people.is_gone(id) && !self.shared.conduct.was_told(id)
+        });
         let named = supervisors::named(open, &ended, &self.shared.round(snapshot), |id| {
             left.contains(&id)
         });
@@ -1128,7 +1134,7 @@ impl<'o> Work<'o> {
         let mut timeout = pause;
         for open in self.jobs.iter().filter_map(Job::open) {
             watched.extend(open.pending(conduct).map(|member| member.id));
-            if let Some(since) = open.free_since {
+            if let Some(since) = open.quiet_since(conduct) {
                 let rules = &self.shared.rules;
                 watched.extend(
                     open.told_and_gone(conduct)
