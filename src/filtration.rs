@@ -625,6 +625,27 @@ mod tests {
     }
 
     #[test]
+    fn holders_on_devices_of_their_own_meet_where_one_bind_meets_both() {
+        let mut town = Town::new();
+        let ids: Vec<Id> = (60..62).map(|pid| town.add(pid, |_| ())).collect();
+        let on_device = |interface| Socket {
+            interface,
+            ..socket(u64::from(interface), Protocol::Tcp, "0.0.0.0")
+        };
+        let (one, other) = ([on_device(1)], [on_device(2)]);
+        let denied = Candidate {
+            denied: true,
+            ..Town::holder(ids[0], &one)
+        };
+        let all = [denied, Town::holder(ids[1], &other)];
+        for target in ["127.0.0.1:3000", "localhost:3000", "3000"] {
+            let target = target.parse().unwrap();
+            let verdicts = judge_holders(&town.rules, &town.crowd, target, &all, &[]);
+            assert_eq!(verdicts[1], Verdict::Withheld, "{target}");
+        }
+    }
+
+    #[test]
     fn a_hidden_holder_beside_a_seen_one_blocks_it() {
         let mut town = Town::new();
         let id = town.add(61, |_| ());

@@ -134,8 +134,15 @@ pub(crate) fn known(process: &Process) -> Option<(&'static str, Restarts)> {
     })
 }
 
-/// Whether it is a shell that was given one command line without a loop, as `npm run` starts one.
+/// Programs that run a script, and end with it.
+const RUNNERS: &str = "npm npx pnpm pnpx yarn make gmake just";
+
+/// Whether it runs a script once: as a shell that was given one command line without a loop, or as what starts such a shell.
 pub(crate) fn starts_once(process: &Process) -> bool {
+    let names = Names::of(process);
+    if names.first_of(RUNNERS).is_some() {
+        return true;
+    }
     let words: Vec<_> = process
         .command
         .iter()
@@ -146,7 +153,7 @@ pub(crate) fn starts_once(process: &Process) -> bool {
     };
     let is_loop = |word: &str| matches!(word, "while" | "until" | "for" | "exec" | "watch");
     let mut parts = line.split(|character: char| !character.is_ascii_alphanumeric());
-    Names::of(process).first_of(SHELLS).is_some()
+    names.first_of(SHELLS).is_some()
         && option.starts_with('-')
         && !option.starts_with("--")
         && option.ends_with('c')
@@ -251,6 +258,8 @@ mod tests {
         assert!(is_once(&["sh", "-c", "node server.js"]));
         assert!(is_once(&["bash", "-ec", "cd app && node server.js"]));
         assert!(!is_once(&["sh", "-c", "while :; do node server.js; done"]));
+        assert!(is_once(&["npm run dev"]) && is_once(&["node", "/usr/bin/yarn", "dev"]));
+        assert!(!is_once(&["node", "server.js", "npm"]));
         assert!(!is_once(&["bash", "--norc", "-i"]));
         assert!(!is_once(&["sh", "run.sh"]));
         assert!(!is_once(&["sh"]));

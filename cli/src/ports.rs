@@ -107,6 +107,9 @@ pub fn ranges<S: AsRef<str>>(
     only: Option<Protocol>,
 ) -> Result<Vec<Range>, String> {
     let of_one = |argument: &str| {
+        if let Some(line) = two_meanings(argument) {
+            return Err(line);
+        }
         let ranges = elements(argument).map_err(|wrong| wrong.in_words(arguments))?;
         let ranges = ranges.into_iter();
         ranges
@@ -117,6 +120,21 @@ pub fn ranges<S: AsRef<str>>(
     let all: Result<Vec<Vec<Range>>, String> = each.collect();
     all.map(|all| all.concat())
         .map_err(|line| printable(&line).into_owned())
+}
+
+/// What is wrong with a number that has its thousands apart, as in `8,080`: that may be two ports as well.
+fn two_meanings(argument: &str) -> Option<String> {
+    let (first, second) = argument.split_once(',')?;
+    let is_thousands = is_number(first) && is_number(second) && second.len() == 3;
+    let (thousands, rest) = (first.parse::<u8>().ok()?, second.parse::<u16>().ok()?);
+    if !is_thousands || thousands == 0 || (thousands > 9 && !second.starts_with('0')) {
+        return None;
+    }
+    let one = format!("write the port as `{thousands}{second}`");
+    Some(match rest {
+        0 => format!("'{argument}': {one}"),
+        _ => format!("'{argument}' may be one port or two; {one}, or both as `{thousands} {rest}`"),
+    })
 }
 
 /// Applies `--tcp` or `--udp`.
@@ -385,6 +403,12 @@ fn not_meant(written: &str) -> Option<String> {
             format!("is several ports in one word; put commas between them, as in `{list}`")
         });
     }
+    if let Some(option) = ["list", "why", "help", "version", "dry-run", "json"]
+        .iter()
+        .find(|option| written == **option)
+    {
+        return Some(format!("is not a port; the option is `--{option}`"));
+    }
     let address = written.strip_suffix(":*").unwrap_or(written);
     // Only IPv6 has brackets, though they are understood around a star as well.
     let bracketed = format!("[{address}]:8080");
@@ -447,6 +471,11 @@ fn wrong_address(text: &str, written: &str) -> Wrong {
         return Wrong::Said(format!("'{written}': {kind}"));
     };
     let bracketed = format!("[{host}]:{port}{protocol}");
+    if matches!(host, "tcp" | "udp") && port.parse::<Target>().is_ok() {
+        return Wrong::Said(format!(
+            "'{written}': the protocol follows the port, as in `kill_port {port}/{host}`"
+        ));
+    }
     let mapping =
         format!("of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`");
     let range = format!("{host}-{port}");
@@ -597,6 +626,9 @@ mod tests {
             "3000->",
             "34000:34010",
             "3000:80",
+            "8,080",
+            "8,443",
+            "10,000",
             "0:80",
             ":0/9:6/udp",
             "3000 3001",
@@ -654,6 +686,11 @@ mod tests {
             ("http://example.com:3000", "`kill_port 3000`"),
             ("3000-", "`3000-3010`"),
             ("34000:34010", "`34000-34010`"),
+            ("8,080", "as `8080`, or both as `8 80`"),
+            ("10,080", "as `10080`, or both as `10 80`"),
+            ("3,000", "'3,000': write the port as `3000`"),
+            ("tcp:3000", "`kill_port 3000/tcp`"),
+            ("list", "the option is `--list`"),
             ("3000:80", "'3000:80': of a container's mapping"),
             ("fe80::1:3000", "`[fe80::1]:3000`"),
             ("0.0.0.0%virbr0:67/udp", "`kill_port 67/udp`"),

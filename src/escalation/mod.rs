@@ -479,11 +479,23 @@ impl<'o> Work<'o> {
                 ..Sight::default()
             });
         }
+        self.learn_who_starts_again()?;
         self.look_for_newcomers(&mut snapshot)?;
         self.look_for_bound(is_all, &mut snapshot)?;
         self.look_for_holders(&mut snapshot)?;
         self.look_for_proof(&mut snapshot)?;
         Ok(snapshot)
+    }
+
+    /// Whoever was seen to start a server again is named with its command, even if it ends meanwhile.
+    fn learn_who_starts_again(&mut self) -> io::Result<()> {
+        let opens = self.jobs.iter().filter_map(Job::open);
+        let came_back = opens.filter(|open| open.generations > 0);
+        let ended: HashSet<Id> = came_back
+            .flat_map(|open| open.told_and_gone(&self.shared.conduct))
+            .collect();
+        self.shared.describe_supervisors(&ended)?;
+        Ok(())
     }
 
     fn targets(&self, places: &[usize]) -> Vec<Target> {

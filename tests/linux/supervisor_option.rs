@@ -298,6 +298,33 @@ fn a_parent_that_may_start_it_again_later_is_named_when_the_port_is_freed() {
 }
 
 #[test]
+fn a_server_that_takes_its_time_to_end_below_a_supervisor_is_not_free_before_it_has_come_back() {
+    let port = Port::claim();
+    let supervisor = Fixture::role("supervisor")
+        .port(&port)
+        .set("on_term", "drain:600")
+        .start();
+    let answer = kill_plainly(port.number());
+    answer.held(&[("respawned", supervisor.pids("server")[3])]);
+    let answer = kill_both(&port);
+    assert!(answer.free, "{answer:#?}");
+    supervisor.wait_gone();
+}
+
+#[test]
+fn a_parent_is_named_that_may_start_again_who_has_given_up_the_port_and_lives() {
+    let port = Port::claim();
+    let parent = Fixture::role("supervisor")
+        .port(&port)
+        .set("on_term", "release:0")
+        .start();
+    let freed = KillOptions::new().kill(port.number()).expect("it is free");
+    assert_eq!(freed.ended[0].fate, Fate::Released, "{freed:#?}");
+    let named = freed.supervisors.iter().map(|named| named.process.pid);
+    assert_eq!(named.collect::<Vec<_>>(), [parent.pid_of("supervisor")]);
+}
+
+#[test]
 fn nobody_is_named_who_ends_with_the_server() {
     let port = Port::claim();
     let parent = Fixture::role("supervisor")

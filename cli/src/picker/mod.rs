@@ -15,7 +15,7 @@ mod terminal;
 use std::io;
 use std::time::Duration;
 
-use kill_port::{Error, Target};
+use kill_port::{Error, Target, printable};
 use log::LevelFilter;
 
 use crate::answer::Answers;
@@ -76,7 +76,17 @@ pub fn pick(request: &mut Request, scope: &Scope) -> Result<Answers, Exit> {
         Err(Unchosen::Left(exit)) => Err(exit),
         Err(Unchosen::Empty) => {
             if !request.quiet {
-                output::complain("nobody listens\n");
+                let within = request
+                    .choose
+                    .as_ref()
+                    .and_then(|scope| scope.within.as_ref());
+                output::complain(&match within {
+                    Some(folder) => format!(
+                        "nobody who works in {} listens\n",
+                        printable(&folder.to_string_lossy())
+                    ),
+                    None => "nobody listens\n".to_owned(),
+                });
             }
             Ok(Answers::default())
         }

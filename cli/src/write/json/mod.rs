@@ -89,7 +89,7 @@ fn port<'a>(answers: &'a Answers, target: Target, answer: &'a Answer) -> impl Se
         holders: holders(answer),
         hidden: hidden_sockets(answer),
         containers: containers(answer),
-        supervisors: all(supervisors(answer), supervisor),
+        supervisors: all(supervisors(answer), |left| supervisor(left, plan(answer))),
         notes: supervisors(answer)
             .iter()
             .map(ToString::to_string)

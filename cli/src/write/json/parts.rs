@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use kill_port::containers::Container;
-use kill_port::{Error, Fate, HolderReport, Obstacle, Process, Socket, SparedReason, Supervisor};
+use kill_port::{
+    Error, Fate, HolderReport, Obstacle, Plan, Process, Socket, SparedReason, Supervisor,
+};
 use serde::{Serialize, Serializer};
 
 use crate::next_step;
@@ -21,10 +23,14 @@ pub fn errors(error: &Error) -> Vec<impl Serialize> {
             Obstacle::Fleeting { supervisor, .. } => (supervisor.as_ref(), None),
             _ => (None, None),
         };
+        let help = match obstacle {
+            Obstacle::Cancelled => Some(next_step::after_interrupt(error)),
+            _ => next_step::after(obstacle, error.target()),
+        };
         object! {
             kind: obstacle.kind(),
             message: obstacle.to_string(),
-            help: next_step::after(obstacle, error.target()),
+            help: help,
             pid: obstacle.process().map(|process| process.pid),
             supervisor: supervisor.map(parent),
             supervisor_spared: supervisor_spared(obstacle),
@@ -53,7 +59,8 @@ fn others(obstacle: &Obstacle) -> Vec<impl Serialize> {
     all(others, |other| holder(&other.process, &other.sockets, None))
 }
 
-pub fn supervisor(supervisor: &Supervisor) -> impl Serialize {
+/// One who may start a server again: of a plan, or beside what was done.
+pub fn supervisor(supervisor: &Supervisor, plan: Option<&Plan>) -> impl Serialize {
     let process = &supervisor.process;
     object! {
         pid: process.pid,
@@ -63,7 +70,10 @@ pub fn supervisor(supervisor: &Supervisor) -> impl Serialize {
         restarts: supervisor.restarts.as_str(),
         would_end: supervisor.would_end,
         others: all(&supervisor.others, |other| holder(&other.process, &other.sockets, None)),
-        help: next_step::beside(supervisor),
+        help: match plan {
+            Some(plan) => next_step::before(supervisor, plan.target),
+            None => next_step::beside(supervisor),
+        },
     }
 }
 
