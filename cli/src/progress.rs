@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use kill_port::{Event, Process, Target};
@@ -20,21 +20,56 @@ const ECHO: usize = 2;
 /// What the terminal shows at the moment. Log lines come from inside the library, so that this has to be global.
 static SHOWN: Mutex<String> = Mutex::new(String::new());
 
+/// The line that is to be shown next, if nothing newer comes before.
+static NEXT: Mutex<Option<String>> = Mutex::new(None);
+static NEWS: Condvar = Condvar::new();
+
 /// Takes the line off the terminal, if one is there.
 pub fn clear() {
-    show("");
+    let mut shown = lock(&SHOWN);
+    *lock(&NEXT) = None;
+    show("", &mut shown);
+}
+
+/// Has the line shown, by a thread of its own: a terminal may take no output (Ctrl-S), and nobody's grace is to become longer by that.
+fn show_soon(line: String) {
+    static HAS_PAINTER: LazyLock<bool> = LazyLock::new(|| {
+        let painter = std::thread::Builder::new().name("kill_port progress".to_owned());
+        painter.spawn(paint).is_ok()
+    });
+    if *HAS_PAINTER {
+        *lock(&NEXT) = Some(line);
+        NEWS.notify_one();
+    }
+}
+
+/// Shows one line after the other.
+fn paint() {
+    loop {
+        let next = lock(&NEXT);
+        drop(NEWS.wait_while(next, |next| next.is_none()));
+        // Whoever clears the line has it for himself, and then there is nothing left to show.
+        let mut shown = lock(&SHOWN);
+        let next = lock(&NEXT).take();
+        if let Some(line) = next {
+            show(&line, &mut shown);
+        }
+    }
+}
+
+fn lock<T>(what: &'static Mutex<T>) -> MutexGuard<'static, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Replaces the line, by spaces and carriage returns alone, which every terminal understands.
-fn show(line: &str) {
-    let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
+fn show(line: &str, shown: &mut String) {
     if *shown == line {
         return;
     }
-    let rest = (width(&shown) + ECHO).saturating_sub(width(line));
+    let rest = (width(shown) + ECHO).saturating_sub(width(line));
     // The cursor ends right behind the line, where the echo is expected.
     let text = format!("\r{line}{}\r{line}", " ".repeat(rest));
-    line.clone_into(&mut shown);
+    line.clone_into(shown);
     let mut stderr = io::stderr().lock();
     let _ = stderr.write_all(text.as_bytes());
     let _ = stderr.flush();
@@ -111,7 +146,7 @@ impl Progress {
                 self.containers.remove(&target);
                 if self.shown == Some(target) {
                     self.shown = None;
-                    clear();
+                    show_soon(String::new());
                 }
             }
             _ => {}
@@ -133,7 +168,8 @@ impl Progress {
         // The last column stays empty: some terminals wrap as soon as it is written to.
         let width = output::width_of_stderr().unwrap_or(80);
         let others = self.long.len().saturating_sub(1);
-        show(&cut(&wait.line(others), width.saturating_sub(1 + ECHO)));
+        let line = cut(&wait.line(others), width.saturating_sub(1 + ECHO));
+        show_soon(line);
     }
 }
 

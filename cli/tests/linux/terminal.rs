@@ -100,6 +100,24 @@ fn a_long_wait_shows_who_is_waited_for_and_leaves_no_trace() {
 }
 
 #[test]
+fn a_terminal_that_takes_no_output_makes_nobodys_grace_longer() {
+    let port = Port::claim();
+    let server = Fixture::role("server")
+        .port(&port)
+        .set("on_term", "swallow")
+        .start();
+    let arguments = ["--color=never", "-t", "3s", &port.to_string()];
+    let mut terminal = Terminal::start(command(&arguments), 100);
+    terminal.wait_for("waiting for");
+    // Ctrl-S, and Ctrl-Q when all is over.
+    terminal.press("\u{13}");
+    server.wait_gone();
+    terminal.press("\u{11}");
+    let (code, text) = terminal.end();
+    assert_eq!(code, Some(0), "{text:?}");
+}
+
+#[test]
 fn nobody_is_told_to_wait_where_no_terminal_is() {
     let port = Port::claim();
     let _server = Fixture::role("server")
