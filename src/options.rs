@@ -114,7 +114,7 @@ impl KillOptions {
     /// on and is neither an ancestor of the caller, nor an interactive shell, nor PID 1; when a holder gave up the port and
     /// lives on; when a holder has started the same program again or another has taken its place; and
     /// when an interactive shell has gone on to another job. A holder that gave up the port and lives on below such a parent is waited for, two seconds
-    /// at the most, and the time begins anew when it has ended.
+    /// longer than this time at the most, and the time begins anew when it has ended.
     pub fn settle(mut self, settle: Duration) -> Self {
         self.settle = Some(settle);
         self

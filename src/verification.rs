@@ -34,7 +34,7 @@ pub(crate) struct Aftermath<'a> {
     pub is_living: bool,
     /// Whether one of these is on its way out.
     pub is_exiting: bool,
-    /// Whether somebody who may start an ended holder again lives, or can't be seen.
+    /// Whether somebody who may start an ended holder again lives, or can't be seen; or one has come back, or a shell has gone on.
     pub is_supervised: bool,
     /// The same of a holder that gave up the port and lives on: it is started again when it has ended.
     pub is_followed: bool,
@@ -76,7 +76,10 @@ impl Aftermath<'_> {
             };
         };
         let is_awaited = |newcomer: &Newcomer| {
-            is_settling || (newcomer.is_supervised && self.free_for < patience)
+            is_settling
+                || (newcomer.is_supervised
+                    && self.quiet_for < patience
+                    && self.free_for < patience.saturating_mul(2))
         };
         if newcomers.iter().any(is_awaited) {
             return Need::Time;

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use kill_port::{
-    Advice, Cause, Error, Fate, HiddenCause, HiddenSocket, Include, Obstacle, Restarts, Signal,
-    Supervisor, Target, printable,
+    Advice, Cause, Error, Fate, HiddenCause, HiddenSocket, Include, Obstacle, Protocol, Restarts,
+    Signal, Supervisor, Target, printable,
 };
 
 use crate::args::Given;
@@ -114,8 +114,16 @@ fn in_options(advice: &Advice, target: Target) -> String {
             format!("{}; {instead} all the same", printable(text))
         }
         Advice::Protocol(protocol) => {
-            let line = to_end("", &[], target.with_protocol(*protocol));
-            format!("{line} ends it")
+            let only = |protocol| to_end("", &[], target.with_protocol(protocol));
+            let other = match protocol {
+                Protocol::Tcp => Protocol::Udp,
+                _ => Protocol::Tcp,
+            };
+            format!(
+                "{} ends it, and {} leaves it alone",
+                only(*protocol),
+                only(other)
+            )
         }
         Advice::Force => command("--force", &MILDER, FORCE),
         Advice::Supervisor(process) => command(

@@ -124,13 +124,17 @@ pub fn ranges<S: AsRef<str>>(
 
 /// What is wrong with a number that has its thousands apart, as in `8,080`: that may be two ports as well.
 fn two_meanings(argument: &str) -> Option<String> {
-    let (first, second) = argument.split_once(',')?;
+    let argument = argument.trim_end_matches(',');
+    let (numbers, _) = argument.split_at(argument.find('/').unwrap_or(argument.len()));
+    let (first, second) = numbers.split_once(',')?;
     let is_thousands = is_number(first) && is_number(second) && second.len() == 3;
     let (thousands, rest) = (first.parse::<u8>().ok()?, second.parse::<u16>().ok()?);
-    if !is_thousands || thousands == 0 || (thousands > 9 && !second.starts_with('0')) {
+    let whole = format!("{thousands}{second}");
+    let is_likely = thousands < 10 || second.starts_with('0');
+    if !is_thousands || thousands == 0 || !is_likely || whole.parse::<u16>().is_err() {
         return None;
     }
-    let one = format!("write the port as `{thousands}{second}`");
+    let one = format!("write the port as `{whole}`");
     Some(match rest {
         0 => format!("'{argument}': {one}"),
         _ => format!("'{argument}' may be one port or two; {one}, or both as `{thousands} {rest}`"),
@@ -478,13 +482,13 @@ fn wrong_address(text: &str, written: &str) -> Wrong {
     }
     let mapping =
         format!("of a container's mapping `HOST:CONTAINER` the host's port counts, `{host}`");
-    let range = format!("{host}-{port}");
+    let range = format!("{host}-{port}{protocol}");
     Wrong::Said(match port.parse::<u16>() {
         Ok(0) | Err(_) => return Wrong::NoPort(written.into()),
-        Ok(_) if elements(&range).is_ok() => {
+        Ok(_) if is_number(host) && elements(&range).is_ok() => {
             format!("'{written}': a range is written `{range}`, and {mapping}")
         }
-        Ok(_) if is_number(host) && elements(host).is_ok() => format!("'{written}': {mapping}"),
+        Ok(_) if host.parse::<Target>().is_ok() => format!("'{written}': {mapping}"),
         Ok(_) if bracketed.parse::<Target>().is_ok() => {
             format!("'{written}': an IPv6 address has brackets before a port, as in `{bracketed}`")
         }
@@ -681,11 +685,20 @@ mod tests {
                 "{argument}: {error}"
             );
         }
+        let deep = "1:".repeat(60_000) + "1";
+        assert!(!parse(&[deep], None).unwrap_err().is_empty());
         for (argument, instead) in [
             ("9-3", "`3-9`"),
             ("http://example.com:3000", "`kill_port 3000`"),
             ("3000-", "`3000-3010`"),
             ("34000:34010", "`34000-34010`"),
+            ("8,080/tcp", "`8080`"),
+            ("8,080,", "`8080`"),
+            (
+                "127.0.0.1:8080:80",
+                "the host's port counts, `127.0.0.1:8080`",
+            ),
+            ("34000:34010/udp", "`34000-34010/udp`"),
             ("8,080", "as `8080`, or both as `8 80`"),
             ("10,080", "as `10080`, or both as `10 80`"),
             ("3,000", "'3,000': write the port as `3000`"),

@@ -48,7 +48,7 @@ fn paint() {
     loop {
         let next = lock(&NEXT);
         drop(NEWS.wait_while(next, |next| next.is_none()));
-        // Whoever clears the line has it for himself, and then there is nothing left to show.
+        // Whoever clears the line has it alone, and then there is nothing left to show.
         let mut shown = lock(&SHOWN);
         let next = lock(&NEXT).take();
         if let Some(line) = next {

@@ -101,7 +101,13 @@ fn verb(args: &Args) -> Verb {
 /// What is to be chosen from, where there is somebody to do it.
 fn scope(args: &Args, verb: Verb) -> Result<Scope, String> {
     if verb == Verb::Why || args.json || !is_terminal() {
-        return Err(next_step::NAME_A_PORT.into());
+        let folder = args.within.as_deref().and_then(Path::to_str);
+        return Err(match folder {
+            Some(folder) if ports::parse(&[folder], None).is_ok() => {
+                format!("no port is named: '{folder}' is the folder that --in asks for")
+            }
+            _ => next_step::NAME_A_PORT.into(),
+        });
     }
     Ok(Scope {
         protocol: args.protocol(),

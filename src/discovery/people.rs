@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::Index;
+use std::time::Duration;
 
 use crate::editor::editor;
 use crate::forwarder::forwarder;
@@ -40,8 +41,9 @@ pub(crate) struct Facts {
     pub has_unseen_child: bool,
     /// The systemd unit it belongs to, if the service manager is what would start it again.
     pub unit: Option<String>,
-    /// Whether it is a fork of its parent that has not become another program: what a shell makes of itself for brackets or `&`, and for a moment
-    /// for each command.
+    /// Whether it had only just been started when it was met, and may be about to become another program.
+    pub is_young: bool,
+    /// Whether it is a fork of its parent that has not become another program: what a shell makes of itself for brackets or `&`.
     pub is_copy: bool,
     /// Those above it, nearest first.
     pub ancestors: Vec<Id>,
@@ -232,7 +234,7 @@ impl People {
         for (one, parent) in std::iter::once(id).chain(above.iter().copied()).zip(&above) {
             let arguments = self.crowd[*parent].place.arguments;
             let facts = &mut self.crowd.0[one.0];
-            facts.is_copy = arguments != 0 && facts.place.arguments == arguments;
+            facts.is_copy = !facts.is_young && arguments != 0 && facts.place.arguments == arguments;
         }
     }
 
@@ -365,6 +367,9 @@ impl People {
     }
 }
 
+/// So long after its start a process may not have become the program yet for which it was made.
+const YOUNG: Duration = Duration::from_millis(100);
+
 /// What a handle tells at once.
 fn facts(handle: &Handle) -> Facts {
     let mut process = Process::unknown(handle.pid());
@@ -372,6 +377,8 @@ fn facts(handle: &Handle) -> Facts {
     process.parent_pid = handle.parent_when_opened();
     process.started = handle.started();
     process.name = handle.name();
+    let age = process.started.and_then(|started| started.elapsed().ok());
+    let is_young = age.is_none_or(|age| age < YOUNG);
     Facts {
         process,
         place: handle.place(),
@@ -384,6 +391,7 @@ fn facts(handle: &Handle) -> Facts {
         is_inside: None,
         has_unseen_child: false,
         unit: None,
+        is_young,
         is_copy: false,
         ancestors: Vec::new(),
         unseen_parent: None,

@@ -26,6 +26,7 @@ pub(crate) fn facts(pid: u32) -> Facts {
         is_inside: None,
         has_unseen_child: false,
         unit: None,
+        is_young: false,
         is_copy: false,
         ancestors: Vec::new(),
         unseen_parent: None,

@@ -19,6 +19,7 @@ use crate::protocol::Protocol;
 use crate::report::SparedReason;
 use crate::signal::Signal;
 use crate::socket::{Socket, SocketId, SocketState};
+use crate::supervisor::starts_once;
 use crate::verification::{Aftermath, Need, is_in_place_of, proves_free};
 
 /// The longest round: after it, holders are looked for again.
@@ -579,8 +580,13 @@ fn stubborn(
     round: &Round<'_>,
     obstacle: impl Fn(crate::socket::Holder, Signal) -> Obstacle,
 ) -> Vec<Obstacle> {
+    // Whoever gave up the port is not in the way of anybody, be it told to end or not.
+    let is_in_the_way = |member: &&Member| {
+        let may_be = open.free_since.is_none() || is_user(member);
+        member.must_exit() || (member.verdict.is_some() && may_be)
+    };
     open.pending(round.conduct)
-        .filter(|member| member.must_exit() || member.verdict.is_some())
+        .filter(is_in_the_way)
         .map(|member| {
             let sent = round.conduct.of(member.id).signals.last().copied();
             obstacle(open.holder(member, round.crowd), sent.unwrap_or_default())
@@ -591,7 +597,12 @@ fn stubborn(
 /// How things stand after the sockets of this target are gone.
 pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>) -> Aftermath<'a> {
     let mut told = open.pending(round.conduct);
-    let was_seen = open.generations > 0 || open.may_be_looped;
+    // Whoever was seen to start it again may have been ended for that.
+    let is_over = open.told_and_gone(round.conduct).any(|id| {
+        let member = open.known(id);
+        member.is_some_and(|member| member.part == Part::Supervisor)
+    });
+    let was_seen = (open.generations > 0 && !is_over) || open.may_be_looped;
     let mut gone = open.told_and_gone(round.conduct);
     let is_supervised = was_seen
         || gone.any(|id| {
@@ -600,12 +611,16 @@ pub(super) fn aftermath<'a>(open: &'a Open, sight: &'a Sight, round: &Round<'_>)
                 || facts.unseen_parent.is_some()
                 || round.living_supervisor(id).is_some()
         });
-    let is_followed = open.pending(round.conduct).any(|member| {
+    let mut holders = open.pending(round.conduct);
+    let is_followed = holders.any(|member| {
         let facts = &round.crowd[member.id];
+        let starts_again = |id: &Id| {
+            let has_ended = round.gone.contains(id) || round.conduct.was_told(*id);
+            !has_ended && !starts_once(&round.crowd[*id].process)
+        };
         let mut above = round.rules.supervisors(round.crowd, member.id).iter();
-        facts.unit.is_some()
-            || facts.unseen_parent.is_some()
-            || above.any(|id| !round.gone.contains(id) && !round.conduct.was_told(*id))
+        let is_left = facts.unit.is_some() || facts.unseen_parent.is_some();
+        member.part == Part::Holder && (is_left || above.any(starts_again))
     });
     let how_long =
         |since: Option<Instant>| since.map_or(Duration::ZERO, |since| round.since(since));

@@ -479,7 +479,7 @@ impl<'o> Work<'o> {
                 ..Sight::default()
             });
         }
-        self.learn_who_starts_again()?;
+        self.learn_who_starts_again();
         self.look_for_newcomers(&mut snapshot)?;
         self.look_for_bound(is_all, &mut snapshot)?;
         self.look_for_holders(&mut snapshot)?;
@@ -487,15 +487,17 @@ impl<'o> Work<'o> {
         Ok(snapshot)
     }
 
-    /// Whoever was seen to start a server again is named with its command, even if it ends meanwhile.
-    fn learn_who_starts_again(&mut self) -> io::Result<()> {
+    /// Whoever may start a server again is known by its command, and named with it even if it ends meanwhile.
+    fn learn_who_starts_again(&mut self) {
         let opens = self.jobs.iter().filter_map(Job::open);
-        let came_back = opens.filter(|open| open.generations > 0);
-        let ended: HashSet<Id> = came_back
-            .flat_map(|open| open.told_and_gone(&self.shared.conduct))
+        let opens = opens.filter(|open| open.generations > 0 || open.free_since.is_some());
+        let members = opens.flat_map(|open| &open.members);
+        let told = members.map(|member| member.id);
+        let told: HashSet<Id> = told
+            .filter(|&id| self.shared.conduct.was_told(id))
             .collect();
-        self.shared.describe_supervisors(&ended)?;
-        Ok(())
+        // Without that it counts as one that does.
+        let _ = self.shared.describe_supervisors(&told);
     }
 
     fn targets(&self, places: &[usize]) -> Vec<Target> {
@@ -527,7 +529,8 @@ impl<'o> Work<'o> {
         let people = &mut self.shared.discovery.people;
         let mut watched: HashSet<Id> = conduct.pending().collect();
         for open in self.jobs.iter().filter_map(Job::open) {
-            for id in open.told_and_gone(conduct) {
+            let told = open.members.iter().map(|member| member.id);
+            for id in told.filter(|&id| conduct.was_told(id)) {
                 let supervisors = self.shared.rules.supervisors(&people.crowd, id).len();
                 let above = &people.crowd[id].ancestors;
                 // The one at which the chain of supervisors ends may start something as well.
@@ -970,6 +973,7 @@ impl<'o> Work<'o> {
         ControlFlow::Continue(has_changed)
     }
 
+    /// The target is free, unless it turns out only now that a loop may have been typed.
     fn finish(
         &mut self,
         place: usize,
@@ -990,6 +994,7 @@ impl<'o> Work<'o> {
         let is_typed = |left: &Supervisor| left.restarts == Restarts::Typed;
         if supervisors.iter().any(is_typed) && at.saturating_duration_since(released) < settle {
             open.may_be_looped = true;
+            open.newcomers = None;
             return ControlFlow::Continue(());
         }
         let mut flow = ControlFlow::Continue(());

@@ -22,12 +22,12 @@ const RUNNERS: &str = "npm npx pnpm yarn bun deno turbo nx concurrently npm-run-
 const CRONS: &str = "cron crond fcron anacron atd";
 const SSH: &str = "sshd sshd-session dropbear mosh-server";
 const MULTIPLEXERS: &str = "tmux screen zellij";
-/// What a person is logged in by, and works in: ended, it takes all windows along.
+/// What a person is logged in by or works in, or becomes another user by: ended, it takes along what was started there.
 const SESSIONS: &str = "login agetty getty su sudo doas run0 pkexec runuser xinit startx xorg x xwayland gdm gdm-session-worker gdm-x-session \
     gdm-wayland-session lightdm sddm sddm-helper ly greetd gnome-session gnome-session-binary gnome-session-service gnome-shell mutter \
     ksmserver plasmashell plasma_session startplasma-x11 startplasma-wayland kwin_x11 kwin_wayland krunner xfce4-session xfce4-panel xfwm4 \
     xfdesktop mate-session mate-panel marco cinnamon cinnamon-session lxsession lxqt-session lxqt-panel openbox fluxbox i3 sway hyprland river \
-    niri labwc wayfire bspwm dwm xmonad awesome qtile herbstluftwm rofi wofi dmenu_run networkmanager";
+    niri labwc wayfire bspwm dwm xmonad awesome qtile herbstluftwm rofi wofi dmenu_run";
 const TERMINALS: &str = "gnome-terminal-server ptyxis-agent konsole xterm kitty alacritty wezterm-gui foot ghostty terminator tilix \
     xfce4-terminal iterm2 terminal windowsterminal";
 
@@ -246,8 +246,9 @@ fn names_one_app(app: &str) -> bool {
 
 /// Whether it may be there to start a server again: not if it is where a person is at work, or where a container is kept.
 pub(crate) fn may_supervise(process: &Process) -> bool {
-    let is_session = || Names::of(process).first_of(SESSIONS).is_some();
-    !is_session()
+    // By the program alone: a script may be called `login`.
+    let name = process.name.to_ascii_lowercase();
+    !SESSIONS.split_ascii_whitespace().any(|known| known == name)
         && !matches!(
             origin(process, false, process),
             Some(

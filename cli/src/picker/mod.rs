@@ -76,11 +76,7 @@ pub fn pick(request: &mut Request, scope: &Scope) -> Result<Answers, Exit> {
         Err(Unchosen::Left(exit)) => Err(exit),
         Err(Unchosen::Empty) => {
             if !request.quiet {
-                let within = request
-                    .choose
-                    .as_ref()
-                    .and_then(|scope| scope.within.as_ref());
-                output::complain(&match within {
+                output::complain(&match &scope.within {
                     Some(folder) => format!(
                         "nobody who works in {} listens\n",
                         printable(&folder.to_string_lossy())

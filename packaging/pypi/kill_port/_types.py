@@ -301,7 +301,7 @@ class Supervisor:
     """Holders of other ports below it, for whose sake it is not ended. Only looked for with --supervisor."""
 
     help: Optional[str]
-    """What stops it."""
+    """What stops it; in a dry run and with --why the option that ends it as well, if there is one."""
 
 
 @dataclass(frozen=True)

@@ -188,7 +188,7 @@ pub(super) fn ask<T: Send + 'static>(
 }
 
 /// Does work that asks processes, each of whom may keep its answer back: then it is left behind and done again without them. The work
-/// has to leave out who [is stuck](keeps_back). Work that only takes long is waited for.
+/// has to leave out who [keeps it back](keeps_back). Work that only takes long is waited for.
 ///
 /// # Errors
 /// Those of the work. Or so many keep their answers back that no more threads are left behind, or nobody finds out who it is.
